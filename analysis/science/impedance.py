@@ -1,0 +1,221 @@
+"""Fit of an equivalent circuit to an impedance spectrum: start values, bounds, choice of circuit.
+
+References
+----------
+Boukamp, Solid State Ionics 20, 31 (1986), 10.1016/0167-2738(86)90031-7 (not verified): complex least squares.
+Irvine, Sinclair, West, Adv. Mater. 2, 132 (1990): assignment of arcs by capacitance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.science.base import AnalysisError
+from analysis.science.circuit import CIRCUITS, Grid, Model
+from analysis.science.fitted import Fit, Parameter, build, covariance, relative_residuals
+from analysis.science.kramers_kronig import lag_one
+from analysis.science.refine import LOOSE, Limits, Optimum, refine, refine_inside
+from analysis.science.spectrum import Spectrum, prepare
+from analysis.science.starts import KNEE_MARGIN, Scan
+
+__all__ = ["Fit", "Parameter", "fit_prepared", "fit_spectrum"]
+
+Real = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+BIC_MARGIN = 6.0
+FEW_POINTS = 20
+FEW_DECADES = 3.0
+NOISE_FLOOR = 1.0e-7  # relative; below it spectra are computed, not measured
+SAME_MINIMUM = 1.0e-3  # relative difference of squares below which two starts have found the same
+CORRELATED = 0.0  # lag-1 autocorrelation of residuals above which a richer circuit is tried
+
+
+def fit_spectrum(
+    frequency_Hz: ArrayLike,
+    z_ohm: ArrayLike,
+    circuit: str | None = None,
+    fit_range_Hz: Sequence[float] | None = None,
+    masked: Collection[int] = (),
+) -> Fit:
+    """Fit an equivalent circuit to a spectrum; the circuit is chosen unless one is named.
+
+    Parameters
+    ----------
+    frequency_Hz : array, shape (n_rows,)
+        Frequency, in any order. [Hz]
+    z_ohm : complex array, shape (n_rows,)
+        Impedance, capacitive Z'' negative. [Ω]
+    circuit : {'A', 'B', 'C', 'D', 'E', 'F'}, optional
+        Force this circuit.
+    fit_range_Hz : (low, high), optional
+        Frequencies to use. [Hz]
+    masked : collection of int
+        Row numbers, from 0, to leave out.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    AnalysisError
+        Fewer than ten usable points, an unknown circuit, or no circuit that can be fitted.
+
+    Notes
+    -----
+    Least squares of (Z_fit − Z)/|Z|, real and imaginary parts alike; covariance (JᵀJ)⁻¹ scaled by the residual
+    variance. Circuits are compared by BIC; a simpler one stays unless the gain is more than 6.
+    """
+    return fit_prepared(prepare(frequency_Hz, z_ohm, fit_range_Hz, masked), circuit)
+
+
+def fit_prepared(spectrum: Spectrum, circuit: str | None = None) -> Fit:
+    """`fit_spectrum` of a spectrum that has been cleaned already."""
+    if circuit is not None and circuit not in CIRCUITS:
+        raise AnalysisError(f"Circuit “{circuit}” is not known. Choose one of {', '.join(CIRCUITS)}.")
+    warnings = list(spectrum.warnings)
+    weights = 1.0 / np.abs(spectrum.z_ohm)
+    grid = Grid.of(spectrum.frequency_Hz, spectrum.z_ohm)
+    letters = [circuit] if circuit is not None else _candidates(spectrum, warnings)
+    search = _Search(spectrum, grid, weights)
+    with np.errstate(all="ignore"):
+        for letter in letters:
+            search.try_circuit(letter)
+        best = search.best()
+        if best is not None and len(letters) > 1 and _correlation(best, spectrum.z_ohm) >= CORRELATED:
+            search.try_richer()
+            best = search.best()
+    if best is None:
+        raise AnalysisError("No circuit could be fitted to this spectrum. Choose a smaller fit range or a circuit.")
+    best = _drop_inductance(best, spectrum.z_ohm, weights)
+    return build(best, search.bic, spectrum, weights, warnings)
+
+
+def _candidates(spectrum: Spectrum, warnings: list[tuple[str, str]]) -> list[str]:
+    """The circuits to choose among; only A for a spectrum too small to tell more."""
+    count = spectrum.frequency_Hz.size
+    decades = math.log10(spectrum.frequency_Hz[0] / spectrum.frequency_Hz[-1])
+    if count >= FEW_POINTS and decades >= FEW_DECADES - 1e-6:
+        # An arc that has closed inside the window ends with −Z″ < Z′: without that, D need not be tried.
+        last = spectrum.z_ohm[-1]
+        return ["A", "B", "C", "D"] if -last.imag < 1.5 * last.real else ["A", "B", "C"]
+    if count < FEW_POINTS:
+        found = f"{count} points found, a choice of circuits needs at least {FEW_POINTS}"
+    else:
+        found = f"The spectrum covers {decades:.1f} decades of frequency, a choice of circuits needs 3"
+    warnings.append(("few_points", f"{found}. Only resistor and electrode (circuit A) were fitted. Measure more points."))
+    return ["A"]
+
+
+class _Search:
+    """Fits circuits to one spectrum and remembers the best of each."""
+
+    def __init__(self, spectrum: Spectrum, grid: Grid, weights: Real) -> None:
+        self.z_ohm, self.grid, self.weights = spectrum.z_ohm, grid, weights
+        self.scan = Scan(grid, spectrum.z_ohm, weights)
+        self.optima: dict[str, Optimum] = {}
+        self.bic: dict[str, float] = {}
+        self.limits = Limits(
+            log_tau_low=-math.log(8.0 * grid.omega.max()),
+            log_tau_high=math.log(8.0 / grid.omega.min()),
+            log_resistance_high=math.log(2.0 * float(spectrum.z_ohm.real.max())),
+            knee_margin=KNEE_MARGIN,
+        )
+
+    def try_circuit(self, letter: str) -> None:
+        """Fit one circuit from its best starts."""
+        circuit = CIRCUITS[letter]
+        model = Model(circuit, self.grid)
+        rough: list[Optimum] = []
+        for start in self.scan.starts(circuit, 3 if circuit.arc_count < 2 else 2):
+            if not np.isfinite(start).all():
+                continue
+            found = refine_inside(model, self.z_ohm, self.weights, start, self.limits, LOOSE, 40)
+            if circuit.arc_count < 2 and any(abs(found.rss - earlier.rss) < SAME_MINIMUM * earlier.rss for earlier in rough):
+                break  # two starts agree: another one would only repeat them
+            if np.isfinite(found.rss):
+                rough.append(found)
+        if not rough:
+            return
+        best = min(rough, key=lambda optimum: optimum.rss)
+        if not best.is_free.all():
+            # A rough fit may have touched a bound on its way only: let go of it once.
+            again = refine_inside(model, self.z_ohm, self.weights, best.theta, self.limits)
+            best = min(best, again, key=lambda optimum: optimum.rss)
+        self._keep(letter, refine(model, self.z_ohm, self.weights, best.theta, best.is_free))
+
+    def _keep(self, letter: str, optimum: Optimum) -> None:
+        """Remember an optimum of a circuit if it is the best so far."""
+        known = self.optima.get(letter)
+        if np.isfinite(optimum.rss) and (known is None or optimum.rss < known.rss):
+            self.optima[letter] = _ordered(optimum)
+            self.bic[letter] = _bic(optimum)
+
+    def try_richer(self) -> None:
+        """Fit E; where its resistor vanishes, it was a C that the starts of C had missed."""
+        self.try_circuit("E")
+        richer = self.optima.get("E")
+        if richer is not None and not richer.is_free[0]:
+            model = Model(CIRCUITS["C"], self.grid)
+            self._keep("C", refine_inside(model, self.z_ohm, self.weights, richer.theta[1:], self.limits))
+
+    def best(self) -> Optimum | None:
+        """The simplest circuit that no other beats by more than the margin."""
+        allowed = {letter: optimum for letter, optimum in self.optima.items() if self._is_possible(letter, optimum)}
+        allowed = allowed or self.optima
+        if not allowed:
+            return None
+        lowest = min(self.bic[letter] for letter in allowed)
+        near = [letter for letter in allowed if self.bic[letter] <= lowest + BIC_MARGIN]
+        return allowed[min(near, key=lambda letter: (len(CIRCUITS[letter].internal_names), self.bic[letter]))]
+
+    def _is_possible(self, letter: str, optimum: Optimum) -> bool:
+        """A circuit without a tail is only believed where its slowest arc has closed inside the window."""
+        circuit = CIRCUITS[letter]
+        if circuit.has_tail or len(self.optima) == 1:
+            return True
+        slowest = optimum.theta[circuit.first_arc_index + 3 * (circuit.arc_count - 1) + 1]
+        return bool(slowest < -math.log(self.grid.omega.min()))
+
+
+def _ordered(optimum: Optimum) -> Optimum:
+    """The same optimum with the faster of two arcs first."""
+    circuit, theta, is_free = optimum.model.circuit, optimum.theta, optimum.is_free
+    first = circuit.first_arc_index
+    if circuit.arc_count == 2 and theta[first + 1] > theta[first + 4]:
+        order = np.arange(theta.size)
+        order[first : first + 6] = [*range(first + 3, first + 6), *range(first, first + 3)]
+        optimum.theta, optimum.is_free = theta[order], is_free[order]
+    return optimum
+
+
+def _bic(optimum: Optimum) -> float:
+    """Bayesian information criterion, with a floor for computed spectra without noise."""
+    count = 2 * optimum.model.grid.omega.size
+    variance = optimum.rss / count + NOISE_FLOOR**2
+    return count * math.log(variance) + optimum.theta.size * math.log(count)
+
+
+def _correlation(optimum: Optimum, z_ohm: Complex) -> float:
+    """Lag-1 autocorrelation of the residuals over frequency: near 0 for noise, towards 1 for a wrong circuit."""
+    return lag_one(relative_residuals(optimum, z_ohm))
+
+
+def _drop_inductance(optimum: Optimum, z_ohm: Complex, weights: Real) -> Optimum:
+    """Refit without the inductance where it is smaller than twice its uncertainty."""
+    circuit = optimum.model.circuit
+    if not circuit.has_inductance:
+        return optimum
+    spread = covariance(optimum, weights)
+    if optimum.is_free[-1] and abs(optimum.theta[-1]) > 2.0 * math.sqrt(spread[-1, -1]):
+        return optimum
+    model = Model(circuit.without_inductance(), optimum.model.grid)
+    smaller = refine(model, z_ohm, weights, optimum.theta[:-1], optimum.is_free[:-1])
+    return smaller if smaller.is_converged else optimum
+
+

@@ -1,0 +1,26 @@
+"""Numbers as people write them, for the sentences and formulas that analyses leave behind."""
+
+from __future__ import annotations
+
+import math
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number with significant digits: ``0.0801``, ``408``, ``2.50 × 10⁻⁴``."""
+    if value == 0.0 or not math.isfinite(value):
+        return f"{value:g}"
+    exponent = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
+    if -2 <= exponent <= 5:
+        return f"{value:.{max(digits - 1 - exponent, 0)}f}"
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    return f"{mantissa} × 10{str(int(power)).translate(_SUPERSCRIPT)}"
+
+
+def with_uncertainty(value: float, uncertainty: float | None) -> str:
+    """A number with as many digits as its uncertainty allows, at most four, three where it is not known."""
+    if not uncertainty or not math.isfinite(uncertainty) or value == 0.0:
+        return number(value, 3)
+    places = math.floor(math.log10(abs(value))) - math.floor(math.log10(uncertainty)) + 1
+    return number(value, min(max(places, 2), 4))

@@ -1,0 +1,58 @@
+"""Who does the work when the bell rings: the Celery tasks, and `drain()` for a worker that asks the database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from celery import shared_task
+
+from analysis import pipeline
+from analysis.models import AnalysisRun
+from lagpdb import ledger
+from measurements import ingest
+from measurements.models import UploadFile
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="analysis.tasks.take_in")
+def take_in(file_id: int) -> None:
+    """Read one uploaded file."""
+    ingest.take_in(file_id)
+
+
+@shared_task(name="analysis.tasks.analyse")
+def analyse(run_id: int) -> None:
+    """Compute one run."""
+    pipeline.run(run_id)
+
+
+@shared_task(name="analysis.tasks.sweep")
+def sweep() -> None:
+    """Find lost work, and show that a worker is alive."""
+    ledger.pulse("celery")
+    ledger.sweep()
+
+
+def drain(goes_on: Callable[[], bool] = lambda: True) -> int:
+    """Do all work that waits, in this process; returns how many jobs were begun.
+
+    Finishing what has begun comes first: runs before files, so that the first file's numbers do not wait for the last
+    file of a folder to be read.
+    """
+    begun = 0
+    while goes_on():
+        work = [(pipeline.run, pk) for pk in ledger.waiting(AnalysisRun, 20)]
+        work += [(ingest.take_in, pk) for pk in ledger.waiting(UploadFile, 1)] if not work else []
+        if not work:
+            return begun
+        for perform, pk in work:
+            if not goes_on():
+                break
+            begun += 1
+            try:
+                perform(pk)
+            except ledger.ENVIRONMENT_ERRORS as error:
+                logger.warning("Job %s was interrupted (%s); it will be tried again.", pk, error)
+    return begun

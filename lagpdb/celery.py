@@ -1,0 +1,30 @@
+"""The Celery application: the bell that is rung when a broker is configured."""
+
+import os
+
+from celery import Celery
+from celery.signals import worker_process_init, worker_process_shutdown
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lagpdb.settings")
+app = Celery("lagpdb")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["analysis"])
+
+
+@worker_process_init.connect
+def start_fence(**_: object) -> None:
+    """Each pool process has its own child for vendor files, started before the first file arrives."""
+    from analysis.pipeline import analyses, combinations
+    from measurements.ingest import fence
+
+    fence().start()
+    analyses()
+    combinations()
+
+
+@worker_process_shutdown.connect
+def stop_fence(**_: object) -> None:
+    """The child ends with its pool process."""
+    from measurements.ingest import fence
+
+    fence().stop()

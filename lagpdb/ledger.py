@@ -1,0 +1,274 @@
+"""The ledger: background work as rows that are claimed, kept alive, closed and swept. The broker is only a bell.
+
+A job is a row of a model that inherits `Job`. Its `attempts` is the fencing token: a claim raises it, and every later
+write carries it, so that a worker that was thought dead can no longer write.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+from zlib import crc32
+
+from django.apps import apps
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, models
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+# What the surroundings do to a job, as opposed to what its file does: worth another attempt.
+ENVIRONMENT_ERRORS = (OperationalError, InterfaceError, ConnectionError, TimeoutError, OSError)
+
+
+class LostClaim(Exception):
+    """Another worker has taken this job over; whatever was computed here is dropped."""
+
+
+class Job(models.Model):
+    """A row that stands for work to do. `state`, where a model has one, is what people see; this is what workers see."""
+
+    class JobState(models.TextChoices):
+        WAITING = "waiting"
+        WORKING = "working"
+        ENDED = "ended"
+
+    TASK: ClassVar[str] = ""  # name of the Celery task that performs it
+
+    job_state = models.CharField(max_length=8, choices=JobState, default=JobState.WAITING, editable=False)
+    attempts = models.PositiveIntegerField(default=0, editable=False)
+    attempts_limit = models.PositiveIntegerField(default=ATTEMPTS, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    rung_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+
+    # Every concrete job has `give_up(sentence)`: end for good after the last attempt was lost, inside a transaction.
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to work on one job, until the lease lapses."""
+
+    model: type[Job]
+    pk: int
+    token: int
+
+    def mine(self) -> models.QuerySet:
+        """The row, as long as this claim holds it."""
+        return self.model._default_manager.filter(pk=self.pk, attempts=self.token, job_state=Job.JobState.WORKING)
+
+
+def claimable() -> Q:
+    """Waiting, or left by a worker whose lease lapsed; not one that was told to wait a little."""
+    free = Q(lease_until__isnull=True, job_state=Job.JobState.WAITING)
+    lapsed = Q(lease_until__lt=timezone.now()) & ~Q(job_state=Job.JobState.ENDED)
+    return (free | lapsed) & Q(attempts__lt=F("attempts_limit"))
+
+
+def claim(model: type[Job], pk: int, **changes: Any) -> Claim | None:
+    """Take a job and note `changes` on it, or None when it is done, taken, or out of attempts."""
+    manager = model._default_manager
+    now = timezone.now()
+    free = claimable()
+    row = manager.filter(free, pk=pk).values_list("attempts", flat=True).first()
+    if row is None:
+        return None
+    taken = manager.filter(free, pk=pk, attempts=row).update(
+        attempts=row + 1,
+        job_state=Job.JobState.WORKING,
+        lease_until=now + timedelta(seconds=settings.LEASE_S),
+        **changes,
+    )
+    return Claim(model, pk, row + 1) if taken else None
+
+
+def close(held: Claim, **changes: Any) -> None:
+    """End the job with these changes. Inside the transaction that writes its results.
+
+    Raises
+    ------
+    LostClaim
+        The claim has lapsed and somebody else works on it; the transaction rolls back.
+    """
+    if not held.mine().update(job_state=Job.JobState.ENDED, lease_until=None, **changes):
+        raise LostClaim(f"{held.model.__name__} {held.pk}, attempt {held.token}")
+
+
+def give_back(held: Claim) -> None:
+    """Return the job after a fault of the surroundings, to be tried again a little later, each time later."""
+    now = timezone.now()
+    pause = timedelta(seconds=settings.LEASE_S / 12 * 2 ** (held.token % ATTEMPTS))
+    held.mine().update(job_state=Job.JobState.WAITING, lease_until=now + pause, rung_at=now)
+
+
+@contextmanager
+def kept_alive(held: Claim) -> Iterator[None]:
+    """Renew the lease from a thread of its own while the body works."""
+    done = threading.Event()
+
+    def beat() -> None:
+        try:
+            while not done.wait(settings.LEASE_S / 3):
+                with suppress(DatabaseError, InterfaceError):
+                    until = timezone.now() + timedelta(seconds=settings.LEASE_S)
+                    if not held.mine().update(lease_until=until):
+                        return
+        finally:
+            connection.close()
+
+    # The thread starts only if the work outlasts a third of the lease: most jobs end in milliseconds.
+    timer = threading.Timer(settings.LEASE_S / 3, beat)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        timer.cancel()
+
+
+def retried(write: Callable[[], Any], tries: int = 40) -> Any:
+    """Run a closing transaction again while the database is away: what was computed is not thrown away."""
+    for attempt in range(tries):
+        try:
+            return write()
+        except (OperationalError, InterfaceError):
+            if attempt == tries - 1 or connection.in_atomic_block:
+                raise
+            logger.warning("The database did not take the result; trying again.")
+            close_old_connections()
+            connection.close()
+            time.sleep(min(2.0, 0.05 * 2**attempt))
+    return None  # pragma: no cover - the loop returns or raises
+
+
+# -- the bell ----------------------------------------------------------------------------------------------------------
+_silent_until = 0.0
+
+
+def bell_path() -> Path:
+    """The socket on which the supervised worker listens; short, as the system allows only about 100 characters."""
+    path = settings.DATA_DIR / "worker.sock"
+    if len(str(path)) < 90:
+        return path
+    return Path(tempfile.gettempdir()) / f"lagpdb-{crc32(str(path).encode()):08x}.sock"
+
+
+def ring(job: Job) -> None:
+    """Say that a job waits. Never raises: a bell that nobody hears is rung again by the sweep."""
+    global _silent_until
+    if settings.REDIS_URL:
+        if time.monotonic() < _silent_until:
+            return
+        from celery import current_app
+
+        try:
+            current_app.send_task(job.TASK, args=[job.pk])
+        except Exception as error:  # the broker's client raises many kinds; none may reach the person who uploads
+            # One failed call costs a tenth of a second: a folder of a thousand files must not wait for each.
+            _silent_until = time.monotonic() + 2.0
+            logger.warning("The broker did not answer (%s); the sweep will ring for %s.", error, job)
+        return
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+        bell.setblocking(False)
+        bell.sendto(b"1", str(bell_path()))
+
+
+def ring_on_commit(job: Job) -> None:
+    """Ring when the transaction that made the job is committed."""
+    transaction.on_commit(lambda: ring(job), robust=True)
+
+
+# -- the sweep ---------------------------------------------------------------------------------------------------------
+def job_models() -> list[type[Job]]:
+    """Every kind of job, in the order in which a worker looks at them."""
+    return sorted((model for model in apps.get_models() if issubclass(model, Job)), key=lambda m: m._meta.label)
+
+
+def sweep() -> dict[str, int]:
+    """Find jobs that nobody heard of or whose worker is gone. Safe to run anywhere, any number of times.
+
+    Returns
+    -------
+    dict
+        ``rung``: jobs announced again; ``freed``: taken from lost workers; ``given_up``: ended after the last attempt.
+    """
+    counts = {"rung": 0, "freed": 0, "given_up": 0}
+    now = timezone.now()
+    for model in job_models():
+        manager = model._default_manager
+        lapsed = Q(job_state=Job.JobState.WORKING, lease_until__lt=now)
+        for pk, attempts in manager.filter(lapsed, attempts__gte=F("attempts_limit")).values_list("pk", "attempts"):
+            counts["given_up"] += _give_up(model, pk, attempts)
+        counts["freed"] += manager.filter(lapsed, attempts__lt=F("attempts_limit")).update(
+            job_state=Job.JobState.WAITING, lease_until=None, rung_at=now - timedelta(days=1)
+        )
+        # A job handed back on its last attempt waits without a right to be claimed: it ends here too.
+        spent = manager.filter(job_state=Job.JobState.WAITING, attempts__gte=F("attempts_limit"))
+        for pk, attempts in spent.values_list("pk", "attempts"):
+            counts["given_up"] += _give_up(model, pk, attempts)
+        quiet = now - timedelta(seconds=settings.RING_AGAIN_S)
+        unheard = list(manager.filter(job_state=Job.JobState.WAITING, rung_at__lt=quiet).order_by("pk")[:1000])
+        manager.filter(pk__in=[job.pk for job in unheard]).update(rung_at=now)
+        for job in unheard:
+            ring(job)
+        counts["rung"] += len(unheard)
+    return counts
+
+
+def waiting(model: type[Job], at_most: int = 50) -> list[int]:
+    """Keys of the jobs that may be claimed now, oldest first: what the supervised worker asks for."""
+    return list(model._default_manager.filter(claimable()).order_by("pk").values_list("pk", flat=True)[:at_most])
+
+
+def _give_up(model: type[Job], pk: int, attempts: int) -> int:
+    with transaction.atomic():
+        job = model._default_manager.select_for_update().filter(pk=pk, attempts=attempts).first()
+        if job is None or job.job_state == Job.JobState.ENDED:
+            return 0
+        job.give_up(
+            f"The work was begun {attempts} times and never came to its end: the worker stopped each time, or ran out "
+            "of memory. The file is safe. Ask an administrator to look at the log, then run it again."
+        )
+    return 1
+
+
+def rearm(job: Job) -> None:
+    """Let an ended job run again (a sample was chosen, the file was sent again). Inside a transaction."""
+    type(job)._default_manager.filter(pk=job.pk).update(
+        job_state=Job.JobState.WAITING,
+        attempts_limit=F("attempts") + ATTEMPTS,
+        lease_until=None,
+        rung_at=timezone.now(),
+    )
+    ring_on_commit(job)
+
+
+# -- signs of life -----------------------------------------------------------------------------------------------------
+def pulse(name: str) -> None:
+    """Note that a worker is alive."""
+    from lagpdb.models import WorkerPulse
+
+    WorkerPulse.objects.update_or_create(name=name, defaults={"seen_at": timezone.now()})
+
+
+def worker_age_s() -> float | None:
+    """Seconds since any worker was seen, or None when there never was one."""
+    from lagpdb.models import WorkerPulse
+
+    newest = WorkerPulse.objects.aggregate(newest=models.Max("seen_at"))["newest"]
+    return None if newest is None else (timezone.now() - newest).total_seconds()

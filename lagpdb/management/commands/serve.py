@@ -1,0 +1,173 @@
+"""``manage.py serve``: the site on a production server, and, without a broker, the worker beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.migrations.executor import MigrationExecutor
+from django.db import connection
+
+STOP_WITHIN_S = 8.0  # the contract says 10 s after SIGTERM
+
+
+class Command(BaseCommand):
+    """Start the server and, where needed, the worker; end both together."""
+
+    help = "Serve the site. Without LAGPDB_REDIS_URL this also runs the worker that reads files and computes results."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=settings.PORT)
+        parser.add_argument("--workers", type=int, default=1, help="Processes that answer requests.")
+        parser.add_argument("--demo", action="store_true", help="Set up the database and the reference campaign first.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prepare, start the children, watch them, stop them."""
+        if options["demo"]:
+            self._prepare_demo(options)
+        elif self._has_pending_migrations():
+            raise CommandError("The database is not set up for this version. Run: python manage.py migrate")
+        if not settings.DEBUG:
+            collect_static()
+        self._stopping = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        commands = {"site": self._site(options)}
+        if not settings.REDIS_URL:
+            commands["worker"] = [sys.executable, str(settings.BASE_DIR / "manage.py"), "work"]
+        self.stdout.write(f"lagpdb serves on http://{options['host']}:{options['port']}", ending="\n")
+        self.stdout.flush()
+        self._supervise(commands)
+
+    def _stop(self, *_: Any) -> None:
+        self._stopping = True
+
+    @staticmethod
+    def _site(options: dict[str, Any]) -> list[str]:
+        return [
+            sys.executable,
+            "-m",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--host",
+            options["host"],
+            "--port",
+            str(options["port"]),
+            "--workers",
+            str(options["workers"]),
+            "--blocking-threads",
+            "8",
+            "--backlog",
+            "1024",
+            "--workers-kill-timeout",
+            "5",
+            "--no-ws",
+            "--log-level",
+            "warning",
+            "lagpdb.wsgi:application",
+        ]
+
+    def _supervise(self, commands: dict[str, list[str]]) -> None:
+        """Start each command, start it again when it dies, and end all when told to."""
+        children: dict[str, subprocess.Popen[bytes]] = {}
+        started: dict[str, float] = {}
+        quick_deaths = 0
+        try:
+            while not self._stopping:
+                for name, command in commands.items():
+                    child = children.get(name)
+                    if child is not None and child.poll() is None:
+                        continue
+                    if child is not None:
+                        quick_deaths = quick_deaths + 1 if time.monotonic() - started[name] < 5 else 0
+                        if name == "site" and quick_deaths > 2:
+                            raise CommandError(
+                                "The server stopped three times right after its start. Is the port in use? "
+                                "Try another one with --port."
+                            )
+                        self.stderr.write(f"The {name} stopped (status {child.returncode}); starting it again.")
+                        time.sleep(min(5.0, 0.2 * 2**quick_deaths))
+                    # A session of its own: Ctrl-C reaches this process, which ends its children in order.
+                    children[name] = subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)
+                    started[name] = time.monotonic()
+                time.sleep(0.2)
+        finally:
+            end(list(children.values()))
+
+    # -- the demo ------------------------------------------------------------------------------------------------------
+    @staticmethod
+    def _has_pending_migrations() -> bool:
+        executor = MigrationExecutor(connection)
+        return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+    def _prepare_demo(self, options: dict[str, Any]) -> None:
+        if self._has_pending_migrations():
+            call_command("migrate", verbosity=0)
+        password = self._demo_person()
+        call_command("load_demo", stdout=self.stdout)
+        url = f"http://{options['host']}:{options['port']}"
+        sign_in = (
+            f"sign in as demo with the password {password}" if password else "sign in as demo (password as before: "
+            f"{settings.DATA_DIR / 'demo_password'})"
+        )
+        self.stdout.write(
+            f"\nAddress   {url}\nSign-in   {sign_in}\nLook at   {url}/pellets/   the pristine and the coated pellet\n"
+            f"          {url}/cells/     conductivity and activation energy of each cell\n"
+            f"          {url}/upload/    drop impedance files of your own\n"
+            f"          {url}/api/       the same numbers for pandas\n"
+        )
+
+    @staticmethod
+    def _demo_person() -> str:
+        """Create the person who looks at the demo; returns the password."""
+        people = get_user_model()
+        note = settings.DATA_DIR / "demo_password"
+        if people.objects.filter(username="demo").exists():
+            return note.read_text(encoding="ascii").strip() if note.exists() else ""
+        password = secrets.token_urlsafe(9)
+        people.objects.create_superuser("demo", password=password)
+        descriptor = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+            stream.write(password)
+        return password
+
+
+def end(children: list[subprocess.Popen[bytes]]) -> None:
+    """Ask the children to stop; whoever does not in time is ended."""
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    until = time.monotonic() + STOP_WITHIN_S
+    for child in children:
+        try:
+            child.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def collect_static() -> None:
+    """Gather and compress the static files once per version of them: the first start takes seconds, later ones none."""
+    own = Path(settings.BASE_DIR / "lagpdb" / "static")
+    facts = [f"{path}:{path.stat().st_mtime_ns}" for path in sorted(own.rglob("*")) if path.is_file()]
+    facts += [f"{name}{version(name)}" for name in ("django", "plotly", "django-htmx", "drf-spectacular-sidecar")]
+    stamp = hashlib.sha256("\n".join(facts).encode()).hexdigest()
+    note = settings.STATIC_ROOT / ".stamp"
+    if note.exists() and note.read_text() == stamp:
+        return
+    call_command("collectstatic", interactive=False, verbosity=0)
+    note.write_text(stamp)

@@ -1,0 +1,209 @@
+"""The fence: vendor files are parsed in an expendable child process with limits, warm and reused.
+
+A parser may abort, loop, or eat memory; then the child is gone, its file has a sentence, and nothing else notices.
+This module is both sides: `Fence` in the worker, `main()` in the child (``python -m measurements.fence``). It knows
+neither Django nor the database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+GIB = 1024**3
+FILES_PER_CHILD = 500  # then a fresh one: whatever a parser leaks goes with it
+
+
+class FenceError(Exception):
+    """The file broke its reader; the message is shown to people."""
+
+
+class Fence:
+    """The worker's side: one child, started when first needed, replaced when it dies.
+
+    Parameters
+    ----------
+    timeout_s : float
+        Longest time one file may take.
+    memory_MB : int
+        Address space of the child.
+    """
+
+    def __init__(self, timeout_s: float = 120.0, memory_MB: int = 4096) -> None:
+        self.timeout_s = timeout_s
+        self.memory_MB = memory_MB
+        self._child: subprocess.Popen[bytes] | None = None
+        self._files = 0
+
+    def start(self) -> None:
+        """Start the child now, so that the first file does not wait for its imports."""
+        if self._child is not None and self._child.poll() is None:
+            return
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LAGPDB_")},
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "ARROW_NUM_THREADS": "1",
+            "MALLOC_ARENA_MAX": "2",
+        }
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "measurements.fence", str(self.memory_MB)],
+            cwd=Path(__file__).resolve().parent.parent,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._files = 0
+
+    def stop(self) -> None:
+        """End the child."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        for stream in (child.stdin, child.stdout):
+            if stream:
+                stream.close()
+
+    def parse(self, path: Path, name: str, folder: Path) -> dict[str, Any]:
+        """Recognise and read one file; its recordings are left as Parquet in `folder`.
+
+        Returns
+        -------
+        dict
+            ``{"reader", "reader_name", "reader_version", "recordings": [{"technique", "metadata", "warnings", "points",
+            "columns"}]}``, or ``{"sentence", "line", "is_short"}`` when the reader refused the file.
+
+        Raises
+        ------
+        FenceError
+            The child died or did not end in time.
+        """
+        if self._files >= FILES_PER_CHILD:
+            self.stop()
+        self.start()
+        self._files += 1
+        child = self._child
+        assert child is not None and child.stdin is not None
+        request = {"path": str(path), "name": name, "folder": str(folder)}
+        try:
+            child.stdin.write(json.dumps(request).encode() + b"\n")
+            child.stdin.flush()
+            answer = self._answer(child)
+        except BrokenPipeError:
+            answer = b""
+        if not answer:
+            status = child.wait()
+            self.stop()
+            raise FenceError(self._epitaph(status))
+        return dict(json.loads(answer))
+
+    def _answer(self, child: subprocess.Popen[bytes]) -> bytes:
+        assert child.stdout is not None
+        received = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.stdout, selectors.EVENT_READ)
+            while not received.endswith(b"\n"):
+                if not selector.select(self.timeout_s):
+                    self.stop()
+                    raise FenceError(
+                        f"Reading the file took longer than {self.timeout_s:.0f} s and was stopped. The file is safe. Export "
+                        "it in smaller pieces, or ask an administrator."
+                    )
+                chunk = os.read(child.stdout.fileno(), 1 << 20)
+                if not chunk:
+                    return b""
+                received += chunk
+        return received
+
+    @staticmethod
+    def _epitaph(status: int) -> str:
+        cause = f" (signal {-status})" if status < 0 else ""
+        return (
+            f"The file broke the program that reads it{cause}: it is damaged, or needs more memory than one file may "
+            "take. The file is safe. Export it again, or ask an administrator to look at it."
+        )
+
+
+def _limit(memory_MB: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory_MB * 1024**2, memory_MB * 1024**2))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4 * GIB, 4 * GIB))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The child of a killed worker must not live on.
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
+
+
+def _read(request: dict[str, str]) -> dict[str, Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from measurements.readers.base import ReaderError, TooFewPoints
+    from measurements.readers.recognise import read_file
+
+    try:
+        reader, recordings = read_file(Path(request["path"]), request["name"])
+    except ReaderError as error:
+        return {"sentence": error.sentence, "line": error.line, "is_short": isinstance(error, TooFewPoints)}
+    folder = Path(request["folder"]) / f"{reader.slug}-{reader.version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    described = []
+    for number, item in enumerate(recordings):
+        table = pa.Table.from_pandas(item.frame, preserve_index=False)
+        target = folder / f"{number}.parquet"
+        draft = folder / f".{number}.{os.getpid()}"
+        pq.write_table(table, draft, compression="zstd", row_group_size=65_536)
+        draft.rename(target)
+        described.append(
+            {
+                "technique": item.technique,
+                "metadata": item.metadata,
+                "warnings": item.warnings,
+                "points": len(item.frame),
+                "columns": list(item.frame.columns),
+            }
+        )
+    return {
+        "reader": reader.slug,
+        "reader_name": reader.name,
+        "reader_version": reader.version,
+        "recordings": described,
+    }
+
+
+def main() -> None:
+    """The child: one request a line on stdin, one answer a line on the first stdout."""
+    _limit(int(sys.argv[1]))
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints goes nowhere, not into the answers
+    import numpy  # noqa: F401 - imported before the first file arrives
+    import pandas  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    from measurements.readers import recognise  # noqa: F401
+
+    for line in sys.stdin.buffer:
+        try:
+            answer = _read(json.loads(line))
+        except MemoryError:
+            os._exit(70)
+        except Exception:
+            answer = {"bug": traceback.format_exc(limit=-8)}
+        answers.write(json.dumps(answer).encode() + b"\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,425 @@
+"""The one way a file enters: `receive()` notes it in the request, `take_in()` reads it in a worker."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fnmatch
+import logging
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from lagpdb import ledger
+from lagpdb.records import Revision, next_numbers, normal_code
+from measurements.fence import Fence, FenceError
+from measurements.kinds import KINDS
+from measurements.matching import Match, find_subject, in_cell, match, temperature_in_name
+from measurements.models import Measurement, MeasurementFile, RawFile, Upload, UploadFile
+from measurements.signals import measurement_stored
+from measurements.store import StoredUpload, StoreError, store
+from samples.models import Cell, Pellet
+
+__all__ = ["assign", "check_parameters", "find_subject", "parse", "receive", "take_in", "try_again"]
+
+logger = logging.getLogger(__name__)
+
+JUNK = ("Thumbs.db", ".DS_Store", "~$*", "desktop.ini", "._*")
+TECHNIQUE_KINDS = {"impedance": "eis"}
+NUMBERS = {
+    "voltage_limit_V",
+    "step_time_h",
+    "polarisation_voltage_V",
+    "active_mass_mg",
+    "electrode_area_cm2",
+}
+COUNTS = {"formation_cycles", "reference_cycle"}
+CIRCUITS = ("A", "B", "C", "D")
+
+
+# -- what people say beside the file -----------------------------------------------------------------------------------
+def check_parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The parameters of an upload or a run, checked; unknown names are refused, empty ones left out.
+
+    Raises
+    ------
+    ValidationError
+        One sentence per parameter that cannot be used.
+    """
+    known = sorted(NUMBERS | COUNTS | {"measured_at", "fit_range_Hz", "circuit", "masked_points"})
+    checked: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for name, value in (given or {}).items():
+        if name not in known:
+            problems[name] = f"‘{name}’ is not a parameter. Known: {', '.join(known)}."
+        elif value is None or value == "":
+            continue
+        else:
+            try:
+                checked[name] = _parameter(name, value)
+            except (TypeError, ValueError) as error:
+                problems[name] = str(error)
+    if problems:
+        raise ValidationError(problems)
+    return checked
+
+
+def _parameter(name: str, value: Any) -> Any:
+    if name in NUMBERS or name in COUNTS:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
+            raise ValueError(f"{name} must be a number above 0, not ‘{value}’.")
+        if name in COUNTS and int(value) != value:
+            raise ValueError(f"{name} counts cycles: give a whole number, not ‘{value}’.")
+        return int(value) if name in COUNTS else float(value)
+    if name == "measured_at":
+        moment = parse_datetime(str(value))
+        if moment is None:
+            raise ValueError(f"measured_at must be ISO 8601, such as 2026-03-11T14:10, not ‘{value}’.")
+        return (moment if timezone.is_aware(moment) else local(moment)).isoformat()
+    if name == "fit_range_Hz":
+        if not (isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value)):
+            raise ValueError(f"fit_range_Hz must be two frequencies, such as [0.1, 1e6], not ‘{value}’.")
+        low, high = sorted(float(v) for v in value)
+        if low < 0 or high <= low:
+            raise ValueError("fit_range_Hz needs a lower and a higher frequency, both above 0.")
+        return [low, high]
+    if name == "masked_points":
+        if not (isinstance(value, list) and all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in value)):
+            raise ValueError(f"masked_points must be a list of row numbers counted from 0, not ‘{value}’.")
+        return sorted(set(value))
+    if value not in CIRCUITS:
+        raise ValueError(f"circuit must be one of {', '.join(CIRCUITS)}, not ‘{value}’.")
+    return value
+
+
+def local(moment: dt.datetime) -> dt.datetime:
+    """A time without zone, as instruments write it, in the zone of the lab's instruments."""
+    return moment.replace(tzinfo=ZoneInfo(settings.INSTRUMENT_TIME_ZONE))
+
+
+# -- in the request ----------------------------------------------------------------------------------------------------
+def receive(
+    files: Iterable[StoredUpload],
+    *,
+    by: Any,
+    subject: Pellet | Cell | None = None,
+    kind: str = "",
+    temperature_degC: float | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    instrument: Any = None,
+    operator: Any = None,
+    is_synthetic: bool = False,
+) -> Upload:
+    """Note files whose bytes lie in the store, and ring for each.
+
+    Raises
+    ------
+    ValidationError
+        No file, an unknown kind or parameter, an impossible temperature. Nothing is noted then; the bytes stay.
+    """
+    arrived = list(files)
+    kept = [file for file in arrived if not is_junk(file.name)]
+    if not arrived:
+        raise ValidationError({"files": "No file came with this upload. Choose at least one."})
+    if kind and kind not in KINDS:
+        raise ValidationError({"kind": f"‘{kind}’ is not a kind of measurement. Kinds: {', '.join(KINDS)}."})
+    if temperature_degC is not None and not -273.15 <= temperature_degC < 3000:
+        raise ValidationError({"temperature_degC": f"{temperature_degC:g} °C cannot be. Is it in kelvin?"})
+    checked = check_parameters(parameters)
+    with transaction.atomic():
+        raws = _raw_files(kept)
+        (number,) = next_numbers(Upload.PREFIX)
+        upload = Upload.objects.create(
+            code=normal_code(f"{Upload.PREFIX}-{number}"),
+            created_by=by if getattr(by, "pk", None) else None,
+            operator=operator or (by if getattr(by, "pk", None) else None),
+            pellet=subject if isinstance(subject, Pellet) else None,
+            cell=subject if isinstance(subject, Cell) else None,
+            kind=kind,
+            temperature_degC=temperature_degC,
+            parameters=checked,
+            instrument=instrument,
+            is_synthetic=is_synthetic or bool(subject and subject.is_synthetic),
+            skipped_count=len(arrived) - len(kept),
+        )
+        rows = UploadFile.objects.bulk_create([_row(upload, file, raws) for file in kept])
+        for row in rows:
+            if row.job_state == UploadFile.JobState.WAITING:
+                ledger.ring_on_commit(row)
+    return upload
+
+
+def is_junk(name: str) -> bool:
+    """Files that operating systems leave in folders."""
+    return any(fnmatch.fnmatch(name, pattern) for pattern in JUNK)
+
+
+def _raw_files(files: list[StoredUpload]) -> dict[str, RawFile]:
+    stored = {file.sha256: file for file in files if file.sha256}
+    RawFile.objects.bulk_create(
+        [
+            RawFile(sha256=sha256, size_bytes=file.size or 0, original_name=file.name[:255])
+            for sha256, file in stored.items()
+        ],
+        ignore_conflicts=True,
+    )
+    return {raw.sha256: raw for raw in RawFile.objects.filter(sha256__in=stored)}
+
+
+def _row(upload: Upload, file: StoredUpload, raws: dict[str, RawFile]) -> UploadFile:
+    row = UploadFile(upload=upload, name=file.name[:255], folder=file.folder[:500], raw_file=raws.get(file.sha256))
+    if row.raw_file is None:
+        row.state, row.message, row.finished_at = UploadFile.State.FAILED, file.refused, timezone.now()
+        row.job_state = UploadFile.JobState.ENDED
+    return row
+
+
+# -- in the worker -----------------------------------------------------------------------------------------------------
+_fence: Fence | None = None
+
+
+def fence() -> Fence:
+    """The child of this process in which vendor files are parsed."""
+    global _fence
+    if _fence is None:
+        _fence = Fence(settings.FENCE_TIMEOUT_S, settings.FENCE_MEMORY_MB)
+    return _fence
+
+
+def parse(sha256: str, name: str) -> dict[str, Any]:
+    """Read stored bytes inside the fence; the tables stay in the store's cache.
+
+    Returns
+    -------
+    dict
+        The answer of `measurements.fence.Fence.parse`.
+    """
+    folder = store().parsed_folder(sha256, "", 0).parent
+    with store().local_copy(sha256) as path:
+        return fence().parse(path, name, folder)
+
+
+def take_in(file_id: int) -> None:
+    """Read one uploaded file, find its sample, and store its measurements. Every exit is final."""
+    held = ledger.claim(UploadFile, file_id, state=UploadFile.State.CHECKING, started_at=timezone.now())
+    if held is None:
+        return
+    with ledger.kept_alive(held):
+        file = UploadFile.objects.select_related(
+            "raw_file", "upload", "upload__pellet", "upload__cell", "pellet", "cell"
+        ).get(pk=file_id)
+        try:
+            answer = parse(file.raw_file.sha256, file.name)
+        except (FenceError, StoreError) as error:
+            answer = {"sentence": str(error), "line": None}
+        except ledger.ENVIRONMENT_ERRORS:
+            ledger.give_back(held)
+            raise
+        if "bug" in answer:
+            reference = secrets.token_hex(2).upper()
+            logger.error("Reading %s (%s) failed, ref %s:\n%s", file.name, file.raw_file.sha256, reference, answer["bug"])
+            answer = {
+                "sentence": f"Something broke on our side (ref {reference}). Your file is safe. Tell an administrator the "
+                "reference; the file can be read again once this is repaired.",
+                "line": None,
+            }
+        try:
+            ledger.retried(lambda: _note(held, file, answer))
+        except ledger.LostClaim:
+            logger.warning("Another worker has taken over %s.", file)
+
+
+def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any]) -> None:
+    """Write what reading gave, in one transaction."""
+    with transaction.atomic():
+        # Two uploads of the same bytes at once: the second waits here and then sees the first's measurements.
+        raw = RawFile.objects.select_for_update().get(pk=file.raw_file_id)
+        now = timezone.now()
+        owners = _owners(raw)
+        if owners:
+            ledger.close(held, finished_at=now, **_duplicate(owners))
+            file.measurements.set(owners)
+            return
+        if "sentence" in answer and not answer.get("is_short"):
+            ledger.close(
+                held, state=UploadFile.State.FAILED, message=answer["sentence"], line=answer["line"], finished_at=now
+            )
+            return
+        found = match(file)
+        if answer.get("is_short"):
+            ledger.close(
+                held,
+                state=UploadFile.State.ATTACHMENT,
+                message=answer["sentence"],
+                line=answer["line"],
+                matched_by=found.how,
+                finished_at=now,
+            )
+            return
+        RawFile.objects.filter(pk=raw.pk).update(reader=answer["reader"], reader_version=answer["reader_version"])
+        seen = {"recognised_as": answer["reader_name"], "matched_by": found.how, "candidates": found.candidates}
+        if found.subject is None:
+            ledger.close(
+                held, state=UploadFile.State.NEEDS_SAMPLE, message=found.sentence, line=None, finished_at=now, **seen
+            )
+            return
+        _measure(held, file, raw, answer, found, seen)
+
+
+def _owners(raw: RawFile) -> list[Measurement]:
+    return list(Measurement.objects.filter(files__raw_file=raw).distinct().order_by("pk"))
+
+
+def _duplicate(owners: list[Measurement]) -> dict[str, Any]:
+    gone = next((owner for owner in owners if owner.is_withdrawn), None)
+    if gone is not None:
+        message = (
+            f"This file is in Trash ({gone.code}, deleted {gone.withdrawn_at:%-d %B}, reason: {gone.withdrawn_reason}). "
+            "Restore it?"
+        )
+    else:
+        codes = ", ".join(owner.code for owner in owners[:3]) + (" …" if len(owners) > 3 else "")
+        message = f"Skipped, already stored as {codes}."
+    return {"state": UploadFile.State.DUPLICATE, "message": message}
+
+
+def _measure(
+    held: ledger.Claim, file: UploadFile, raw: RawFile, answer: dict[str, Any], found: Match, seen: dict[str, Any]
+) -> None:
+    """Make one measurement per recording, and let the analyses know."""
+    made = []
+    numbers = next_numbers(Measurement.PREFIX, len(answer["recordings"]))
+    for number, described in zip(numbers, answer["recordings"], strict=True):
+        measurement = _measurement(file, described, found)
+        measurement.code = normal_code(f"{Measurement.PREFIX}-{number}")
+        made.append(measurement)
+    Measurement.objects.bulk_create(made)
+    MeasurementFile.objects.bulk_create(
+        [MeasurementFile(measurement=item, raw_file=raw, part_number=part) for part, item in enumerate(made)]
+    )
+    Revision.objects.bulk_create(
+        [
+            Revision(
+                record_type="measurements.measurement",
+                record_id=item.pk,
+                record_code=item.code,
+                version=1,
+                action=Revision.Action.CREATED,
+                by=file.upload.created_by,
+                reason=f"{file.upload.code}: {file.name}"[:500],
+                changes={"file": [None, file.name], "subject": [None, item.subject.code]},
+            )
+            for item in made
+        ]
+    )
+    file.measurements.set(made)
+    answers = measurement_stored.send(sender=Measurement, measurements=made, upload_file=file)
+    queued = sum(count for _, count in answers)
+    if queued:
+        ledger.close(held, state=UploadFile.State.QUEUED, message="", line=None, **seen)
+    else:
+        what = KINDS[made[0].kind]
+        where = made[0].cell.get_configuration_display() + " cell" if made[0].cell else "pellet"
+        ledger.close(
+            held,
+            state=UploadFile.State.DONE,
+            message=f"Raw data are stored. Nothing is computed from {what} of a {where} yet.",
+            line=None,
+            finished_at=timezone.now(),
+            **seen,
+        )
+
+
+def _measurement(file: UploadFile, described: dict[str, Any], found: Match) -> Measurement:
+    upload, metadata = file.upload, described["metadata"]
+    kind = TECHNIQUE_KINDS.get(described["technique"]) or upload.kind or "attachment"
+    subject = in_cell(found.subject, kind)
+    temperature, origin = _temperature(file, metadata)
+    parameters = dict(upload.parameters)
+    stated = parameters.pop("measured_at", None) or metadata.get("measured_at")
+    moment = parse_datetime(str(stated)) if stated else None
+    if moment is not None and timezone.is_naive(moment):
+        moment = local(moment)
+    return Measurement(
+        kind=kind,
+        pellet=subject if isinstance(subject, Pellet) else None,
+        cell=subject if isinstance(subject, Cell) else None,
+        measured_at=moment,
+        operator=upload.operator,
+        instrument=upload.instrument,
+        temperature_degC=temperature,
+        temperature_origin=origin,
+        parameters=parameters,
+        metadata=metadata,
+        reader_warnings=described["warnings"],
+        point_count=described["points"],
+        is_synthetic=upload.is_synthetic or subject.is_synthetic,
+        created_by=upload.created_by,
+    )
+
+
+def _temperature(file: UploadFile, metadata: dict[str, Any]) -> tuple[float | None, str]:
+    if file.upload.temperature_degC is not None:
+        return file.upload.temperature_degC, Measurement.TemperatureOrigin.PERSON
+    if metadata.get("temperature_degC") is not None:
+        return metadata["temperature_degC"], Measurement.TemperatureOrigin.FILE
+    named = temperature_in_name(file.name)
+    if named is not None:
+        return named, Measurement.TemperatureOrigin.NAME
+    return None, Measurement.TemperatureOrigin.ASSUMED
+
+
+# -- what people do with a file that waits ------------------------------------------------------------------------------
+def assign(file: UploadFile, subject: Pellet | Cell, *, by: Any, reason: str = "") -> UploadFile:
+    """Give a file that waits for its sample to one, and take it in."""
+    with transaction.atomic():
+        stored = UploadFile.objects.select_for_update().get(pk=file.pk)
+        if stored.state not in (UploadFile.State.NEEDS_SAMPLE, UploadFile.State.ATTACHMENT, UploadFile.State.FAILED):
+            raise ValidationError(
+                f"{stored.name} is {stored.get_state_display()}, it does not wait for a sample. Reload the page."
+            )
+        if stored.raw_file_id is None:
+            raise ValidationError(f"{stored.name} was not stored. Send the file again.")
+        stored.pellet = subject if isinstance(subject, Pellet) else None
+        stored.cell = subject if isinstance(subject, Cell) else None
+        _again(stored)
+        _log(stored, by, reason, {"subject": [None, subject.code]})
+    stored.refresh_from_db()
+    return stored
+
+
+def try_again(file: UploadFile, *, by: Any) -> UploadFile:
+    """Read a file once more that failed or has no sample."""
+    with transaction.atomic():
+        stored = UploadFile.objects.select_for_update().get(pk=file.pk)
+        if stored.state not in (UploadFile.State.FAILED, UploadFile.State.NEEDS_SAMPLE) or stored.raw_file_id is None:
+            raise ValidationError(f"{stored.name} is {stored.get_state_display()}; there is nothing to try again.")
+        _again(stored)
+        _log(stored, by, "tried again", {})
+    stored.refresh_from_db()
+    return stored
+
+
+def _again(file: UploadFile) -> None:
+    file.state, file.message, file.line, file.finished_at = UploadFile.State.RECEIVED, "", None, None
+    file.save(update_fields=["state", "message", "line", "finished_at", "pellet", "cell"])
+    ledger.rearm(file)
+
+
+def _log(file: UploadFile, by: Any, reason: str, changes: dict[str, Any]) -> None:
+    Revision.objects.create(
+        record_type="measurements.uploadfile",
+        record_id=file.pk,
+        record_code=f"{file.upload.code} {file.name}"[:40],
+        version=file.attempts + 1,
+        action=Revision.Action.CHANGED,
+        by=by if getattr(by, "pk", None) else None,
+        reason=reason[:500],
+        changes=changes,
+    )

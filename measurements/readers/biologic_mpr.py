@@ -1,0 +1,78 @@
+"""BioLogic .mpr, the binary of EC-Lab, through the optional extra `lagpdb[biologic]` (datalab-org-galvani, GPL-3).
+
+Every working reader of this format is GPL code, which must not run inside our processes. `read` imports it, and may
+therefore be called only in the expendable child process that parses vendor files. Without the extra it says how to
+export text instead. Impedance only, for now.
+"""
+
+from __future__ import annotations
+
+import warnings as python_warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.columns import FREQUENCY, impedance_columns, name_columns, short
+from measurements.readers.signatures import MPR_SIGNATURE
+from measurements.readers.spectrum import recordings
+from measurements.readers.table import Table, Values
+
+_ABSENT = (
+    "This is an EC-Lab binary file (.mpr), and this server has no reader for it. "
+    "Export it from EC-Lab as text (.mpt), then upload that, or ask an administrator to install lagpdb[biologic]."
+)
+_DAMAGED = (
+    "This EC-Lab binary file (.mpr) cannot be read; it is damaged, cut off, or of a version that is not known. "
+    "Export it from EC-Lab as text (.mpt), then upload that."
+)
+
+
+class BiologicMprReader(Reader):
+    """EC-Lab .mpr with impedance; must be called in the child process (see the module)."""
+
+    slug, version, name = "biologic_mpr", 1, "EC-Lab .mpr"
+
+    def recognises(self, peek: Peek) -> bool:
+        return peek.head.startswith(MPR_SIGNATURE)
+
+    def read(self, path: Path) -> list[Recording]:
+        data, metadata = _parse(path)
+        names = list(data.dtype.names or ())
+        columns = name_columns(names)
+        if not any(column.name == FREQUENCY for column in columns) or not len(data):
+            seen = ", ".join(short(name) for name in names[:12]) or "none"
+            raise ReaderError(
+                f"No frequency column found. Columns seen: {seen}. This kind of EC-Lab file holds no impedance and is "
+                "not read from .mpr yet. Export it from EC-Lab as text (.mpt), then upload that."
+            )
+        needed = impedance_columns(columns)
+        values: dict[str, Values] = {}
+        for column, name in zip(columns, names, strict=True):
+            numbers = np.asarray(data[name], dtype=np.float64)
+            values[column.name] = numbers * column.factor + column.offset if column.is_canonical else numbers
+        rows = np.arange(1, len(data) + 1, dtype=np.int64)
+        return recordings([Table(columns, values, needed, rows)], metadata)
+
+
+def _parse(path: Path) -> tuple[Any, dict[str, Any]]:
+    try:
+        from galvani.BioLogic import MPRfile
+    except ImportError:
+        raise ReaderError(_ABSENT) from None
+    try:
+        with python_warnings.catch_warnings():
+            python_warnings.simplefilter("ignore")
+            file = MPRfile(str(path))
+    # The foreign parser asserts, indexes and decodes freely: any of its failures means the same to the person.
+    except Exception:
+        raise ReaderError(_DAMAGED) from None
+    metadata: dict[str, Any] = {"instrument": "BioLogic (EC-Lab)", "seen": "binary"}
+    started = getattr(file, "timestamp", None)
+    if started is not None:
+        metadata["measured_at"] = started.isoformat()
+    elif getattr(file, "startdate", None) is not None:
+        # Without the log module the file tells the day, not the hour.
+        metadata["measured_on"] = file.startdate.isoformat()
+    return file.data, metadata

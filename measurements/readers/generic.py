@@ -1,0 +1,202 @@
+"""Any text with a table of frequency and impedance: named columns, or three bare ones; asked last.
+
+Named columns may stand in any order and unit, as Z′ and Z″ or as |Z| and phase, below any head; lines of #, % or ! are
+comments. Several blocks below each other, a loop column and a temperature column give several Recordings. Three columns
+without names are taken as frequency, Z′ and Z″ only if the first one runs like frequencies.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.columns import (
+    FREQUENCY,
+    Z_IMAG,
+    Z_MODULUS,
+    Z_REAL,
+    identify,
+    impedance_columns,
+    name_columns,
+    short,
+)
+from measurements.readers.facts import header_facts
+from measurements.readers.signatures import refuse_binary
+from measurements.readers.spectrum import header_lines, recordings, restarts
+from measurements.readers.table import Table, read_table, split_names, unit_line
+from measurements.readers.text import Document, Layout, detect_layout, load, numeric_share, split_cells
+
+COMMENTS = ("#", "%", "!", "//")
+BARE = ("frequency", "Z'", "Z''")
+_SEARCHED = 2000  # lines in which a table must begin
+_DATA = re.compile(r"\s*[-+−]?[.,]?\d")
+_WORD = re.compile(r"\w")
+
+
+class GenericReader(Reader):
+    """Text table with columns for frequency and impedance."""
+
+    slug, version, name = "generic", 1, "Text table"
+    is_generic = True
+
+    def recognises(self, peek: Peek) -> bool:
+        try:
+            refuse_binary(peek.head, peek.suffix)
+        except ReaderError:
+            return False
+        return bool(peek.text.strip())
+
+    def read(self, path: Path) -> list[Recording]:
+        document = load(path)
+        headings = [i for i, line in enumerate(document.lines) if _is_heading(line)]
+        if not headings:
+            return self._bare(document)
+        tables: list[Table] = []
+        facts: list[dict[str, Any]] = []
+        stated: dict[str, Any] = {}
+        above = 0
+        for heading, end in zip(headings, [*headings[1:], len(document.lines)], strict=True):
+            document.lines[heading] = _without_mark(document.lines[heading])
+            for first, table in _segments(document, heading, end):
+                # What a line says of temperature or thickness holds until a later line says otherwise.
+                stated = stated | header_facts(document.lines[above:first])
+                tables.append(table)
+                facts.append(stated)
+                above = int(table.lines[-1])
+        metadata = {"header": header_lines(document.lines[: headings[0]])}
+        return recordings(tables, metadata, units_may_miss=False, per_table=facts)
+
+    def _bare(self, document: Document) -> list[Recording]:
+        first, layout = _first_row(document)
+        width = numeric_share(document.lines[first], layout)[1]
+        names = _names_above(document, first, layout, width)
+        if names is not None:
+            # There are names, and none of them is a frequency: this raises with the columns seen.
+            impedance_columns(name_columns(names))
+        if width != len(BARE):
+            raise ReaderError(
+                f"No frequency column found: the table has {width} columns without names. "
+                "Write names into the first line, for example frequency_Hz, z_real_ohm, z_imag_ohm.",
+                line=first + 1,
+            )
+        options: dict[str, Any] = {"names": BARE, "units": (), "separator": layout.separator, "comments": COMMENTS}
+        table = read_table(document, first - 1, first=first, **options)
+        _refuse_unlike_frequencies(table)
+        metadata: dict[str, Any] = {"header": header_lines(document.lines[:first])}
+        metadata |= header_facts(document.lines[:first])
+        sentence = "The file has no column names. Its three columns were taken as frequency in Hz, Z′ and Z″ in Ω."
+        return recordings([table], metadata, [("columns_assumed", sentence)])
+
+
+def _without_mark(line: str) -> str:
+    """A line without the comment mark before it."""
+    return re.sub(r"^[\s\ufeff]*(?:[#%!]|//)+\s*", "", line)
+
+
+def _is_heading(line: str) -> bool:
+    """Whether a line names a frequency and an impedance column."""
+    if not 5 <= len(line) <= 65_536 or _DATA.match(line):
+        return False
+    text = _without_mark(line).strip().lstrip("\ufeff")
+    ways = [split_cells(text, mark) for mark in ("\t", ";", ",") if mark in text]
+    for cells in (*ways, text.split("  "), text.split()):
+        if 2 < len(cells) <= 512:
+            names = {identify(cell).name for cell in cells}
+            if FREQUENCY in names and names & {Z_REAL, Z_IMAG, Z_MODULUS}:
+                return True
+    return False
+
+
+def _segments(document: Document, heading: int, end: int) -> list[tuple[int, Table]]:
+    """The tables below one heading with the index of their first line: lines of text part them.
+
+    Raises
+    ------
+    ReaderError
+        If a line without numbers stands within one sweep: rows may be lost there.
+    """
+    rows = [i for i in range(heading + 1, end) if document.lines[i].strip() and not _is_comment(document.lines[i])]
+    layout = detect_layout([document.lines[i] for i in rows]) or Layout(None, ".")
+    texts = [i for i in rows if numeric_share(document.lines[i], layout)[0] == 0 and _WORD.search(document.lines[i])]
+    units: list[str] | None = None
+    if texts and rows[0] == texts[0] and len(rows) > 1:
+        units = unit_line(document.lines[rows[0]], document.lines[heading])
+        if units is not None:
+            del texts[0], rows[0]
+    starts = [i + 1 for i in (heading if units is None else rows[0] - 1, *texts)]
+    found: list[tuple[int, Table]] = []
+    for start, stop in zip(starts, [*texts, end], strict=True):
+        if not any(start <= i < stop for i in rows) and (found or stop < end):
+            continue
+        table = read_table(
+            document, heading, first=start, stop=stop, units=units or (), separator=layout.separator, comments=COMMENTS
+        )
+        if found and not _restarts(found[-1][1], table):
+            text = short(document.lines[start - 1])
+            raise ReaderError(
+                f"Line {start} is not a row of the table: ‘{text}’. "
+                "Remove the line in the source, or export the file again.",
+                line=start,
+            )
+        found.append((start, table))
+    return found
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip().startswith(COMMENTS) and not line.lstrip().startswith("#DIV")
+
+
+def _restarts(before: Table, after: Table) -> bool:
+    """Whether the second table is a sweep of its own."""
+    first, second = before.numbers(FREQUENCY), after.numbers(FREQUENCY)
+    assert first is not None
+    assert second is not None
+    return len(first) in restarts(np.concatenate([first, second]))
+
+
+def _first_row(document: Document) -> tuple[int, Layout]:
+    """The first line of the first table of numbers, and how it is written."""
+    lines = [(i, line) for i, line in enumerate(document.lines[:_SEARCHED]) if line.strip() and not _is_comment(line)]
+    for (i, line), (_, following) in zip(lines, lines[1:] + lines[-1:], strict=True):
+        layout = detect_layout([line, following]) if _DATA.match(line) else None
+        if layout is None:
+            continue
+        numbers, width = numeric_share(line, layout)
+        if numbers >= 2 and 2 * numbers > width and numeric_share(following, layout)[1] == width:
+            return i, layout
+    raise ReaderError(
+        "No table of numbers found. An impedance file holds one row per point with frequency, Z′ and Z″. "
+        "Export the measurement as text, then upload that."
+    )
+
+
+def _names_above(document: Document, first: int, layout: Layout, width: int) -> list[str] | None:
+    """Column names in one of the two lines above the first row (a line of units may stand between), or None."""
+    above = [i for i in range(first) if document.lines[i].strip()][-2:]
+    for i in reversed(above):
+        names = split_names(_without_mark(document.lines[i]), layout, document.lines[first])
+        is_row_of_names = len(names) == width or (width > 3 and abs(len(names) - width) == 1)
+        if is_row_of_names and width > 1 and not unit_line(document.lines[i], document.lines[i]):
+            return names
+    return None
+
+
+def _refuse_unlike_frequencies(table: Table) -> None:
+    """Three bare columns may be 2θ, intensity, error, or time, voltage, current: these are evenly spaced."""
+    values = table.numbers(FREQUENCY)
+    assert values is not None
+    known = np.unique(values[np.isfinite(values) & (values > 0)])
+    if len(known) < 4:
+        return
+    steps, ratios = np.diff(known), np.diff(np.log(known))
+    is_even = np.std(steps) / np.mean(steps) <= np.std(ratios) / np.mean(ratios)
+    if is_even or known[-1] < 10 * known[0] or (values < 0).any():
+        raise ReaderError(
+            "No frequency column found: the table has three columns without names, and the first does not run like "
+            "frequencies. Write names into the first line, for example frequency_Hz, z_real_ohm, z_imag_ohm.",
+            line=int(table.lines[0]),
+        )

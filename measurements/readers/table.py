@@ -1,0 +1,352 @@
+"""Rows of numbers under column names: parsed fast, and slowly only to say which line is wrong, and why."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from measurements.readers.base import ReaderError
+from measurements.readers.columns import FREQUENCY, Column, impedance_columns, name_columns, plain, short, unit_factor
+from measurements.readers.text import (
+    MAX_COLUMNS,
+    MAX_HEADER,
+    Document,
+    Layout,
+    detect_layout,
+    numeric_share,
+    split_cells,
+)
+
+Values = npt.NDArray[np.float64] | list[str]
+
+# How C libraries of Windows print what is not a number.
+_NOT_FINITE = re.compile(r"[+-]?(1[.,]#(qnan|snan|ind|inf)0*|nan\(.*\)|n/?a)", re.IGNORECASE)
+# A comma that can only be a decimal sign: not three digits after it, or not one to three before it.
+_DECIMAL_COMMA = re.compile(r",(?:\d{1,2}(?!\d)|\d{4})|\d{4},|,\d*[eE]|(?<!\d)0\d*,|(?<!\d),|,(?!\d)")
+
+
+@dataclass
+class Table:
+    """A parsed table in canonical units.
+
+    Attributes
+    ----------
+    columns : list of Column
+        In the order of the file; columns without a name and without content are left out.
+    values : dict
+        Numbers by column name, or the cells as text where a column of the vendor's is not numeric.
+    needed : tuple of str
+        The columns that make the impedance.
+    lines : array of int
+        The line number of each row, counted from 1.
+    layout : Layout or None
+        None where the table does not come from text.
+    """
+
+    columns: list[Column]
+    values: dict[str, Values]
+    needed: tuple[str, ...]
+    lines: npt.NDArray[np.int64]
+    layout: Layout | None = None
+
+    def numbers(self, name: str) -> npt.NDArray[np.float64] | None:
+        """A numeric column, or None if it is absent or text."""
+        values = self.values.get(name)
+        return values if isinstance(values, np.ndarray) else None
+
+
+def read_table(
+    document: Document,
+    header: int,
+    *,
+    first: int | None = None,
+    stop: int | None = None,
+    names: Sequence[str] | None = None,
+    units: Sequence[str] | None = None,
+    separator: str | bool | None = True,
+    comments: tuple[str, ...] = (),
+) -> Table:
+    """The table whose column names stand on one line, with a unit line below it if there is one.
+
+    Parameters
+    ----------
+    document : Document
+    header : int
+        Index of the line of names (line number minus one).
+    first, stop : int, optional
+        Index of the first line of data, and of the line after the last; by default the rest of the file.
+    names, units : list of str, optional
+        If given, they are not read from the file.
+    separator : str or None or True
+        What stands between the cells (None for blanks); True: find out.
+    comments : tuple of str
+        Lines that start so are passed over.
+
+    Raises
+    ------
+    ReaderError
+        With line, column and next step.
+    """
+    end = len(document.lines) if stop is None else stop
+    start = header + 1 if first is None else first
+    rows = [
+        (number, line)
+        for number, line in enumerate(document.lines[start:end], start + 1)
+        # Spreadsheets export empty rows as ";;;;".
+        if line.strip(" \t;,\x0c\x1a") and not (comments and line.lstrip().startswith(comments))
+    ]
+    heading = document.lines[header] if 0 <= header < len(document.lines) else ""
+    is_long = names is None and len(heading) > MAX_HEADER
+    _refuse(is_long, f"The line of names is longer than {MAX_HEADER} characters.", header)
+    if rows and units is None and names is None:
+        units = unit_line(rows[0][1], heading)
+        rows = rows[1:] if units is not None else rows
+    layout = _layout([line for _, line in rows], separator)
+    wanted = list(names) if names is not None else split_names(heading, layout, rows[0][1] if rows else "")
+    _refuse(len(wanted) > MAX_COLUMNS, f"The table has {len(wanted)} columns; {MAX_COLUMNS} are read.", header)
+    columns = name_columns(wanted, units)
+    needed = impedance_columns(columns)
+    _refuse(not rows, "The file has column names, but no row of numbers. Export it again with the data.", header)
+    is_last = not any(line.strip() for line in document.lines[end:])
+    return _Rows(rows, columns, needed, layout, is_last, document.ends_with_newline).parse()
+
+
+def _refuse(is_wrong: bool, sentence: str, index: int) -> None:
+    if is_wrong:
+        raise ReaderError(sentence, line=index + 1)
+
+
+def split_names(heading: str, layout: Layout, row: str) -> list[str]:
+    """Column names of a heading, cut so that their number fits the cells of a row.
+
+    Headings may hold one tab more at the end (EC-Lab), two tabs between names (analysers), or blanks inside names.
+    """
+    width = len(_trimmed(split_cells(row, layout.separator))) if row else 0
+    ways = [split_cells(heading, layout.separator)]
+    if layout.separator is None:
+        ways = [re.split(r"\s{2,}|\t", heading.strip()), re.findall(r"\S+(?:\s*[\[(][^\])]*[\])])?", heading), ways[0]]
+    ways += [[cell for cell in way if cell] for way in ways]
+    ways += [cells for mark in ("\t", ";", ",") if mark != layout.separator for cells in [split_cells(heading, mark)]]
+    for way in ways:
+        if len(_trimmed(way)) == width:
+            return _trimmed(way)
+    return _trimmed(ways[0])
+
+
+def _trimmed(cells: list[str]) -> list[str]:
+    end = len(cells)
+    while end and not cells[end - 1]:
+        end -= 1
+    return cells[:end]
+
+
+def unit_line(line: str, heading: str) -> list[str] | None:
+    """The cells of a line of units below the names ("#, s, Hz, ohm"), or None if the line is something else."""
+    for mark in ("\t", ";", ",", None):
+        if mark is not None and mark not in heading:
+            continue
+        cells = split_cells(line, mark)
+        if any(re.match(r"[+-]?[.,]?\d", cell) and cell != "1" for cell in cells):
+            return None
+        bare = [plain(cell).strip(" ()[]") for cell in cells]
+        return cells if any(_is_unit(cell) for cell in bare) else None
+    return None
+
+
+def _is_unit(text: str) -> bool:
+    return bool(text) and any(unit_factor(name, text) is not None for name in (FREQUENCY, "z_real_ohm", "phase_deg"))
+
+
+def _layout(rows: list[str], separator: str | bool | None) -> Layout:
+    if isinstance(separator, bool):
+        return detect_layout(rows) or Layout("\t" if rows and "\t" in rows[0] else None, ".")
+    sample = [row for row in rows[:: max(1, len(rows) // 12)] if "," in row]
+    if not sample or separator == ",":
+        return Layout(separator, ".")
+    shares = {sign: sum(numeric_share(row, Layout(separator, sign))[0] for row in sample) for sign in (".", ",")}
+    return Layout(separator, "," if shares[","] > shares["."] else ".")
+
+
+class _BadCell(Exception):
+    def __init__(self, row: int, text: str) -> None:
+        super().__init__(text)
+        self.row, self.text = row, text
+
+
+@dataclass
+class _Rows:
+    """Rows on their way to a Table."""
+
+    rows: list[tuple[int, str]]
+    columns: list[Column]
+    needed: tuple[str, ...]
+    layout: Layout
+    is_last: bool  # nothing follows in the file
+    ends_with_newline: bool
+
+    def parse(self) -> Table:
+        cells = self._cells()
+        values: dict[str, Values] = {}
+        kept: list[Column] = []
+        for column, texts in zip(self.columns, zip(*cells, strict=True), strict=True):
+            if not column.header and not any(texts):
+                continue
+            try:
+                numbers = to_numbers(texts, self.layout.decimal)
+            except _BadCell as bad:
+                if column.name in self.needed:
+                    raise self._not_a_number(cells, column, bad) from None
+                # A text column of the vendor's ("1 µA", "..........a") keeps its own name: it has no unit of ours.
+                name = column.name if not column.is_canonical else _own_name(column, self.columns)
+                values[name] = list(texts)
+                kept.append(Column(column.header, name, unit=column.unit))
+                continue
+            values[column.name] = numbers if not column.is_canonical else numbers * column.factor + column.offset
+            kept.append(column)
+        self._refuse_thousands(cells)
+        lines = np.fromiter((number for number, _ in self.rows), dtype=np.int64, count=len(self.rows))
+        return Table(kept, values, self.needed, lines, self.layout)
+
+    def _cells(self) -> list[list[str]]:
+        width = len(self.columns)
+        separator = self.layout.separator
+        if separator is None:
+            cells = [line.split() for _, line in self.rows]
+        elif any('"' in line for _, line in self.rows):
+            cells = [split_cells(line, separator) for _, line in self.rows]
+        else:
+            cells = [line.split(separator) for _, line in self.rows]
+        for position, row in enumerate(cells):
+            if len(row) != width:
+                cells[position] = self._fitted(position, row, cells)
+        return cells
+
+    def _fitted(self, position: int, row: list[str], cells: list[list[str]]) -> list[str]:
+        """A row with empty cells at its end cut off or filled up; anything else is refused."""
+        width = len(self.columns)
+        trimmed = _trimmed([cell.strip() for cell in row])
+        missing = width - len(trimmed)
+        if missing == 0:
+            return trimmed
+        if missing > 0 and (len(row) >= width or self._may_be_empty(len(trimmed))):
+            return trimmed + [""] * missing
+        number = self.rows[position][0]
+        found = f"Line {number} has {len(trimmed)} value{'s' if len(trimmed) != 1 else ''}, {width} are expected."
+        if missing > 0 and self.is_last and position == len(self.rows) - 1 and position > 0:
+            raise ReaderError(
+                f"{found} The file ends in the middle of a row, so the export was probably cut off. "
+                f"{self._good_points(cells[:position])}",
+                line=number,
+            )
+        is_whole = all(re.fullmatch(r"[+-]?\d+([eE][+-]?\d+)?", cell) for cell in trimmed)
+        if missing < 0 and self.layout.separator == "," and is_whole:
+            raise ReaderError(
+                f"{found} The comma seems to be both the decimal sign and the separator. "
+                "Export with a decimal point, or with a semicolon or tab between the columns.",
+                line=number,
+            )
+        raise ReaderError(f"{found} Remove the row in the source, or export the file again.", line=number)
+
+    def _may_be_empty(self, count: int) -> bool:
+        """Whether only nameless columns lie beyond the first `count`."""
+        return not any(column.header for column in self.columns[count:])
+
+    def _good_points(self, cells: list[list[str]]) -> str:
+        """What the rows before the bad one still give."""
+        position = next(i for i, column in enumerate(self.columns) if column.name == FREQUENCY)
+        column = self.columns[position]
+        found = []
+        for row in cells:
+            try:
+                value = float(row[position].replace(",", ".")) * column.factor
+            except (ValueError, IndexError):
+                continue
+            if 0 < value < math.inf:
+                found.append(value)
+        if len(found) < 2:
+            return "Export it again."
+        span = f"{frequency_words(max(found))} to {frequency_words(min(found))}"
+        return f"Export it again, or use the {len(found)} good points ({span})."
+
+    def _not_a_number(self, cells: list[list[str]], column: Column, bad: _BadCell) -> ReaderError:
+        number = self.rows[bad.row][0]
+        is_end = self.is_last and bad.row == len(self.rows) - 1 and bad.row > 0 and not self.ends_with_newline
+        if is_end and self.columns[-1].name == column.name and bad.text.strip():
+            return ReaderError(
+                f"Line {number}, column {column.label}: the file ends in the middle of the value ‘{short(bad.text)}’, "
+                f"so the export was probably cut off. {self._good_points(cells[: bad.row])}",
+                line=number,
+            )
+        what = f"‘{short(bad.text)}’ is not a number" if bad.text.strip() else "the cell is empty"
+        return ReaderError(
+            f"Line {number}, column {column.label}: {what}. Remove the row in the source, or skip it.", line=number
+        )
+
+    def _refuse_thousands(self, cells: list[list[str]]) -> None:
+        """Refuse "1,234" where nothing shows whether the comma is a decimal sign."""
+        if self.layout.decimal != ",":
+            return
+        positions = [i for i, column in enumerate(self.columns) if column.name in self.needed]
+        found = [row[i] for row in cells for i in positions if "," in row[i]]
+        if found and not _DECIMAL_COMMA.search(" ".join(found)):
+            raise ReaderError(
+                f"The comma of ‘{short(found[0])}’ may be a decimal sign or separate thousands; no value tells which. "
+                "Export with a decimal point, then upload that.",
+                line=self.rows[0][0],
+            )
+
+
+def _own_name(column: Column, columns: list[Column]) -> str:
+    taken = {other.name for other in columns}
+    name = column.header or "text"
+    while name in taken:
+        name += " (text)"
+    return name
+
+
+def to_numbers(texts: Sequence[str], decimal: str) -> npt.NDArray[np.float64]:
+    """Cells as floats; what stands literally for "not a number" becomes NaN.
+
+    Raises
+    ------
+    _BadCell
+        At the first cell that is not a number.
+    """
+    joined = "".join(texts)
+    # Python reads 1_000 as a number, and a point in a file of decimal commas separates thousands.
+    if "_" not in joined and not (decimal == "," and "." in joined):
+        try:
+            source = (text.replace(",", ".") for text in texts) if decimal == "," else texts
+            return np.fromiter(map(float, source), dtype=np.float64, count=len(texts))
+        except ValueError:
+            pass
+    return np.array(list(_slow(texts, decimal)), dtype=np.float64)
+
+
+def _slow(texts: Sequence[str], decimal: str) -> Iterator[float]:
+    for row, text in enumerate(texts):
+        cell = text.strip()
+        if _NOT_FINITE.fullmatch(cell):
+            yield math.nan
+            continue
+        if "_" in cell or (decimal == "," and "." in cell):
+            raise _BadCell(row, cell)
+        try:
+            yield float(cell.replace(",", ".") if decimal == "," else cell)
+        except ValueError:
+            raise _BadCell(row, cell) from None
+
+
+def frequency_words(value: float) -> str:
+    """A frequency for a sentence, two digits: 1 MHz, 4.7 kHz, 0.063 Hz."""
+    rounded = float(f"{value:.1e}")
+    for size, unit in ((1e6, "MHz"), (1e3, "kHz"), (1.0, "Hz")):
+        if rounded >= size:
+            return f"{rounded / size:.12g} {unit}"
+    text = f"{rounded:.12f}".rstrip("0")
+    return f"{text} Hz" if text != "0." else f"{rounded:g} Hz"

@@ -1,0 +1,181 @@
+"""Text of instrument files: bytes to characters, characters to lines, lines to cells.
+
+Encodings are told by signature, because statistical guessers fail on the few special letters that instrument files
+hold, and GB18030 accepts many cp1252 byte pairs in silence.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from measurements.readers.base import ReaderError
+from measurements.readers.signatures import refuse_binary
+
+MAX_TEXT_BYTES = 200_000_000
+MAX_LINE = 1_000_000  # characters
+MAX_COLUMNS = 512
+MAX_HEADER = 65_536  # characters of one line of column names
+
+_SIGNATURES = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Words of the Chinese exports of testers and potentiostats.
+_CHINESE = ("记录", "测试", "时间", "电流", "电压", "容量", "循环", "工步", "频率", "阻抗", "实部", "虚部", "温度",
+            "序号", "相位", "状态", "步骤", "能量", "样品")  # fmt: skip
+# Two common characters in a row (GB 2312 level 1): four such bytes do not follow each other in cp1252 text.
+_TWO_CHARACTERS = re.compile(rb"[\xb0-\xd7][\xa1-\xfe][\xb0-\xd7][\xa1-\xfe]")
+_NUMBER = {
+    ".": re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?nan|[+-]?inf", re.IGNORECASE),
+    ",": re.compile(r"[+-]?(?:\d+,?\d*|,\d+)(?:[eE][+-]?\d+)?|[+-]?nan|[+-]?inf", re.IGNORECASE),
+}
+_SEPARATOR_WORDS = {"\t": "tab", ";": "semicolon", ",": "comma", ":": "colon", None: "blanks"}
+_CANDIDATES: tuple[tuple[str | None, str], ...] = (
+    ("\t", "."), ("\t", ","), (";", "."), (";", ","), (",", "."), (None, "."), (None, ","), (":", "."), (":", ","),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How rows are written: the separator of cells (None for blanks) and the decimal sign."""
+
+    separator: str | None
+    decimal: str
+
+    @property
+    def words(self) -> str:
+        """For people, for example "decimal comma, tab"."""
+        sign = "decimal comma" if self.decimal == "," else "decimal point"
+        return f"{sign}, {_SEPARATOR_WORDS.get(self.separator, self.separator)}"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text file as lines; line n of the file is `lines[n - 1]`."""
+
+    lines: list[str]
+    ends_with_newline: bool
+
+
+def decode(data: bytes, cut: bool = False) -> str:
+    """Characters of a text file; never raises.
+
+    Parameters
+    ----------
+    data : bytes
+    cut : bool
+        Whether `data` may end in the middle of a character, being only the beginning of a file.
+    """
+    for signature, encoding in _SIGNATURES:
+        if data.startswith(signature):
+            return data.decode(encoding, errors="replace")
+    head = data[:4096]
+    # UTF-16 without a mark: Latin text has a zero in every second byte.
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if len(head) >= 8 and max(even, odd) > 0.4 * len(head):
+        return data.decode("utf-16-le" if odd > even else "utf-16-be", errors="replace")
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            text = codecs.getincrementaldecoder(encoding)().decode(data, final=not cut)
+        except UnicodeDecodeError:
+            continue
+        if encoding == "utf-8" or _TWO_CHARACTERS.search(data) or any(word in text for word in _CHINESE):
+            return text
+    return data.decode("cp1252", errors="replace")
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines without their ends; CR CR LF (PowerSuite) is one end, and only CR and LF end a line."""
+    return text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def load(path: Path) -> Document:
+    """A text file, decoded.
+
+    Raises
+    ------
+    ReaderError
+        If it is empty, binary, larger than any text export, or holds a line longer than a megabyte.
+    """
+    size = path.stat().st_size
+    if size > MAX_TEXT_BYTES:
+        raise ReaderError(
+            f"The file has {size / 1e6:.0f} MB; text is read up to {MAX_TEXT_BYTES // 1_000_000} MB. "
+            "Export fewer cycles or spectra into one file."
+        )
+    data = path.read_bytes()
+    refuse_binary(data[:65_536], path.suffix.lower())
+    text = decode(data)
+    if not text.strip("\ufeff\r\n\t \x1a\x00"):
+        raise ReaderError("The file is empty. Export it again, then upload that.")
+    lines = split_lines(text)
+    for number, line in enumerate(lines, 1):
+        if len(line) > MAX_LINE:
+            raise ReaderError(
+                f"Line {number} has {len(line)} characters, more than the {MAX_LINE} that a table can have. "
+                "This is not a table of measured values.",
+                line=number,
+            )
+    return Document(lines, text.endswith(("\n", "\r")))
+
+
+def split_cells(line: str, separator: str | None) -> list[str]:
+    """The cells of one line, without blanks around them; a quoted cell may hold the separator."""
+    if separator is None:
+        return line.split()
+    if '"' in line and _is_quoted(line, separator):
+        try:
+            return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
+        except csv.Error:
+            pass
+    return [cell.strip() for cell in line.split(separator)]
+
+
+def _is_quoted(line: str, separator: str) -> bool:
+    # The quote of Z" is not the quote around a cell: that one opens a cell and closes one.
+    return any(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in map(str.strip, line.split(separator))) or (
+        line.lstrip().startswith('"')
+    )
+
+
+def is_number(cell: str, decimal: str = ".") -> bool:
+    return _NUMBER[decimal].fullmatch(cell) is not None
+
+
+def numeric_share(line: str, layout: Layout) -> tuple[int, int]:
+    """How many cells of a line are numbers, and how many cells it has (empty ones at its end not counted)."""
+    cells = split_cells(line, layout.separator)
+    while cells and not cells[-1]:
+        cells.pop()
+    return sum(is_number(cell, layout.decimal) for cell in cells), len(cells)
+
+
+def detect_layout(rows: Sequence[str]) -> Layout | None:
+    """Separator and decimal sign of rows of numbers; None if no way to cut them gives numbers in columns.
+
+    The way that reads all cells wins at once (tab before semicolon, comma, blanks, colon); else the one that reads
+    the largest share of the cells, so that one text column or one bad cell does no harm.
+    """
+    step = max(1, len(rows) // 12)
+    sample = list(rows[::step])[:13]
+    best: tuple[float, Layout] | None = None
+    for separator, decimal in _CANDIDATES:
+        if separator is not None and not any(separator in row for row in sample):
+            continue
+        layout = Layout(separator, decimal)
+        shares = [numeric_share(row, layout) for row in sample]
+        numbers, cells = sum(share[0] for share in shares), sum(share[1] for share in shares)
+        # One value a line is no table; a colon also stands in times of day, so it needs full success.
+        if cells < 2 * len(sample) or numbers == 0 or (separator == ":" and numbers < cells):
+            continue
+        if numbers == cells:
+            return layout
+        if best is None or numbers / cells > best[0]:
+            best = (numbers / cells, layout)
+    return best[1] if best else None

@@ -1,0 +1,39 @@
+"""What every test may use: the folder of real instrument files."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LEFT_OUT = "real data left out"
+
+
+def _real_data() -> Path:
+    return (ROOT / os.environ.get("LAGPDB_REAL_DATA", "../shared/data")).resolve()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real instrument files; only tests marked `real` may ask for it."""
+    return _real_data()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what reads real files where there are none, and mark whatever reads them."""
+    is_absent = not _real_data().is_dir()
+    for item in items:
+        is_marked = item.get_closest_marker("real") is not None
+        if "real_data" in getattr(item, "fixturenames", ()) and not is_marked:
+            raise pytest.UsageError(f"{item.nodeid} uses real_data and is not marked `real`.")
+        if is_marked and is_absent:
+            item.add_marker(pytest.mark.skip(reason=LEFT_OUT))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line how many were left out."""
+    count = sum(LEFT_OUT in str(report.longrepr) for report in terminalreporter.stats.get("skipped", []))
+    if count:
+        terminalreporter.write_line(
+            f"{count} tests left out: no real instrument files at LAGPDB_REAL_DATA ({_real_data()})"
+        )
