@@ -10,9 +10,9 @@ class AnalysisConfig(AppConfig):
     verbose_name = "What it means"
 
     def ready(self) -> None:
-        from analysis import pipeline
+        from analysis import queueing
         from lagpdb.records import record_changed
         from measurements.signals import measurement_stored
 
-        measurement_stored.connect(pipeline.queue_analyses, dispatch_uid="queue_analyses")
-        record_changed.connect(pipeline.follow_change, dispatch_uid="follow_change")
+        measurement_stored.connect(queueing.queue_analyses, dispatch_uid="queue_analyses")
+        record_changed.connect(queueing.follow_change, dispatch_uid="follow_change")

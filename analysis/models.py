@@ -30,13 +30,9 @@ class AnalysisRun(Job):
     analysis = models.CharField(max_length=40)
     version = models.PositiveIntegerField(help_text="Version of the algorithm.")
     software_version = models.CharField(max_length=40, blank=True, default="")
-    measurement = models.ForeignKey(
-        Measurement, null=True, blank=True, on_delete=models.PROTECT, related_name="runs"
-    )
+    measurement = models.ForeignKey(Measurement, null=True, blank=True, on_delete=models.PROTECT, related_name="runs")
     # The subject of a combination; of an analysis it is that of the measurement.
-    pellet = models.ForeignKey(
-        Pellet, null=True, blank=True, on_delete=models.PROTECT, related_name="combination_runs"
-    )
+    pellet = models.ForeignKey(Pellet, null=True, blank=True, on_delete=models.PROTECT, related_name="combination_runs")
     cell = models.ForeignKey(Cell, null=True, blank=True, on_delete=models.PROTECT, related_name="combination_runs")
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     is_current = models.BooleanField(default=False)
@@ -58,9 +54,7 @@ class AnalysisRun(Job):
     class Meta:
         ordering = ("-id",)
         indexes = (
-            models.Index(
-                fields=["id"], name="run_not_ended", condition=~Q(job_state=Job.JobState.ENDED)
-            ),
+            models.Index(fields=["id"], name="run_not_ended", condition=~Q(job_state=Job.JobState.ENDED)),
             models.Index(fields=["analysis", "version"], name="run_of_analysis"),
         )
         constraints = (
@@ -127,9 +121,7 @@ class RunInput(models.Model):
 
     run = models.ForeignKey(AnalysisRun, on_delete=models.CASCADE, related_name="run_inputs")
     role = models.CharField(max_length=40)
-    measurement = models.ForeignKey(
-        Measurement, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
-    )
+    measurement = models.ForeignKey(Measurement, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     result = models.ForeignKey("Result", null=True, blank=True, on_delete=models.PROTECT, related_name="used_in")
 
     class Meta:
@@ -163,7 +155,7 @@ class ResultQuerySet(models.QuerySet):
 
 
 class Result(models.Model):
-    """One number: what it is, its unit, its uncertainty or limit, its flag, its conditions, and the run that made it."""
+    """One number: its unit, uncertainty or limit, flag, conditions, and the run that made it."""
 
     class Limit(models.TextChoices):
         EQUAL = "="

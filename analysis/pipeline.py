@@ -1,120 +1,28 @@
-"""The only module that turns science into rows: queue, run, retire, settle."""
+"""The only module that turns science into rows: claim a run, compute, write what was found."""
 
 from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 import pandas as pd
-from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from analysis.decisions import judge, reanalyse  # noqa: F401
 from analysis.models import AnalysisRun, Result, RunInput
-from analysis.science.base import Analysis, AnalysisError, Combination, Outcome, Subject
+from analysis.queueing import analyses, combinations, queue_combinations, retire
+from analysis.science.base import AnalysisError, Combination, Outcome, Subject
+from analysis.science.quantities import get as quantity
 from lagpdb import ledger
-from lagpdb.records import Record, Revision, StaleVersion
-from lagpdb.registry import discover
-from lagpdb.units import symbol
-from measurements.ingest import check_parameters
-from measurements.models import Measurement, UploadFile
+from measurements.models import UploadFile
 from measurements.store import StoreError, recording
-from samples.models import Cell, ElectrodeLot, Pellet, SputterRun
+from samples.models import Cell, Pellet
 
 logger = logging.getLogger(__name__)
 
-# A change of one of these fields moves numbers; everything else is talk.
-MOVING = {
-    Pellet: {"thickness_um", "thickness_uncertainty_um", "diameter_mm", "mass_mg", "batch"},
-    Cell: {"electrode_diameter_mm", "electrode_diameter_uncertainty_mm", "configuration", "electrode_lot", "pellet"},
-    Measurement: {"temperature_degC", "temperature_origin", "parameters", "pellet", "cell", "kind", "withdrawn_at"},
-    ElectrodeLot: {"loading_mg_cm2", "diameter_mm", "active_fraction"},
-}
 
-
-@cache
-def analyses() -> dict[str, type[Analysis]]:
-    """Every analysis, by slug."""
-    return discover("analysis.science", Analysis)
-
-
-@cache
-def combinations() -> dict[str, type[Combination]]:
-    """Every combination, by slug."""
-    return discover("analysis.science", Combination)
-
-
-# -- queueing ----------------------------------------------------------------------------------------------------------
-def analyses_for(measurement: Measurement) -> list[type[Analysis]]:
-    """What is run on a measurement without being asked."""
-    where = measurement.cell.configuration if measurement.cell_id else "pellet"
-    return [item for item in analyses().values() if measurement.kind in item.kinds and where in item.subjects]
-
-
-def queue_analyses(sender: Any, measurements: list[Measurement], upload_file: UploadFile | None, **_: Any) -> int:
-    """Queue what the new measurements call for; returns how many runs were queued. Inside the caller's transaction."""
-    runs = [
-        AnalysisRun(
-            analysis=item.slug, version=item.version, software_version=settings.VERSION, measurement=measurement
-        )
-        for measurement in measurements
-        for item in analyses_for(measurement)
-    ]
-    AnalysisRun.objects.bulk_create(runs)
-    if upload_file is not None:
-        link = AnalysisRun.caused_by.through
-        link.objects.bulk_create([link(analysisrun_id=run.pk, uploadfile_id=upload_file.pk) for run in runs])
-    for run_ in runs:
-        ledger.ring_on_commit(run_)
-    return len(runs)
-
-
-def _queue_combinations(subject: Pellet | Cell, quantities: Iterable[str], files: list[int]) -> None:
-    """Queue the combinations that these numbers feed, once each, and let the files wait for them."""
-    over = "cell" if isinstance(subject, Cell) else "pellet"
-    changed = set(quantities)
-    for item in sorted(combinations().values(), key=lambda c: c.slug):
-        if item.over != over or not changed.intersection(item.needs):
-            continue
-        target = {over: subject, "analysis": item.slug}
-        usable = Result.objects.usable().filter(quantity__in=item.needs, **{over: subject})
-        has_current = AnalysisRun.objects.filter(is_current=True, **target).exists()
-        if not has_current and usable.values("temperature_degC").distinct().count() < item.needs_at_least:
-            continue
-        # Locked while it waits: a worker can claim it only after this transaction, and then reads these numbers too.
-        queued = AnalysisRun.objects.select_for_update().filter(state="queued", **target).first()
-        if queued is None:
-            queued = _queued_once(item, target)
-        if files:
-            link = AnalysisRun.caused_by.through
-            link.objects.bulk_create(
-                [link(analysisrun_id=queued.pk, uploadfile_id=pk) for pk in files], ignore_conflicts=True
-            )
-
-
-def _queued_once(item: type[Combination], target: dict[str, Any]) -> AnalysisRun:
-    try:
-        with transaction.atomic():
-            run_ = AnalysisRun.objects.create(
-                version=item.version, software_version=settings.VERSION, parameters=_last_choices(target), **target
-            )
-    except IntegrityError:  # another transaction queued it first
-        return AnalysisRun.objects.select_for_update().get(state="queued", **target)
-    ledger.ring_on_commit(run_)
-    return run_
-
-
-def _last_choices(target: dict[str, Any]) -> dict[str, Any]:
-    """A person's choices (points left out) stay in force when new numbers arrive."""
-    last = AnalysisRun.objects.filter(is_current=True, **target).values_list("parameters", flat=True).first()
-    return last or {}
-
-
-# -- running -----------------------------------------------------------------------------------------------------------
 def run(run_id: int) -> None:
     """Compute one run and write what it found. Every exit is final."""
     held = ledger.claim(AnalysisRun, run_id, state=AnalysisRun.State.RUNNING, started_at=timezone.now())
@@ -142,8 +50,8 @@ def run(run_id: int) -> None:
             reference = secrets.token_hex(2).upper()
             logger.exception("Run %s (%s) failed, ref %s", run_id, item.analysis, reference)
             message = (
-                f"Something broke on our side (ref {reference}). Raw data are stored. Tell an administrator the reference; "
-                "the analysis can be run again once this is repaired."
+                f"Something broke on our side (ref {reference}). Raw data are stored. Tell an administrator the "
+                "reference; the analysis can be run again once this is repaired."
             )
         try:
             ledger.retried(lambda: _finish(held, item, outcome, message))
@@ -271,14 +179,14 @@ def _finish(held: ledger.Claim, item: AnalysisRun, outcome: Outcome | None, mess
             ledger.close(held, state=AnalysisRun.State.FAILED, message=message, finished_at=now)
             if item.measurement_id is None:
                 # A combination that no longer holds must not leave its old number standing.
-                touched |= _retire(_target(item), before=item.pk)
+                touched |= retire(_target(item), before=item.pk)
         else:
             # A run that was overtaken by a newer one is kept for the record, but does not count.
             withdrawn = sample.is_withdrawn or (item.measurement_id and item.measurement.is_withdrawn)
             overtaken = AnalysisRun.objects.filter(is_current=True, pk__gt=item.pk, **_target(item)).exists()
             counts = not (withdrawn or overtaken)
             if counts:
-                touched |= _retire(_target(item), before=item.pk)
+                touched |= retire(_target(item), before=item.pk)
             ledger.close(
                 held,
                 state=AnalysisRun.State.SUCCEEDED,
@@ -292,20 +200,8 @@ def _finish(held: ledger.Claim, item: AnalysisRun, outcome: Outcome | None, mess
             )
             _write(item, outcome, sample, counts)
         if item.measurement_id:
-            _queue_combinations(sample, touched, files)
+            queue_combinations(sample, touched, files)
         settle_files(item, files)
-
-
-def _retire(target: dict[str, Any], before: int) -> set[str]:
-    """Take the current numbers of an older run out of force; returns which quantities they were."""
-    old = list(AnalysisRun.objects.filter(is_current=True, pk__lt=before, **target).values_list("pk", flat=True))
-    if not old:
-        return set()
-    results = Result.objects.filter(run_id__in=old)
-    quantities = set(results.values_list("quantity", flat=True))
-    results.update(is_current=False)
-    AnalysisRun.objects.filter(pk__in=old).update(is_current=False)
-    return quantities
 
 
 def _write(item: AnalysisRun, outcome: Outcome, sample: Pellet | Cell, counts: bool) -> None:
@@ -325,7 +221,7 @@ def _write(item: AnalysisRun, outcome: Outcome, sample: Pellet | Cell, counts: b
                 value=finding.value,
                 uncertainty=finding.uncertainty,
                 limit=finding.limit,
-                unit=symbol(finding.quantity),
+                unit=quantity(finding.quantity).unit,
                 flag=finding.flag,
                 acceptance=Result.Acceptance.ACCEPTED
                 if finding.flag == Result.Flag.OK
@@ -370,114 +266,3 @@ def settle_files(item: AnalysisRun, files: list[int] | None = None) -> None:
         UploadFile.objects.filter(pk=pk).update(
             state=UploadFile.State.DONE, finished_at=now, message=" ".join(dict.fromkeys(sentences))
         )
-
-
-# -- when inputs move --------------------------------------------------------------------------------------------------
-def follow_change(sender: type[Record], record: Record, action: str, changes: dict[str, Any], **_: Any) -> None:
-    """An input of numbers changed: retire them at once and queue new runs. Inside the saver's transaction."""
-    if action == Revision.Action.CREATED:
-        return
-    if isinstance(record, SputterRun):
-        _rederive_cells(record)
-        return
-    if isinstance(record, Measurement) and action in (Revision.Action.WITHDRAWN, Revision.Action.RESTORED):
-        _recompute([record], queue=action == Revision.Action.RESTORED)
-        return
-    if not MOVING.get(type(record), set()).intersection(changes):
-        return
-    measurements = {
-        Pellet: lambda: Measurement.objects.filter(pellet=record) | Measurement.objects.filter(cell__pellet=record),
-        Cell: lambda: Measurement.objects.filter(cell=record),
-        Measurement: lambda: Measurement.objects.filter(pk=record.pk),
-        ElectrodeLot: lambda: Measurement.objects.filter(cell__electrode_lot=record),
-    }[type(record)]()
-    _recompute(list(measurements.live().select_related("cell", "pellet")), queue=True)
-
-
-def _recompute(measurements: list[Measurement], *, queue: bool) -> None:
-    """Retire the current numbers of these measurements, and of the combinations they fed; queue new runs."""
-    touched: dict[tuple[str, int], tuple[Pellet | Cell, set[str]]] = {}
-    for measurement in measurements:
-        for slug in list(measurement.runs.filter(is_current=True).values_list("analysis", flat=True)):
-            latest = AnalysisRun.objects.latest("pk").pk + 1
-            target = {"analysis": slug, "measurement_id": measurement.pk, "cell_id": None, "pellet_id": None}
-            sample = measurement.subject
-            key = (type(sample).__name__, sample.pk)
-            touched.setdefault(key, (sample, set()))[1].update(_retire(target, before=latest))
-    for sample, quantities in touched.values():
-        _queue_combinations(sample, quantities, [])
-    if queue:
-        queue_analyses(Measurement, measurements, None)
-
-
-def _rederive_cells(sputter_run: SputterRun) -> None:
-    """A corrected step record changes what its cells are called, and what counts as coated."""
-    cells = Cell.objects.filter(pellet__coatings__sputter_run=sputter_run).distinct()
-    for cell in cells.select_related("pellet__batch__powder_lot__material", "electrode_lot", "electrode_material"):
-        cell.derive()
-        Cell.objects.filter(pk=cell.pk).update(notation=cell.notation, is_coated=cell.is_coated)
-
-
-# -- what people decide ------------------------------------------------------------------------------------------------
-def reanalyse(
-    measurement: Measurement, *, parameters: dict[str, Any] | None = None, by: Any, reason: str = ""
-) -> list[AnalysisRun]:
-    """Queue new runs of a measurement with a person's choices; the old ones stay in force until these are done."""
-    checked = check_parameters(parameters)
-    wanted = analyses_for(measurement)
-    if measurement.is_withdrawn:
-        raise ValidationError(f"{measurement.code} is in the trash. Restore it first.")
-    if not wanted:
-        raise ValidationError(f"Nothing is computed from {measurement.get_kind_display()} of this sample yet.")
-    with transaction.atomic():
-        runs = [
-            AnalysisRun.objects.create(
-                analysis=item.slug,
-                version=item.version,
-                software_version=settings.VERSION,
-                measurement=measurement,
-                parameters=checked,
-                reason=reason[:500],
-                created_by=by if getattr(by, "pk", None) else None,
-            )
-            for item in wanted
-        ]
-        for run_ in runs:
-            ledger.ring_on_commit(run_)
-    return runs
-
-
-def judge(result: Result, acceptance: str, *, by: Any, reason: str = "", version: int | None = None) -> Result:
-    """Accept or reject a number by a person's word; what it feeds is computed again."""
-    if acceptance not in Result.Acceptance.values:
-        raise ValidationError({"acceptance": f"Choose one of {', '.join(Result.Acceptance.values)}."})
-    with transaction.atomic():
-        stored = Result.objects.select_for_update().get(pk=result.pk)
-        if version is not None and version != stored.version:
-            result.version = version
-            stored.code, result.code = f"Result {stored.pk}", f"Result {stored.pk}"
-            raise StaleVersion(stored, result)
-        if stored.value is None and acceptance == Result.Acceptance.ACCEPTED:
-            raise ValidationError({"acceptance": "There is no number to accept."})
-        before = stored.acceptance
-        if before == acceptance:
-            return stored
-        stored.acceptance, stored.acceptance_reason = acceptance, reason[:500]
-        stored.version, stored.updated_at = stored.version + 1, timezone.now()
-        stored.save(update_fields=["acceptance", "acceptance_reason", "version", "updated_at"])
-        Revision.objects.create(
-            record_type="analysis.result",
-            record_id=stored.pk,
-            record_code=stored.measurement.code if stored.measurement_id else f"run {stored.run_id}",
-            version=stored.version,
-            action=Revision.Action.CHANGED,
-            by=by if getattr(by, "pk", None) else None,
-            reason=reason[:500],
-            changes={"acceptance": [before, acceptance], "quantity": [stored.quantity, stored.quantity]},
-        )
-        if stored.is_current and stored.measurement_id:
-            _queue_combinations(stored.cell or stored.pellet, {stored.quantity}, [])
-    return stored
-
-
-__all__ = ["analyses", "combinations", "judge", "queue_analyses", "reanalyse", "run", "settle_files"]

@@ -11,8 +11,15 @@ class GroundConfig(AppConfig):
     label = "ground"
     verbose_name = "People and history"
 
+    def ready(self) -> None:
+        from django.db.models.signals import post_migrate
+
+        from lagpdb.roles import ensure_roles
+
+        post_migrate.connect(ensure_roles, dispatch_uid="ensure_roles")
+
 
 class AdminConfig(DjangoAdminConfig):
     """The admin site of the curators."""
 
-    default_site = "lagpdb.admin.CuratorSite"
+    default_site = "lagpdb.curation.CuratorSite"

@@ -14,7 +14,7 @@ app.autodiscover_tasks(["analysis"])
 @worker_process_init.connect
 def start_fence(**_: object) -> None:
     """Each pool process has its own child for vendor files, started before the first file arrives."""
-    from analysis.pipeline import analyses, combinations
+    from analysis.queueing import analyses, combinations
     from measurements.ingest import fence
 
     fence().start()

@@ -21,8 +21,15 @@ from zlib import crc32
 
 from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, models
-from django.db import transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    models,
+    transaction,
+)
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -38,7 +45,7 @@ class LostClaim(Exception):
 
 
 class Job(models.Model):
-    """A row that stands for work to do. `state`, where a model has one, is what people see; this is what workers see."""
+    """A row that stands for work to do. A `state` of the model is for people; these columns are for workers."""
 
     class JobState(models.TextChoices):
         WAITING = "waiting"

@@ -175,7 +175,7 @@ STORAGES = {
     },
 }
 
-# -- uploads: streamed by measurements.store, never held in memory ------------------------------------------------------
+# -- uploads: streamed by measurements.store, never held in memory ----------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000
 FILE_UPLOAD_HANDLERS = ["measurements.store.StoreUploadHandler"]

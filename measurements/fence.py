@@ -95,7 +95,8 @@ class Fence:
         self.start()
         self._files += 1
         child = self._child
-        assert child is not None and child.stdin is not None
+        assert child is not None
+        assert child.stdin is not None
         request = {"path": str(path), "name": name, "folder": str(folder)}
         try:
             child.stdin.write(json.dumps(request).encode() + b"\n")
@@ -118,8 +119,8 @@ class Fence:
                 if not selector.select(self.timeout_s):
                     self.stop()
                     raise FenceError(
-                        f"Reading the file took longer than {self.timeout_s:.0f} s and was stopped. The file is safe. Export "
-                        "it in smaller pieces, or ask an administrator."
+                        f"Reading the file took longer than {self.timeout_s:.0f} s and was stopped. The file is safe. "
+                        "Export it in smaller pieces, or ask an administrator."
                     )
                 chunk = os.read(child.stdout.fileno(), 1 << 20)
                 if not chunk:

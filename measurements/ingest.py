@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import fnmatch
 import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -22,6 +20,7 @@ from measurements.fence import Fence, FenceError
 from measurements.kinds import KINDS
 from measurements.matching import Match, find_subject, in_cell, match, temperature_in_name
 from measurements.models import Measurement, MeasurementFile, RawFile, Upload, UploadFile
+from measurements.parameters import check_parameters, local
 from measurements.signals import measurement_stored
 from measurements.store import StoredUpload, StoreError, store
 from samples.models import Cell, Pellet
@@ -32,75 +31,6 @@ logger = logging.getLogger(__name__)
 
 JUNK = ("Thumbs.db", ".DS_Store", "~$*", "desktop.ini", "._*")
 TECHNIQUE_KINDS = {"impedance": "eis"}
-NUMBERS = {
-    "voltage_limit_V",
-    "step_time_h",
-    "polarisation_voltage_V",
-    "active_mass_mg",
-    "electrode_area_cm2",
-}
-COUNTS = {"formation_cycles", "reference_cycle"}
-CIRCUITS = ("A", "B", "C", "D")
-
-
-# -- what people say beside the file -----------------------------------------------------------------------------------
-def check_parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The parameters of an upload or a run, checked; unknown names are refused, empty ones left out.
-
-    Raises
-    ------
-    ValidationError
-        One sentence per parameter that cannot be used.
-    """
-    known = sorted(NUMBERS | COUNTS | {"measured_at", "fit_range_Hz", "circuit", "masked_points"})
-    checked: dict[str, Any] = {}
-    problems: dict[str, str] = {}
-    for name, value in (given or {}).items():
-        if name not in known:
-            problems[name] = f"‘{name}’ is not a parameter. Known: {', '.join(known)}."
-        elif value is None or value == "":
-            continue
-        else:
-            try:
-                checked[name] = _parameter(name, value)
-            except (TypeError, ValueError) as error:
-                problems[name] = str(error)
-    if problems:
-        raise ValidationError(problems)
-    return checked
-
-
-def _parameter(name: str, value: Any) -> Any:
-    if name in NUMBERS or name in COUNTS:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-            raise ValueError(f"{name} must be a number above 0, not ‘{value}’.")
-        if name in COUNTS and int(value) != value:
-            raise ValueError(f"{name} counts cycles: give a whole number, not ‘{value}’.")
-        return int(value) if name in COUNTS else float(value)
-    if name == "measured_at":
-        moment = parse_datetime(str(value))
-        if moment is None:
-            raise ValueError(f"measured_at must be ISO 8601, such as 2026-03-11T14:10, not ‘{value}’.")
-        return (moment if timezone.is_aware(moment) else local(moment)).isoformat()
-    if name == "fit_range_Hz":
-        if not (isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value)):
-            raise ValueError(f"fit_range_Hz must be two frequencies, such as [0.1, 1e6], not ‘{value}’.")
-        low, high = sorted(float(v) for v in value)
-        if low < 0 or high <= low:
-            raise ValueError("fit_range_Hz needs a lower and a higher frequency, both above 0.")
-        return [low, high]
-    if name == "masked_points":
-        if not (isinstance(value, list) and all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in value)):
-            raise ValueError(f"masked_points must be a list of row numbers counted from 0, not ‘{value}’.")
-        return sorted(set(value))
-    if value not in CIRCUITS:
-        raise ValueError(f"circuit must be one of {', '.join(CIRCUITS)}, not ‘{value}’.")
-    return value
-
-
-def local(moment: dt.datetime) -> dt.datetime:
-    """A time without zone, as instruments write it, in the zone of the lab's instruments."""
-    return moment.replace(tzinfo=ZoneInfo(settings.INSTRUMENT_TIME_ZONE))
 
 
 # -- in the request ----------------------------------------------------------------------------------------------------
@@ -223,10 +153,12 @@ def take_in(file_id: int) -> None:
             raise
         if "bug" in answer:
             reference = secrets.token_hex(2).upper()
-            logger.error("Reading %s (%s) failed, ref %s:\n%s", file.name, file.raw_file.sha256, reference, answer["bug"])
+            logger.error(
+                "Reading %s (%s) failed, ref %s:\n%s", file.name, file.raw_file.sha256, reference, answer["bug"]
+            )
             answer = {
-                "sentence": f"Something broke on our side (ref {reference}). Your file is safe. Tell an administrator the "
-                "reference; the file can be read again once this is repaired.",
+                "sentence": f"Something broke on our side (ref {reference}). Your file is safe. Tell an administrator "
+                "the reference; the file can be read again once this is repaired.",
                 "line": None,
             }
         try:
@@ -280,8 +212,8 @@ def _duplicate(owners: list[Measurement]) -> dict[str, Any]:
     gone = next((owner for owner in owners if owner.is_withdrawn), None)
     if gone is not None:
         message = (
-            f"This file is in Trash ({gone.code}, deleted {gone.withdrawn_at:%-d %B}, reason: {gone.withdrawn_reason}). "
-            "Restore it?"
+            f"This file is in Trash ({gone.code}, deleted {gone.withdrawn_at:%-d %B}, reason: "
+            f"{gone.withdrawn_reason}). Restore it?"
         )
     else:
         codes = ", ".join(owner.code for owner in owners[:3]) + (" …" if len(owners) > 3 else "")
@@ -375,7 +307,7 @@ def _temperature(file: UploadFile, metadata: dict[str, Any]) -> tuple[float | No
     return None, Measurement.TemperatureOrigin.ASSUMED
 
 
-# -- what people do with a file that waits ------------------------------------------------------------------------------
+# -- what people do with a file that waits ----------------------------------------------------------------------------
 def assign(file: UploadFile, subject: Pellet | Cell, *, by: Any, reason: str = "") -> UploadFile:
     """Give a file that waits for its sample to one, and take it in."""
     with transaction.atomic():

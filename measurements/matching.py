@@ -60,7 +60,9 @@ def find_subject(text: str) -> Pellet | Cell:
     code = normal_code(text)
     model = {"PEL": Pellet, "CEL": Cell}.get(code[:3])
     if model is None:
-        raise ValidationError(f"‘{text.strip()}’ is not the code of a pellet or a cell. Codes look like PEL-0142 or CEL-0098.")
+        raise ValidationError(
+            f"‘{text.strip()}’ is not the code of a pellet or a cell. Codes look like PEL-0142 or CEL-0098."
+        )
     subject = model.objects.filter(code=code).first()
     if subject is None:
         raise ValidationError(f"{code} is not in lagpdb. Check the code, or create the record first.")

@@ -68,9 +68,7 @@ class Measurement(Record):
         ASSUMED = "assumed"
 
     kind = models.CharField(max_length=20, choices=kind_choices)
-    pellet = models.ForeignKey(
-        Pellet, null=True, blank=True, on_delete=models.PROTECT, related_name="measurements"
-    )
+    pellet = models.ForeignKey(Pellet, null=True, blank=True, on_delete=models.PROTECT, related_name="measurements")
     cell = models.ForeignKey(Cell, null=True, blank=True, on_delete=models.PROTECT, related_name="measurements")
     measured_at = models.DateTimeField(null=True, blank=True)
     operator = models.ForeignKey(
@@ -211,9 +209,7 @@ class UploadFile(Job):
     class Meta:
         ordering = ("id",)
         indexes = (
-            models.Index(
-                fields=["id"], name="uploadfile_not_ended", condition=~Q(job_state=Job.JobState.ENDED)
-            ),
+            models.Index(fields=["id"], name="uploadfile_not_ended", condition=~Q(job_state=Job.JobState.ENDED)),
             models.Index(fields=["state"], name="uploadfile_state"),
         )
         constraints = (

@@ -133,7 +133,8 @@ class LocalStore:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
         except FileNotFoundError:
             raise StoreDamaged(
-                f"The stored file {sha256[:12]}… is missing from the store. Restore it from the backup; its record is safe."
+                f"The stored file {sha256[:12]}… is missing from the store. Restore it from the backup; its record "
+                "is safe."
             ) from None
         if found != sha256:
             raise StoreDamaged(
@@ -195,7 +196,7 @@ class StoreUploadHandler(FileUploadHandler):
 
     chunk_size = CHUNK
 
-    def handle_raw_input(self, input_data, META, content_length, boundary, encoding=None):  # noqa: N803
+    def handle_raw_input(self, input_data, META, content_length, boundary, encoding=None):
         # Nobody fills the disk without having signed in; the API has authenticated before the body is read.
         user = getattr(self.request, "user", None)
         if user is None or not user.is_authenticated:
@@ -223,8 +224,8 @@ class StoreUploadHandler(FileUploadHandler):
             return
         if self._writer.size_bytes + len(raw_data) > settings.UPLOAD_MAX_MB * 1_000_000:
             self._refuse(
-                f"The file is larger than {settings.UPLOAD_MAX_MB} MB, the limit of this site. Split the export, or ask "
-                "an administrator to raise the limit.",
+                f"The file is larger than {settings.UPLOAD_MAX_MB} MB, the limit of this site. Split the export, or "
+                "ask an administrator to raise the limit.",
                 413,
             )
             return

@@ -141,6 +141,7 @@ class Activation(Combination):
     name: ClassVar[str] = "Activation energy"
     over: ClassVar[str] = "cell"
     needs: ClassVar[tuple[str, ...]] = ("ionic_conductivity_S_cm",)
+    needs_at_least: ClassVar[int] = MINIMUM_TEMPERATURES
     yields: ClassVar[tuple[str, ...]] = (
         "activation_energy_eV",
         "conductivity_prefactor_S_K_cm",

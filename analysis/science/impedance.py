@@ -18,7 +18,7 @@ from analysis.science.base import AnalysisError
 from analysis.science.circuit import CIRCUITS, Grid, Model
 from analysis.science.fitted import Fit, Parameter, build, covariance, relative_residuals
 from analysis.science.kramers_kronig import lag_one
-from analysis.science.refine import LOOSE, Limits, Optimum, refine, refine_inside
+from analysis.science.refine import LOOSE, MEDIUM, Limits, Optimum, refine, refine_inside
 from analysis.science.spectrum import Spectrum, prepare
 from analysis.science.starts import KNEE_MARGIN, Scan
 
@@ -31,8 +31,11 @@ BIC_MARGIN = 6.0
 FEW_POINTS = 20
 FEW_DECADES = 3.0
 NOISE_FLOOR = 1.0e-7  # relative; below it spectra are computed, not measured
+HOPELESS = 15.0  # a rough fit whose BIC is this much worse than the best cannot become the choice
 SAME_MINIMUM = 1.0e-3  # relative difference of squares below which two starts have found the same
-CORRELATED = 0.0  # lag-1 autocorrelation of residuals above which a richer circuit is tried
+# Lag-1 autocorrelation of residuals. Of noise it is about -0.1 ± 0.1, for the fitted parameters take up some of it:
+WHITE = -0.1  # below, two arcs are not tried after one
+CORRELATED = 0.0  # above, circuit E is tried
 
 
 def fit_spectrum(
@@ -84,15 +87,11 @@ def fit_prepared(spectrum: Spectrum, circuit: str | None = None) -> Fit:
     letters = [circuit] if circuit is not None else _candidates(spectrum, warnings)
     search = _Search(spectrum, grid, weights)
     with np.errstate(all="ignore"):
-        for letter in letters:
-            search.try_circuit(letter)
-        best = search.best()
-        if best is not None and len(letters) > 1 and _correlation(best, spectrum.z_ohm) >= CORRELATED:
-            search.try_richer()
-            best = search.best()
-    if best is None:
-        raise AnalysisError("No circuit could be fitted to this spectrum. Choose a smaller fit range or a circuit.")
-    best = _drop_inductance(best, spectrum.z_ohm, weights)
+        best = search.run(letters)
+        if best is None:
+            raise AnalysisError("No circuit could be fitted to this spectrum. Choose a smaller fit range or a circuit.")
+        best = refine(best.model, spectrum.z_ohm, weights, best.theta, best.is_free)
+        best = _drop_inductance(best, spectrum.z_ohm, weights)
     return build(best, search.bic, spectrum, weights, warnings)
 
 
@@ -103,7 +102,7 @@ def _candidates(spectrum: Spectrum, warnings: list[tuple[str, str]]) -> list[str
     if count >= FEW_POINTS and decades >= FEW_DECADES - 1e-6:
         # An arc that has closed inside the window ends with −Z″ < Z′: without that, D need not be tried.
         last = spectrum.z_ohm[-1]
-        return ["A", "B", "C", "D"] if -last.imag < 1.5 * last.real else ["A", "B", "C"]
+        return ["A", "B", "D", "C"] if -last.imag < 1.5 * last.real else ["A", "B", "C"]
     if count < FEW_POINTS:
         found = f"{count} points found, a choice of circuits needs at least {FEW_POINTS}"
     else:
@@ -127,6 +126,21 @@ class _Search:
             knee_margin=KNEE_MARGIN,
         )
 
+    def run(self, letters: Sequence[str]) -> Optimum | None:
+        """Try circuits from simple to rich, and stop where the residuals are noise already."""
+        for letter in letters:
+            if letter == "C" and self._best_correlation() < WHITE:
+                break
+            self.try_circuit(letter)
+        if len(letters) > 1 and self._best_correlation() > CORRELATED:
+            self.try_richer()
+        return self.best()
+
+    def _best_correlation(self) -> float:
+        """Lag-1 autocorrelation of the residuals of the best so far: near 0 for noise, near 1 for a wrong circuit."""
+        best = self.best()
+        return 1.0 if best is None else lag_one(relative_residuals(best, self.z_ohm))
+
     def try_circuit(self, letter: str) -> None:
         """Fit one circuit from its best starts."""
         circuit = CIRCUITS[letter]
@@ -143,11 +157,14 @@ class _Search:
         if not rough:
             return
         best = min(rough, key=lambda optimum: optimum.rss)
+        if self.bic and _bic(best) > min(self.bic.values()) + HOPELESS:
+            self._keep(letter, best)
+            return
         if not best.is_free.all():
             # A rough fit may have touched a bound on its way only: let go of it once.
-            again = refine_inside(model, self.z_ohm, self.weights, best.theta, self.limits)
+            again = refine_inside(model, self.z_ohm, self.weights, best.theta, self.limits, MEDIUM, 100)
             best = min(best, again, key=lambda optimum: optimum.rss)
-        self._keep(letter, refine(model, self.z_ohm, self.weights, best.theta, best.is_free))
+        self._keep(letter, refine(model, self.z_ohm, self.weights, best.theta, best.is_free, MEDIUM, 100))
 
     def _keep(self, letter: str, optimum: Optimum) -> None:
         """Remember an optimum of a circuit if it is the best so far."""
@@ -162,7 +179,7 @@ class _Search:
         richer = self.optima.get("E")
         if richer is not None and not richer.is_free[0]:
             model = Model(CIRCUITS["C"], self.grid)
-            self._keep("C", refine_inside(model, self.z_ohm, self.weights, richer.theta[1:], self.limits))
+            self._keep("C", refine_inside(model, self.z_ohm, self.weights, richer.theta[1:], self.limits, MEDIUM, 100))
 
     def best(self) -> Optimum | None:
         """The simplest circuit that no other beats by more than the margin."""
@@ -199,11 +216,6 @@ def _bic(optimum: Optimum) -> float:
     count = 2 * optimum.model.grid.omega.size
     variance = optimum.rss / count + NOISE_FLOOR**2
     return count * math.log(variance) + optimum.theta.size * math.log(count)
-
-
-def _correlation(optimum: Optimum, z_ohm: Complex) -> float:
-    """Lag-1 autocorrelation of the residuals over frequency: near 0 for noise, towards 1 for a wrong circuit."""
-    return lag_one(relative_residuals(optimum, z_ohm))
 
 
 def _drop_inductance(optimum: Optimum, z_ohm: Complex, weights: Real) -> Optimum:

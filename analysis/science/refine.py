@@ -16,7 +16,7 @@ Complex = NDArray[np.complex128]
 
 ARC_EXPONENT_RANGE = (0.5, 1.0)
 TAIL_EXPONENT_RANGE = (0.3, 1.0)
-LOOSE, TIGHT = 1.0e-3, 1.0e-9
+LOOSE, MEDIUM, TIGHT = 1.0e-3, 1.0e-5, 1.0e-10  # relative change of the squares at which to stop
 
 
 @dataclass
@@ -159,7 +159,7 @@ def refine_inside(model: Model, z_ohm: Complex, weights: Real, theta: Real, limi
     """
     circuit, tail_omega = model.circuit, model.grid.tail_omega
     optimum = refine(model, z_ohm, weights, theta, tolerance=tolerance, max_calls=max_calls)
-    for _ in range(4):
+    for _ in range(2 if tolerance >= LOOSE else 4):
         low, high = bounds(circuit, optimum.theta, limits, tail_omega)
         outside = optimum.is_free & ((optimum.theta < low) | (optimum.theta > high))
         if not outside.any() or not np.isfinite(optimum.theta).all():

@@ -146,7 +146,7 @@ def _linked(code: str, page: str) -> SafeString:
 @register.filter
 def value_text(result: Any) -> str:
     """A result with its uncertainty, limit and unit: '(2.49 ± 0.03) × 10⁻⁴ S cm⁻¹'."""
-    return units.format_value(result.value, result.uncertainty, result.limit, result.unit)
+    return units.format_named(result.quantity, result.value, result.uncertainty, result.limit)
 
 
 _PARTS = re.compile(r"^(\(?(?:[<>≤≥]\s)?−?[\d.\u202f]+)(.*)$", re.DOTALL)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
-from measurements.readers.columns import FREQUENCY, impedance_columns, name_columns, short
+from measurements.readers.columns import FREQUENCY, Z_IMAG, Z_MODULUS, Z_REAL, impedance_columns, name_columns, short
 from measurements.readers.signatures import MPR_SIGNATURE
 from measurements.readers.spectrum import recordings
 from measurements.readers.table import Table, Values
@@ -52,8 +52,24 @@ class BiologicMprReader(Reader):
         for column, name in zip(columns, names, strict=True):
             numbers = np.asarray(data[name], dtype=np.float64)
             values[column.name] = numbers * column.factor + column.offset if column.is_canonical else numbers
+        if any(name.startswith("unknown_colID") for name in names):
+            _refuse_shifted(values)
         rows = np.arange(1, len(data) + 1, dtype=np.int64)
         return recordings([Table(columns, values, needed, rows)], metadata)
+
+
+def _refuse_shifted(values: dict[str, Values]) -> None:
+    """Columns that the foreign parser does not know have a guessed width; a wrong guess shifts all after them.
+
+    Where |Z| still agrees with Z′ and Z″, the guess was right.
+    """
+    re, im, modulus = (values.get(name) for name in (Z_REAL, Z_IMAG, Z_MODULUS))
+    if not isinstance(re, np.ndarray) or not isinstance(im, np.ndarray) or not isinstance(modulus, np.ndarray):
+        raise ReaderError(_DAMAGED)
+    with np.errstate(all="ignore"):
+        is_close = np.isclose(np.hypot(re, im), modulus, rtol=1e-3)
+    if not is_close.all():
+        raise ReaderError(_DAMAGED)
 
 
 def _parse(path: Path) -> tuple[Any, dict[str, Any]]:
@@ -62,9 +78,10 @@ def _parse(path: Path) -> tuple[Any, dict[str, Any]]:
     except ImportError:
         raise ReaderError(_ABSENT) from None
     try:
-        with python_warnings.catch_warnings():
+        # It warns of columns that it does not know; `_refuse_shifted` looks whether they did harm.
+        with python_warnings.catch_warnings(), path.open("rb") as stream:
             python_warnings.simplefilter("ignore")
-            file = MPRfile(str(path))
+            file = MPRfile(stream)
     # The foreign parser asserts, indexes and decodes freely: any of its failures means the same to the person.
     except Exception:
         raise ReaderError(_DAMAGED) from None

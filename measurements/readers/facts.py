@@ -13,7 +13,7 @@ _NUMBER = r"([-+−]?\d+(?:[.,]\d+)?)"
 _DEGREES = r"(°\s?C|º\s?C|℃|deg\.?\s?C|C|K)(?![A-Za-z])"
 _TEMPERATURE = re.compile(
     rf"(?:\btemp(?:erature)?\b\.?|(?<![A-Za-z])T(?=\s*[=\[(:])|温度)\s*(?:[\[(]\s*{_DEGREES}\s*[\])])?\s*[:=]?\s*{_NUMBER}"
-    rf"\s*{_DEGREES}?",
+    rf"\s*(?:{_DEGREES})?",
     re.IGNORECASE,
 )
 _TITLE_TEMPERATURE = re.compile(

@@ -249,14 +249,17 @@ def _number(found: list[Recording]) -> None:
     # EC-Lab counts some of its loops from 0; people count from 1.
     loops = [float(recording.frame[LOOP].iloc[0]) if LOOP in recording.frame else 0.0 for recording in found]
     is_named = len(set(loops)) == len(loops) and all(loop > 0 and loop.is_integer() for loop in loops)
+    latest = 0.0
     for position, recording in enumerate(found):
         recording.metadata["loop_number"] = int(loops[position]) if is_named else position + 1
         start = recording.metadata.get("measured_at")
-        if position and start and TIME in recording.frame:
+        if start and TIME in recording.frame:
             elapsed = float(recording.frame[TIME].iloc[0])
-            if 0 < elapsed < 1e9:
+            # A clock that starts again in each loop does not tell when the loop began.
+            if position and latest < elapsed < 1e9:
                 moment = datetime.fromisoformat(start) + timedelta(seconds=round(elapsed, 3))
                 recording.metadata["measured_at"] = moment.isoformat()
+            latest = float(recording.frame[TIME].iloc[-1])
 
 
 def header_lines(lines: list[str], limit: int = 300) -> list[str]:

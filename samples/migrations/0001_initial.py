@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,349 +15,947 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Material',
+            name="Material",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(help_text='Given once, never used again.', max_length=40, unique=True)),
-                ('notes', models.TextField(blank=True, default='', help_text='Anything worth knowing that has no field of its own.')),
-                ('is_synthetic', models.BooleanField(default=False, help_text='Made by a generator, not measured. Never mixed with measured data in silence.')),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('withdrawn_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('withdrawn_reason', models.CharField(blank=True, default='', editable=False, max_length=500)),
-                ('withdrawn_operation', models.UUIDField(blank=True, editable=False, null=True)),
-                ('name', models.CharField(help_text='What people call it.', max_length=120)),
-                ('formula', models.CharField(blank=True, default='', help_text='Chemical formula, e.g. LiFePO₄.', max_length=120)),
-                ('theoretical_density_g_cm3', models.FloatField(blank=True, help_text='Density of the pore-free crystal; the relative density of pellets needs it.', null=True)),
-                ('theoretical_capacity_mAh_g', models.FloatField(blank=True, help_text='Capacity per gram of active material; 1 C is this number in mA per gram.', null=True)),
-                ('source', models.CharField(blank=True, default='', help_text='Where the constants come from (DOI).', max_length=200)),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(help_text="Given once, never used again.", max_length=40, unique=True)),
+                (
+                    "notes",
+                    models.TextField(
+                        blank=True, default="", help_text="Anything worth knowing that has no field of its own."
+                    ),
+                ),
+                (
+                    "is_synthetic",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Made by a generator, not measured. Never mixed with measured data in silence.",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("withdrawn_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("withdrawn_reason", models.CharField(blank=True, default="", editable=False, max_length=500)),
+                ("withdrawn_operation", models.UUIDField(blank=True, editable=False, null=True)),
+                ("name", models.CharField(help_text="What people call it.", max_length=120)),
+                (
+                    "formula",
+                    models.CharField(
+                        blank=True, default="", help_text="Chemical formula, e.g. LiFePO₄.", max_length=120
+                    ),
+                ),
+                (
+                    "theoretical_density_g_cm3",
+                    models.FloatField(
+                        blank=True,
+                        help_text="Density of the pore-free crystal; the relative density of pellets needs it.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "theoretical_capacity_mAh_g",
+                    models.FloatField(
+                        blank=True,
+                        help_text="Capacity per gram of active material; 1 C is this number in mA per gram.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        blank=True, default="", help_text="Where the constants come from (DOI).", max_length=200
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('code',),
+                "ordering": ("code",),
             },
         ),
         migrations.CreateModel(
-            name='ElectrodeLot',
+            name="ElectrodeLot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(help_text='Given once, never used again.', max_length=40, unique=True)),
-                ('notes', models.TextField(blank=True, default='', help_text='Anything worth knowing that has no field of its own.')),
-                ('is_synthetic', models.BooleanField(default=False, help_text='Made by a generator, not measured. Never mixed with measured data in silence.')),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('withdrawn_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('withdrawn_reason', models.CharField(blank=True, default='', editable=False, max_length=500)),
-                ('withdrawn_operation', models.UUIDField(blank=True, editable=False, null=True)),
-                ('active_fraction', models.FloatField(blank=True, help_text='Share of active material in the dry coat.', null=True)),
-                ('loading_mg_cm2', models.FloatField(blank=True, help_text='Mass of active material per area.', null=True)),
-                ('diameter_mm', models.FloatField(blank=True, help_text='Diameter of the cut discs.', null=True)),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('material', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='electrode_lots', to='samples.material')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(help_text="Given once, never used again.", max_length=40, unique=True)),
+                (
+                    "notes",
+                    models.TextField(
+                        blank=True, default="", help_text="Anything worth knowing that has no field of its own."
+                    ),
+                ),
+                (
+                    "is_synthetic",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Made by a generator, not measured. Never mixed with measured data in silence.",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("withdrawn_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("withdrawn_reason", models.CharField(blank=True, default="", editable=False, max_length=500)),
+                ("withdrawn_operation", models.UUIDField(blank=True, editable=False, null=True)),
+                (
+                    "active_fraction",
+                    models.FloatField(blank=True, help_text="Share of active material in the dry coat.", null=True),
+                ),
+                (
+                    "loading_mg_cm2",
+                    models.FloatField(blank=True, help_text="Mass of active material per area.", null=True),
+                ),
+                ("diameter_mm", models.FloatField(blank=True, help_text="Diameter of the cut discs.", null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "material",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="electrode_lots",
+                        to="samples.material",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='Pellet',
+            name="Pellet",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(help_text='Given once, never used again.', max_length=40, unique=True)),
-                ('notes', models.TextField(blank=True, default='', help_text='Anything worth knowing that has no field of its own.')),
-                ('is_synthetic', models.BooleanField(default=False, help_text='Made by a generator, not measured. Never mixed with measured data in silence.')),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('withdrawn_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('withdrawn_reason', models.CharField(blank=True, default='', editable=False, max_length=500)),
-                ('withdrawn_operation', models.UUIDField(blank=True, editable=False, null=True)),
-                ('thickness_um', models.FloatField(blank=True, help_text='Mean of the readings after grinding.', null=True)),
-                ('thickness_uncertainty_um', models.FloatField(blank=True, help_text='Standard uncertainty; from the spread when several readings are given.', null=True)),
-                ('thickness_readings_um', models.JSONField(blank=True, default=list, help_text='Each reading of the caliper.')),
-                ('diameter_mm', models.FloatField(blank=True, help_text='Diameter of the sintered face.', null=True)),
-                ('mass_mg', models.FloatField(blank=True, help_text='Mass after grinding.', null=True)),
-                ('state', models.CharField(choices=[('available', 'Available'), ('in_cell', 'in cell'), ('recovered', 'Recovered'), ('consumed', 'Consumed'), ('broken', 'Broken')], default='available', max_length=10)),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(help_text="Given once, never used again.", max_length=40, unique=True)),
+                (
+                    "notes",
+                    models.TextField(
+                        blank=True, default="", help_text="Anything worth knowing that has no field of its own."
+                    ),
+                ),
+                (
+                    "is_synthetic",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Made by a generator, not measured. Never mixed with measured data in silence.",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("withdrawn_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("withdrawn_reason", models.CharField(blank=True, default="", editable=False, max_length=500)),
+                ("withdrawn_operation", models.UUIDField(blank=True, editable=False, null=True)),
+                (
+                    "thickness_um",
+                    models.FloatField(blank=True, help_text="Mean of the readings after grinding.", null=True),
+                ),
+                (
+                    "thickness_uncertainty_um",
+                    models.FloatField(
+                        blank=True,
+                        help_text="Standard uncertainty; from the spread when several readings are given.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "thickness_readings_um",
+                    models.JSONField(blank=True, default=list, help_text="Each reading of the caliper."),
+                ),
+                ("diameter_mm", models.FloatField(blank=True, help_text="Diameter of the sintered face.", null=True)),
+                ("mass_mg", models.FloatField(blank=True, help_text="Mass after grinding.", null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("available", "Available"),
+                            ("in_cell", "in cell"),
+                            ("recovered", "Recovered"),
+                            ("consumed", "Consumed"),
+                            ("broken", "Broken"),
+                        ],
+                        default="available",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='Cell',
+            name="Cell",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(help_text='Given once, never used again.', max_length=40, unique=True)),
-                ('notes', models.TextField(blank=True, default='', help_text='Anything worth knowing that has no field of its own.')),
-                ('is_synthetic', models.BooleanField(default=False, help_text='Made by a generator, not measured. Never mixed with measured data in silence.')),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('withdrawn_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('withdrawn_reason', models.CharField(blank=True, default='', editable=False, max_length=500)),
-                ('withdrawn_operation', models.UUIDField(blank=True, editable=False, null=True)),
-                ('configuration', models.CharField(choices=[('blocking', 'Blocking'), ('symmetric', 'Symmetric'), ('full', 'Full')], max_length=10)),
-                ('electrode_diameter_mm', models.FloatField(blank=True, help_text='Diameter of the smaller electrode: it sets the area.', null=True)),
-                ('electrode_diameter_uncertainty_mm', models.FloatField(blank=True, help_text='Standard uncertainty.', null=True)),
-                ('facing', models.CharField(choices=[('A', 'A'), ('B', 'B')], default='A', help_text='Face of the pellet that touches the left (lithium) electrode.', max_length=1)),
-                ('liquid_uL', models.FloatField(blank=True, help_text='Liquid electrolyte added; 0 or empty for none.', null=True)),
-                ('stack_pressure_MPa', models.FloatField(blank=True, null=True)),
-                ('assembled_at', models.DateTimeField(blank=True, default=django.utils.timezone.now, null=True)),
-                ('state', models.CharField(choices=[('built', 'Built'), ('resting', 'Resting'), ('on_test', 'on test'), ('finished', 'Finished'), ('failed', 'Failed'), ('dismantled', 'Dismantled')], default='built', max_length=10)),
-                ('notation', models.CharField(default='', editable=False, help_text='As built; generated.', max_length=120)),
-                ('is_coated', models.BooleanField(default=False, editable=False, help_text='As built: a face carried a film.')),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('electrode_lot', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='cells', to='samples.electrodelot')),
-                ('electrode_material', models.ForeignKey(blank=True, help_text='Left empty: Ag for blocking cells, Li for symmetric and full cells.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='samples.material')),
-                ('pellet', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cells', to='samples.pellet')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(help_text="Given once, never used again.", max_length=40, unique=True)),
+                (
+                    "notes",
+                    models.TextField(
+                        blank=True, default="", help_text="Anything worth knowing that has no field of its own."
+                    ),
+                ),
+                (
+                    "is_synthetic",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Made by a generator, not measured. Never mixed with measured data in silence.",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("withdrawn_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("withdrawn_reason", models.CharField(blank=True, default="", editable=False, max_length=500)),
+                ("withdrawn_operation", models.UUIDField(blank=True, editable=False, null=True)),
+                (
+                    "configuration",
+                    models.CharField(
+                        choices=[("blocking", "Blocking"), ("symmetric", "Symmetric"), ("full", "Full")], max_length=10
+                    ),
+                ),
+                (
+                    "electrode_diameter_mm",
+                    models.FloatField(
+                        blank=True, help_text="Diameter of the smaller electrode: it sets the area.", null=True
+                    ),
+                ),
+                (
+                    "electrode_diameter_uncertainty_mm",
+                    models.FloatField(blank=True, help_text="Standard uncertainty.", null=True),
+                ),
+                (
+                    "facing",
+                    models.CharField(
+                        choices=[("A", "A"), ("B", "B")],
+                        default="A",
+                        help_text="Face of the pellet that touches the left (lithium) electrode.",
+                        max_length=1,
+                    ),
+                ),
+                (
+                    "liquid_uL",
+                    models.FloatField(
+                        blank=True, help_text="Liquid electrolyte added; 0 or empty for none.", null=True
+                    ),
+                ),
+                ("stack_pressure_MPa", models.FloatField(blank=True, null=True)),
+                ("assembled_at", models.DateTimeField(blank=True, default=django.utils.timezone.now, null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("built", "Built"),
+                            ("resting", "Resting"),
+                            ("on_test", "on test"),
+                            ("finished", "Finished"),
+                            ("failed", "Failed"),
+                            ("dismantled", "Dismantled"),
+                        ],
+                        default="built",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "notation",
+                    models.CharField(default="", editable=False, help_text="As built; generated.", max_length=120),
+                ),
+                (
+                    "is_coated",
+                    models.BooleanField(default=False, editable=False, help_text="As built: a face carried a film."),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "electrode_lot",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="cells",
+                        to="samples.electrodelot",
+                    ),
+                ),
+                (
+                    "electrode_material",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Left empty: Ag for blocking cells, Li for symmetric and full cells.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="samples.material",
+                    ),
+                ),
+                (
+                    "pellet",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="cells", to="samples.pellet"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='PelletBatch',
+            name="PelletBatch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(help_text='Given once, never used again.', max_length=40, unique=True)),
-                ('notes', models.TextField(blank=True, default='', help_text='Anything worth knowing that has no field of its own.')),
-                ('is_synthetic', models.BooleanField(default=False, help_text='Made by a generator, not measured. Never mixed with measured data in silence.')),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('withdrawn_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('withdrawn_reason', models.CharField(blank=True, default='', editable=False, max_length=500)),
-                ('withdrawn_operation', models.UUIDField(blank=True, editable=False, null=True)),
-                ('powder_mass_mg', models.FloatField(blank=True, help_text='Powder weighed out for one pellet.', null=True)),
-                ('press_pressure_MPa', models.FloatField(blank=True, help_text='Uniaxial pressure in the die.', null=True)),
-                ('sinter_temperature_degC', models.FloatField(blank=True, help_text='Temperature of the hold.', null=True)),
-                ('sinter_time_h', models.FloatField(blank=True, help_text='Length of the hold.', null=True)),
-                ('grits', models.JSONField(blank=True, default=list, help_text='Mesh numbers in the order of grinding.')),
-                ('pressed_at', models.DateTimeField(blank=True, default=django.utils.timezone.now, null=True)),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(help_text="Given once, never used again.", max_length=40, unique=True)),
+                (
+                    "notes",
+                    models.TextField(
+                        blank=True, default="", help_text="Anything worth knowing that has no field of its own."
+                    ),
+                ),
+                (
+                    "is_synthetic",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Made by a generator, not measured. Never mixed with measured data in silence.",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("withdrawn_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("withdrawn_reason", models.CharField(blank=True, default="", editable=False, max_length=500)),
+                ("withdrawn_operation", models.UUIDField(blank=True, editable=False, null=True)),
+                (
+                    "powder_mass_mg",
+                    models.FloatField(blank=True, help_text="Powder weighed out for one pellet.", null=True),
+                ),
+                (
+                    "press_pressure_MPa",
+                    models.FloatField(blank=True, help_text="Uniaxial pressure in the die.", null=True),
+                ),
+                (
+                    "sinter_temperature_degC",
+                    models.FloatField(blank=True, help_text="Temperature of the hold.", null=True),
+                ),
+                ("sinter_time_h", models.FloatField(blank=True, help_text="Length of the hold.", null=True)),
+                (
+                    "grits",
+                    models.JSONField(blank=True, default=list, help_text="Mesh numbers in the order of grinding."),
+                ),
+                ("pressed_at", models.DateTimeField(blank=True, default=django.utils.timezone.now, null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'pellet batches',
-                'ordering': ('-id',),
+                "verbose_name_plural": "pellet batches",
+                "ordering": ("-id",),
             },
         ),
         migrations.AddField(
-            model_name='pellet',
-            name='batch',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pellets', to='samples.pelletbatch'),
+            model_name="pellet",
+            name="batch",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="pellets", to="samples.pelletbatch"
+            ),
         ),
         migrations.CreateModel(
-            name='PowderLot',
+            name="PowderLot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(help_text='Given once, never used again.', max_length=40, unique=True)),
-                ('notes', models.TextField(blank=True, default='', help_text='Anything worth knowing that has no field of its own.')),
-                ('is_synthetic', models.BooleanField(default=False, help_text='Made by a generator, not measured. Never mixed with measured data in silence.')),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('withdrawn_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('withdrawn_reason', models.CharField(blank=True, default='', editable=False, max_length=500)),
-                ('withdrawn_operation', models.UUIDField(blank=True, editable=False, null=True)),
-                ('supplier', models.CharField(blank=True, default='', max_length=120)),
-                ('supplier_lot', models.CharField(blank=True, default='', help_text='Lot number on the container.', max_length=80)),
-                ('received_on', models.DateField(blank=True, null=True)),
-                ('amount_g', models.FloatField(blank=True, help_text='Powder received.', null=True)),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('material', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='powder_lots', to='samples.material')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(help_text="Given once, never used again.", max_length=40, unique=True)),
+                (
+                    "notes",
+                    models.TextField(
+                        blank=True, default="", help_text="Anything worth knowing that has no field of its own."
+                    ),
+                ),
+                (
+                    "is_synthetic",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Made by a generator, not measured. Never mixed with measured data in silence.",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("withdrawn_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("withdrawn_reason", models.CharField(blank=True, default="", editable=False, max_length=500)),
+                ("withdrawn_operation", models.UUIDField(blank=True, editable=False, null=True)),
+                ("supplier", models.CharField(blank=True, default="", max_length=120)),
+                (
+                    "supplier_lot",
+                    models.CharField(blank=True, default="", help_text="Lot number on the container.", max_length=80),
+                ),
+                ("received_on", models.DateField(blank=True, null=True)),
+                ("amount_g", models.FloatField(blank=True, help_text="Powder received.", null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "material",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="powder_lots", to="samples.material"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.AddField(
-            model_name='pelletbatch',
-            name='powder_lot',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='batches', to='samples.powderlot'),
+            model_name="pelletbatch",
+            name="powder_lot",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="batches", to="samples.powderlot"
+            ),
         ),
         migrations.CreateModel(
-            name='Recipe',
+            name="Recipe",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(help_text='Given once, never used again.', max_length=40, unique=True)),
-                ('notes', models.TextField(blank=True, default='', help_text='Anything worth knowing that has no field of its own.')),
-                ('is_synthetic', models.BooleanField(default=False, help_text='Made by a generator, not measured. Never mixed with measured data in silence.')),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('withdrawn_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('withdrawn_reason', models.CharField(blank=True, default='', editable=False, max_length=500)),
-                ('withdrawn_operation', models.UUIDField(blank=True, editable=False, null=True)),
-                ('kind', models.CharField(choices=[('pellet_batch', 'pellet batch'), ('sputter_run', 'sputter run'), ('conversion', 'Conversion'), ('electrode_lot', 'electrode lot'), ('cell', 'Cell'), ('measurement', 'measurement plan')], max_length=20)),
-                ('number', models.PositiveIntegerField(default=1, help_text='Version of the recipe, counted per kind.')),
-                ('name', models.CharField(max_length=120)),
-                ('defaults', models.JSONField(blank=True, default=dict, help_text='Field name to value, e.g. powder_mass_mg: 500.')),
-                ('limits', models.JSONField(blank=True, default=dict, help_text='Field name to [impossible below, unusual below, unusual above, impossible above]; null is no limit.')),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(help_text="Given once, never used again.", max_length=40, unique=True)),
+                (
+                    "notes",
+                    models.TextField(
+                        blank=True, default="", help_text="Anything worth knowing that has no field of its own."
+                    ),
+                ),
+                (
+                    "is_synthetic",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Made by a generator, not measured. Never mixed with measured data in silence.",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("withdrawn_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("withdrawn_reason", models.CharField(blank=True, default="", editable=False, max_length=500)),
+                ("withdrawn_operation", models.UUIDField(blank=True, editable=False, null=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("pellet_batch", "pellet batch"),
+                            ("sputter_run", "sputter run"),
+                            ("conversion", "Conversion"),
+                            ("electrode_lot", "electrode lot"),
+                            ("cell", "Cell"),
+                            ("measurement", "measurement plan"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "number",
+                    models.PositiveIntegerField(default=1, help_text="Version of the recipe, counted per kind."),
+                ),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "defaults",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Field name to value, e.g. powder_mass_mg: 500."
+                    ),
+                ),
+                (
+                    "limits",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="Field name to [impossible below, unusual below, unusual above, impossible above]; null is no limit.",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('kind', '-number'),
+                "ordering": ("kind", "-number"),
             },
         ),
         migrations.AddField(
-            model_name='pelletbatch',
-            name='recipe',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='samples.recipe'),
+            model_name="pelletbatch",
+            name="recipe",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="samples.recipe",
+            ),
         ),
         migrations.CreateModel(
-            name='SputterRun',
+            name="SputterRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(help_text='Given once, never used again.', max_length=40, unique=True)),
-                ('notes', models.TextField(blank=True, default='', help_text='Anything worth knowing that has no field of its own.')),
-                ('is_synthetic', models.BooleanField(default=False, help_text='Made by a generator, not measured. Never mixed with measured data in silence.')),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('withdrawn_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('withdrawn_reason', models.CharField(blank=True, default='', editable=False, max_length=500)),
-                ('withdrawn_operation', models.UUIDField(blank=True, editable=False, null=True)),
-                ('power_W', models.FloatField(blank=True, null=True)),
-                ('pressure_Pa', models.FloatField(blank=True, help_text='Working pressure.', null=True)),
-                ('base_pressure_Pa', models.FloatField(blank=True, help_text='Pressure reached before the gas came in.', null=True)),
-                ('base_pressure_limit', models.CharField(choices=[('=', '='), ('<', '<'), ('>', '>'), ('<=', '<='), ('>=', '>=')], default='=', max_length=2)),
-                ('target_distance_cm', models.FloatField(blank=True, null=True)),
-                ('duration_min', models.FloatField(blank=True, help_text='Sputter time.', null=True)),
-                ('performed_at', models.DateTimeField(blank=True, default=django.utils.timezone.now, null=True)),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sputter_runs', to='samples.material')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(help_text="Given once, never used again.", max_length=40, unique=True)),
+                (
+                    "notes",
+                    models.TextField(
+                        blank=True, default="", help_text="Anything worth knowing that has no field of its own."
+                    ),
+                ),
+                (
+                    "is_synthetic",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Made by a generator, not measured. Never mixed with measured data in silence.",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("withdrawn_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("withdrawn_reason", models.CharField(blank=True, default="", editable=False, max_length=500)),
+                ("withdrawn_operation", models.UUIDField(blank=True, editable=False, null=True)),
+                ("power_W", models.FloatField(blank=True, null=True)),
+                ("pressure_Pa", models.FloatField(blank=True, help_text="Working pressure.", null=True)),
+                (
+                    "base_pressure_Pa",
+                    models.FloatField(blank=True, help_text="Pressure reached before the gas came in.", null=True),
+                ),
+                (
+                    "base_pressure_limit",
+                    models.CharField(
+                        choices=[("=", "="), ("<", "<"), (">", ">"), ("<=", "<="), (">=", ">=")],
+                        default="=",
+                        max_length=2,
+                    ),
+                ),
+                ("target_distance_cm", models.FloatField(blank=True, null=True)),
+                ("duration_min", models.FloatField(blank=True, help_text="Sputter time.", null=True)),
+                ("performed_at", models.DateTimeField(blank=True, default=django.utils.timezone.now, null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="sputter_runs", to="samples.material"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='Coating',
+            name="Coating",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('face', models.CharField(choices=[('A', 'A'), ('B', 'B')], max_length=1)),
-                ('layer_number', models.PositiveSmallIntegerField(default=1, help_text='1 lies on the pellet.')),
-                ('pellet', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='coatings', to='samples.pellet')),
-                ('sputter_run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='coatings', to='samples.sputterrun')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("face", models.CharField(choices=[("A", "A"), ("B", "B")], max_length=1)),
+                ("layer_number", models.PositiveSmallIntegerField(default=1, help_text="1 lies on the pellet.")),
+                (
+                    "pellet",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="coatings", to="samples.pellet"
+                    ),
+                ),
+                (
+                    "sputter_run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="coatings", to="samples.sputterrun"
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='material',
-            constraint=models.CheckConstraint(condition=models.Q(('theoretical_density_g_cm3__isnull', True), models.Q(('theoretical_density_g_cm3__gt', 0), ('theoretical_density_g_cm3__lt', 1000000000000.0)), _connector='OR'), name='material_theoretical_density_g_cm3_positive', violation_error_message='Theoretical density (g cm⁻³) must be above 0.'),
+            model_name="material",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("theoretical_density_g_cm3__isnull", True),
+                    models.Q(("theoretical_density_g_cm3__gt", 0), ("theoretical_density_g_cm3__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="material_theoretical_density_g_cm3_positive",
+                violation_error_message="Theoretical density (g cm⁻³) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='material',
-            constraint=models.CheckConstraint(condition=models.Q(('theoretical_capacity_mAh_g__isnull', True), models.Q(('theoretical_capacity_mAh_g__gt', 0), ('theoretical_capacity_mAh_g__lt', 1000000000000.0)), _connector='OR'), name='material_theoretical_capacity_mah_g_positive', violation_error_message='Theoretical capacity (mAh g⁻¹) must be above 0.'),
+            model_name="material",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("theoretical_capacity_mAh_g__isnull", True),
+                    models.Q(
+                        ("theoretical_capacity_mAh_g__gt", 0), ("theoretical_capacity_mAh_g__lt", 1000000000000.0)
+                    ),
+                    _connector="OR",
+                ),
+                name="material_theoretical_capacity_mah_g_positive",
+                violation_error_message="Theoretical capacity (mAh g⁻¹) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='electrodelot',
-            constraint=models.CheckConstraint(condition=models.Q(('loading_mg_cm2__isnull', True), models.Q(('loading_mg_cm2__gt', 0), ('loading_mg_cm2__lt', 1000000000000.0)), _connector='OR'), name='electrodelot_loading_mg_cm2_positive', violation_error_message='Loading (mg cm⁻²) must be above 0.'),
+            model_name="electrodelot",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("loading_mg_cm2__isnull", True),
+                    models.Q(("loading_mg_cm2__gt", 0), ("loading_mg_cm2__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="electrodelot_loading_mg_cm2_positive",
+                violation_error_message="Loading (mg cm⁻²) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='electrodelot',
-            constraint=models.CheckConstraint(condition=models.Q(('diameter_mm__isnull', True), models.Q(('diameter_mm__gt', 0), ('diameter_mm__lt', 1000000000000.0)), _connector='OR'), name='electrodelot_diameter_mm_positive', violation_error_message='Diameter (mm) must be above 0.'),
+            model_name="electrodelot",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("diameter_mm__isnull", True),
+                    models.Q(("diameter_mm__gt", 0), ("diameter_mm__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="electrodelot_diameter_mm_positive",
+                violation_error_message="Diameter (mm) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='electrodelot',
-            constraint=models.CheckConstraint(condition=models.Q(('active_fraction__isnull', True), models.Q(('active_fraction__gt', 0), ('active_fraction__lte', 1)), _connector='OR'), name='electrodelot_active_fraction_is_share', violation_error_message='The active fraction is a share: above 0, at most 1 (0.8 for 8:1:1).'),
+            model_name="electrodelot",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("active_fraction__isnull", True),
+                    models.Q(("active_fraction__gt", 0), ("active_fraction__lte", 1)),
+                    _connector="OR",
+                ),
+                name="electrodelot_active_fraction_is_share",
+                violation_error_message="The active fraction is a share: above 0, at most 1 (0.8 for 8:1:1).",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cell',
-            constraint=models.CheckConstraint(condition=models.Q(('electrode_diameter_mm__isnull', True), models.Q(('electrode_diameter_mm__gt', 0), ('electrode_diameter_mm__lt', 1000000000000.0)), _connector='OR'), name='cell_electrode_diameter_mm_positive', violation_error_message='Electrode diameter (mm) must be above 0.'),
+            model_name="cell",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("electrode_diameter_mm__isnull", True),
+                    models.Q(("electrode_diameter_mm__gt", 0), ("electrode_diameter_mm__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="cell_electrode_diameter_mm_positive",
+                violation_error_message="Electrode diameter (mm) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cell',
-            constraint=models.CheckConstraint(condition=models.Q(('electrode_diameter_uncertainty_mm__isnull', True), models.Q(('electrode_diameter_uncertainty_mm__gte', 0), ('electrode_diameter_uncertainty_mm__lt', 1000000000000.0)), _connector='OR'), name='cell_electrode_diameter_uncertainty_mm_positive', violation_error_message='Electrode diameter uncertainty (mm) must be 0 or more.'),
+            model_name="cell",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("electrode_diameter_uncertainty_mm__isnull", True),
+                    models.Q(
+                        ("electrode_diameter_uncertainty_mm__gte", 0),
+                        ("electrode_diameter_uncertainty_mm__lt", 1000000000000.0),
+                    ),
+                    _connector="OR",
+                ),
+                name="cell_electrode_diameter_uncertainty_mm_positive",
+                violation_error_message="Electrode diameter uncertainty (mm) must be 0 or more.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cell',
-            constraint=models.CheckConstraint(condition=models.Q(('liquid_uL__isnull', True), models.Q(('liquid_uL__gte', 0), ('liquid_uL__lt', 1000000000000.0)), _connector='OR'), name='cell_liquid_ul_positive', violation_error_message='Liquid (µL) must be 0 or more.'),
+            model_name="cell",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("liquid_uL__isnull", True),
+                    models.Q(("liquid_uL__gte", 0), ("liquid_uL__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="cell_liquid_ul_positive",
+                violation_error_message="Liquid (µL) must be 0 or more.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cell',
-            constraint=models.CheckConstraint(condition=models.Q(('stack_pressure_MPa__isnull', True), models.Q(('stack_pressure_MPa__gte', 0), ('stack_pressure_MPa__lt', 1000000000000.0)), _connector='OR'), name='cell_stack_pressure_mpa_positive', violation_error_message='Stack pressure (MPa) must be 0 or more.'),
+            model_name="cell",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("stack_pressure_MPa__isnull", True),
+                    models.Q(("stack_pressure_MPa__gte", 0), ("stack_pressure_MPa__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="cell_stack_pressure_mpa_positive",
+                violation_error_message="Stack pressure (MPa) must be 0 or more.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cell',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('configuration', 'full'), ('electrode_lot__isnull', False)), models.Q(models.Q(('configuration', 'full'), _negated=True), ('electrode_lot__isnull', True)), _connector='OR'), name='cell_electrode_lot_iff_full', violation_error_message='A full cell needs an electrode lot; blocking and symmetric cells have none.'),
+            model_name="cell",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("configuration", "full"), ("electrode_lot__isnull", False)),
+                    models.Q(models.Q(("configuration", "full"), _negated=True), ("electrode_lot__isnull", True)),
+                    _connector="OR",
+                ),
+                name="cell_electrode_lot_iff_full",
+                violation_error_message="A full cell needs an electrode lot; blocking and symmetric cells have none.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cell',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ('built', 'resting', 'on_test')), ('withdrawn_at__isnull', True)), fields=('pellet',), name='cell_one_live_per_pellet', violation_error_message='This pellet is in a live cell. Finish or dismantle that cell first.'),
+            model_name="cell",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ("built", "resting", "on_test")), ("withdrawn_at__isnull", True)),
+                fields=("pellet",),
+                name="cell_one_live_per_pellet",
+                violation_error_message="This pellet is in a live cell. Finish or dismantle that cell first.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pellet',
-            constraint=models.CheckConstraint(condition=models.Q(('thickness_um__isnull', True), models.Q(('thickness_um__gt', 0), ('thickness_um__lt', 1000000000000.0)), _connector='OR'), name='pellet_thickness_um_positive', violation_error_message='Thickness (µm) must be above 0.'),
+            model_name="pellet",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("thickness_um__isnull", True),
+                    models.Q(("thickness_um__gt", 0), ("thickness_um__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="pellet_thickness_um_positive",
+                violation_error_message="Thickness (µm) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pellet',
-            constraint=models.CheckConstraint(condition=models.Q(('diameter_mm__isnull', True), models.Q(('diameter_mm__gt', 0), ('diameter_mm__lt', 1000000000000.0)), _connector='OR'), name='pellet_diameter_mm_positive', violation_error_message='Diameter (mm) must be above 0.'),
+            model_name="pellet",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("diameter_mm__isnull", True),
+                    models.Q(("diameter_mm__gt", 0), ("diameter_mm__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="pellet_diameter_mm_positive",
+                violation_error_message="Diameter (mm) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pellet',
-            constraint=models.CheckConstraint(condition=models.Q(('mass_mg__isnull', True), models.Q(('mass_mg__gt', 0), ('mass_mg__lt', 1000000000000.0)), _connector='OR'), name='pellet_mass_mg_positive', violation_error_message='Mass (mg) must be above 0.'),
+            model_name="pellet",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("mass_mg__isnull", True),
+                    models.Q(("mass_mg__gt", 0), ("mass_mg__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="pellet_mass_mg_positive",
+                violation_error_message="Mass (mg) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pellet',
-            constraint=models.CheckConstraint(condition=models.Q(('thickness_uncertainty_um__isnull', True), models.Q(('thickness_uncertainty_um__gte', 0), ('thickness_uncertainty_um__lt', 1000000000000.0)), _connector='OR'), name='pellet_thickness_uncertainty_um_positive', violation_error_message='Thickness uncertainty (µm) must be 0 or more.'),
+            model_name="pellet",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("thickness_uncertainty_um__isnull", True),
+                    models.Q(("thickness_uncertainty_um__gte", 0), ("thickness_uncertainty_um__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="pellet_thickness_uncertainty_um_positive",
+                violation_error_message="Thickness uncertainty (µm) must be 0 or more.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pellet',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['available', 'in_cell', 'recovered', 'consumed', 'broken'])), name='pellet_state_is_known', violation_error_message='A pellet is available, in_cell, recovered, consumed or broken.'),
+            model_name="pellet",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["available", "in_cell", "recovered", "consumed", "broken"])),
+                name="pellet_state_is_known",
+                violation_error_message="A pellet is available, in_cell, recovered, consumed or broken.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='powderlot',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_g__isnull', True), models.Q(('amount_g__gte', 0), ('amount_g__lt', 1000000000000.0)), _connector='OR'), name='powderlot_amount_g_positive', violation_error_message='Amount (g) must be 0 or more.'),
+            model_name="powderlot",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("amount_g__isnull", True),
+                    models.Q(("amount_g__gte", 0), ("amount_g__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="powderlot_amount_g_positive",
+                violation_error_message="Amount (g) must be 0 or more.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='recipe',
-            constraint=models.UniqueConstraint(fields=('kind', 'number'), name='recipe_version_once', violation_error_message='This kind already has a recipe with that version.'),
+            model_name="recipe",
+            constraint=models.UniqueConstraint(
+                fields=("kind", "number"),
+                name="recipe_version_once",
+                violation_error_message="This kind already has a recipe with that version.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pelletbatch',
-            constraint=models.CheckConstraint(condition=models.Q(('powder_mass_mg__isnull', True), models.Q(('powder_mass_mg__gt', 0), ('powder_mass_mg__lt', 1000000000000.0)), _connector='OR'), name='pelletbatch_powder_mass_mg_positive', violation_error_message='Powder mass (mg) must be above 0.'),
+            model_name="pelletbatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("powder_mass_mg__isnull", True),
+                    models.Q(("powder_mass_mg__gt", 0), ("powder_mass_mg__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="pelletbatch_powder_mass_mg_positive",
+                violation_error_message="Powder mass (mg) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pelletbatch',
-            constraint=models.CheckConstraint(condition=models.Q(('press_pressure_MPa__isnull', True), models.Q(('press_pressure_MPa__gt', 0), ('press_pressure_MPa__lt', 1000000000000.0)), _connector='OR'), name='pelletbatch_press_pressure_mpa_positive', violation_error_message='Press pressure (MPa) must be above 0.'),
+            model_name="pelletbatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("press_pressure_MPa__isnull", True),
+                    models.Q(("press_pressure_MPa__gt", 0), ("press_pressure_MPa__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="pelletbatch_press_pressure_mpa_positive",
+                violation_error_message="Press pressure (MPa) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pelletbatch',
-            constraint=models.CheckConstraint(condition=models.Q(('sinter_time_h__isnull', True), models.Q(('sinter_time_h__gt', 0), ('sinter_time_h__lt', 1000000000000.0)), _connector='OR'), name='pelletbatch_sinter_time_h_positive', violation_error_message='Sinter time (h) must be above 0.'),
+            model_name="pelletbatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("sinter_time_h__isnull", True),
+                    models.Q(("sinter_time_h__gt", 0), ("sinter_time_h__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="pelletbatch_sinter_time_h_positive",
+                violation_error_message="Sinter time (h) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sputterrun',
-            constraint=models.CheckConstraint(condition=models.Q(('power_W__isnull', True), models.Q(('power_W__gt', 0), ('power_W__lt', 1000000000000.0)), _connector='OR'), name='sputterrun_power_w_positive', violation_error_message='Power (W) must be above 0.'),
+            model_name="sputterrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("power_W__isnull", True),
+                    models.Q(("power_W__gt", 0), ("power_W__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="sputterrun_power_w_positive",
+                violation_error_message="Power (W) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sputterrun',
-            constraint=models.CheckConstraint(condition=models.Q(('pressure_Pa__isnull', True), models.Q(('pressure_Pa__gt', 0), ('pressure_Pa__lt', 1000000000000.0)), _connector='OR'), name='sputterrun_pressure_pa_positive', violation_error_message='Pressure (Pa) must be above 0.'),
+            model_name="sputterrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("pressure_Pa__isnull", True),
+                    models.Q(("pressure_Pa__gt", 0), ("pressure_Pa__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="sputterrun_pressure_pa_positive",
+                violation_error_message="Pressure (Pa) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sputterrun',
-            constraint=models.CheckConstraint(condition=models.Q(('base_pressure_Pa__isnull', True), models.Q(('base_pressure_Pa__gt', 0), ('base_pressure_Pa__lt', 1000000000000.0)), _connector='OR'), name='sputterrun_base_pressure_pa_positive', violation_error_message='Base pressure (Pa) must be above 0.'),
+            model_name="sputterrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("base_pressure_Pa__isnull", True),
+                    models.Q(("base_pressure_Pa__gt", 0), ("base_pressure_Pa__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="sputterrun_base_pressure_pa_positive",
+                violation_error_message="Base pressure (Pa) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sputterrun',
-            constraint=models.CheckConstraint(condition=models.Q(('target_distance_cm__isnull', True), models.Q(('target_distance_cm__gt', 0), ('target_distance_cm__lt', 1000000000000.0)), _connector='OR'), name='sputterrun_target_distance_cm_positive', violation_error_message='Target distance (cm) must be above 0.'),
+            model_name="sputterrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("target_distance_cm__isnull", True),
+                    models.Q(("target_distance_cm__gt", 0), ("target_distance_cm__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="sputterrun_target_distance_cm_positive",
+                violation_error_message="Target distance (cm) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sputterrun',
-            constraint=models.CheckConstraint(condition=models.Q(('duration_min__isnull', True), models.Q(('duration_min__gt', 0), ('duration_min__lt', 1000000000000.0)), _connector='OR'), name='sputterrun_duration_min_positive', violation_error_message='Duration (min) must be above 0.'),
+            model_name="sputterrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("duration_min__isnull", True),
+                    models.Q(("duration_min__gt", 0), ("duration_min__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="sputterrun_duration_min_positive",
+                violation_error_message="Duration (min) must be above 0.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='coating',
-            constraint=models.UniqueConstraint(fields=('pellet', 'face', 'layer_number'), name='coating_layer_once', violation_error_message='This face already has a layer with that number.'),
+            model_name="coating",
+            constraint=models.UniqueConstraint(
+                fields=("pellet", "face", "layer_number"),
+                name="coating_layer_once",
+                violation_error_message="This face already has a layer with that number.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='coating',
-            constraint=models.UniqueConstraint(fields=('sputter_run', 'pellet', 'face'), name='coating_face_once_per_run', violation_error_message='A run coats each face of a pellet once.'),
+            model_name="coating",
+            constraint=models.UniqueConstraint(
+                fields=("sputter_run", "pellet", "face"),
+                name="coating_face_once_per_run",
+                violation_error_message="A run coats each face of a pellet once.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='coating',
-            constraint=models.CheckConstraint(condition=models.Q(('face__in', ['A', 'B'])), name='coating_face_a_or_b', violation_error_message='A pellet has the faces A and B.'),
+            model_name="coating",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("face__in", ["A", "B"])),
+                name="coating_face_a_or_b",
+                violation_error_message="A pellet has the faces A and B.",
+            ),
         ),
     ]

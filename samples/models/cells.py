@@ -100,9 +100,7 @@ class Cell(Record):
         ordering = ("-id",)
         constraints = (
             *positive("cell", "electrode_diameter_mm"),
-            *positive(
-                "cell", "electrode_diameter_uncertainty_mm", "liquid_uL", "stack_pressure_MPa", zero=True
-            ),
+            *positive("cell", "electrode_diameter_uncertainty_mm", "liquid_uL", "stack_pressure_MPa", zero=True),
             models.CheckConstraint(
                 name="cell_electrode_lot_iff_full",
                 condition=Q(configuration="full", electrode_lot__isnull=False)

@@ -31,9 +31,7 @@ class SputterRun(Record):
     class Meta:
         ordering = ("-id",)
         constraints = (
-            *positive(
-                "sputterrun", "power_W", "pressure_Pa", "base_pressure_Pa", "target_distance_cm", "duration_min"
-            ),
+            *positive("sputterrun", "power_W", "pressure_Pa", "base_pressure_Pa", "target_distance_cm", "duration_min"),
         )
 
     def dependents(self) -> Iterable[models.QuerySet]:

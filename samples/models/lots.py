@@ -132,8 +132,8 @@ class Pellet(Record):
         density = self.relative_density_fraction
         if density is not None and density > 1.10:
             raise ValidationError(
-                f"Mass, diameter and thickness give a relative density of {density:.0%}. More than 110 % is impossible: "
-                "check the three readings and their units."
+                f"Mass, diameter and thickness give a relative density of {density:.0%}. More than 110 % is "
+                "impossible: check the three readings and their units."
             )
 
     def dependents(self) -> Iterable[models.QuerySet]:

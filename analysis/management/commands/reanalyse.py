@@ -8,8 +8,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
-from analysis import pipeline
+from analysis.decisions import reanalyse
 from analysis.models import AnalysisRun, Result
+from analysis.queueing import analyses, analyses_for
 from analysis.tasks import drain
 from lagpdb import ledger
 from measurements.models import Measurement
@@ -28,15 +29,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Choose, run, compare."""
         slug = options["analysis"]
-        if slug and slug not in pipeline.analyses():
-            raise CommandError(f"‘{slug}’ is not an analysis. Known: {', '.join(pipeline.analyses())}.")
+        if slug and slug not in analyses():
+            raise CommandError(f"‘{slug}’ is not an analysis. Known: {', '.join(analyses())}.")
         chosen = self._chosen(slug, options["stuck"])
         if options["dry_run"]:
             self.stdout.write(f"{len(chosen)} measurements would be analysed again; nothing was changed.")
             return
         before = self._numbers(chosen)
         for measurement in chosen:
-            pipeline.reanalyse(measurement, by=None, reason="reanalyse")
+            reanalyse(measurement, by=None, reason="reanalyse")
         if settings.REDIS_URL:
             self.stdout.write(f"{len(chosen)} measurements queued for the workers.")
             return
@@ -50,9 +51,9 @@ class Command(BaseCommand):
         if stuck:
             lost = Q(runs__state=AnalysisRun.State.FAILED) | Q(runs__state=AnalysisRun.State.QUEUED)
             measurements = measurements.filter(lost).distinct()
-        wanted = [item for item in measurements if pipeline.analyses_for(item)]
+        wanted = [item for item in measurements if analyses_for(item)]
         if slug:
-            wanted = [item for item in wanted if slug in {a.slug for a in pipeline.analyses_for(item)}]
+            wanted = [item for item in wanted if slug in {a.slug for a in analyses_for(item)}]
         return wanted
 
     @staticmethod
@@ -73,4 +74,6 @@ class Command(BaseCommand):
             moved.append((share, key, old, new))
         self.stdout.write(f"{count} measurements analysed again: {len(moved)} of {len(before)} numbers moved.")
         for share, (_, quantity, _), old, new in sorted(moved, key=lambda row: -row[0])[:10]:
-            self.stdout.write(f"  {quantity}: {old} → {new} ({share:.2%})" if new is not None else f"  {quantity}: {old} → none")
+            self.stdout.write(
+                f"  {quantity}: {old} → {new} ({share:.2%})" if new is not None else f"  {quantity}: {old} → none"
+            )

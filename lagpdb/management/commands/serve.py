@@ -17,8 +17,8 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.migrations.executor import MigrationExecutor
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 STOP_WITHIN_S = 8.0  # the contract says 10 s after SIGTERM
 
@@ -121,8 +121,9 @@ class Command(BaseCommand):
         call_command("load_demo", stdout=self.stdout)
         url = f"http://{options['host']}:{options['port']}"
         sign_in = (
-            f"sign in as demo with the password {password}" if password else "sign in as demo (password as before: "
-            f"{settings.DATA_DIR / 'demo_password'})"
+            f"sign in as demo with the password {password}"
+            if password
+            else f"sign in as demo (password as before: {settings.DATA_DIR / 'demo_password'})"
         )
         self.stdout.write(
             f"\nAddress   {url}\nSign-in   {sign_in}\nLook at   {url}/pellets/   the pristine and the coated pellet\n"

@@ -1,0 +1,458 @@
+"""Figures as plain dictionaries for Plotly, built from the curves that a run stored. Pure: no Django, no database.
+
+Colours are roles ('role:fit', 'role:fit@0.13' with opacity) that plot.js resolves from the style sheet, so that the same
+figure serves light and dark pages and light exports. Every figure carries a summary for people who do not see it, and
+its columns: the same numbers are drawn, tabulated, and given as CSV.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lagpdb.units import format_value
+
+Curves = Mapping[str, Any]
+Figure = dict[str, Any]
+
+ARC_FACTOR = 1.5  # the frame "Arc" goes from 0 to this times the total resistance
+NAMES = ("nyquist", "bode", "residuals", "arrhenius")
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a figure says about where its data come from."""
+
+    code: str = ""
+    name: str = ""  # as spoken: 'CEL-0095, Ag|LAGP|Ag'
+    is_coated: bool = False
+    temperature_degC: float | None = None
+
+    @property
+    def words(self) -> str:
+        """'CEL-0095, Ag|LAGP|Ag, 25 °C'."""
+        at = format_value(self.temperature_degC, None, "=", "degC") if self.temperature_degC is not None else ""
+        return ", ".join(part for part in (self.name or self.code, at) if part)
+
+
+# --- Words ----------------------------------------------------------------------------------------------------------
+def frequency_text(frequency_Hz: float) -> str:
+    """'1 kHz', '250 Hz', '10 mHz'."""
+    for symbol, factor in (("MHz", 1e6), ("kHz", 1e3), ("Hz", 1.0), ("mHz", 1e-3)):
+        if frequency_Hz >= 0.9995 * factor:
+            return f"{_digits(frequency_Hz / factor)} {symbol}"
+    return f"{_digits(frequency_Hz * 1e6)} µHz"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
+
+
+def power_text(value: float) -> str:
+    """A tick of a logarithmic axis: '10⁻⁴', '2×10⁻⁴', '5'."""
+    exponent = math.floor(math.log10(value) + 1e-9)
+    mantissa = round(value / 10.0**exponent)
+    power = f"10{str(exponent).translate(_SUPERSCRIPTS)}"
+    return power if mantissa == 1 else f"{mantissa}×{power}"
+
+
+def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Ticks of a logarithmic axis and their texts, beyond its ends too: decades, or 1-2-5 when it spans few of them."""
+    first, last = math.floor(math.log10(low)) - 2, math.ceil(math.log10(high)) + 2
+    steps = (1, 2, 5) if math.log10(high / low) < 2.2 else (1,)
+    values = [step * 10.0**exponent for exponent in range(first, last + 1) for step in steps]
+    return values, [power_text(value) for value in values]
+
+
+# --- Parts ----------------------------------------------------------------------------------------------------------
+def _marker(sample: Sample, shape: str = "circle") -> dict[str, Any]:
+    """Pristine: grey and open. Coated: olive and filled."""
+    if sample.is_coated:
+        return {"symbol": shape, "size": 7, "color": "role:coated", "line": {"width": 1, "color": "role:coated"}}
+    return {"symbol": f"{shape}-open", "size": 7, "color": "role:pristine", "line": {"width": 1.6}}
+
+
+def _left_out(sample: Sample) -> dict[str, Any]:
+    """Points that did not enter: hollow and crossed."""
+    colour = "role:coated" if sample.is_coated else "role:pristine"
+    return {"symbol": "circle-x-open", "size": 8, "color": colour, "opacity": 0.75, "line": {"width": 1.2}}
+
+
+def _axis(title: str, **more: Any) -> dict[str, Any]:
+    return {"title": {"text": title, "standoff": 8}, **more}
+
+
+def _log_axis(title: str, low: float, high: float, **more: Any) -> dict[str, Any]:
+    values, texts = log_ticks(low, high)
+    pad = 0.04 * max(math.log10(high / low), 0.2)
+    limits = [math.log10(low) - pad, math.log10(high) + pad]
+    return _axis(title, type="log", range=limits, tickvals=values, ticktext=texts, **more)
+
+
+def _points(name: str, x: Sequence[float], y: Sequence[float], texts: Sequence[str], **more: Any) -> dict[str, Any]:
+    """Points that people step through with the arrow keys; the text is read aloud and shown on hover."""
+    return {
+        "type": "scatter", "mode": "markers", "name": name, "x": list(x), "y": list(y), "text": list(texts),
+        "hovertemplate": "%{text}<extra></extra>", "meta": {"steps": True}, **more,
+    }  # fmt: skip
+
+
+def _line(name: str, x: Sequence[float], y: Sequence[float], **more: Any) -> dict[str, Any]:
+    style = {"color": "role:fit", "width": 2} | more.pop("line", {})
+    return {
+        "type": "scatter", "mode": "lines", "name": name, "x": list(x), "y": list(y), "line": style,
+        "hoverinfo": "skip", **more,
+    }  # fmt: skip
+
+
+def _split(flags: Sequence[bool]) -> tuple[list[int], list[int]]:
+    """Row numbers that were used, and that were left out."""
+    used = [row for row, flag in enumerate(flags) if flag]
+    return used, [row for row, flag in enumerate(flags) if not flag]
+
+
+def _pick(values: Sequence[Any], rows: Sequence[int]) -> list[Any]:
+    return [values[row] for row in rows]
+
+
+def _spectrum(curves: Curves) -> tuple[list[float], list[float], list[float], list[bool]]:
+    """Frequency, Z′, −Z″ and whether used, of the data."""
+    data = curves["data"]
+    frequency = data["frequency_Hz"]
+    used = data.get("is_used") or [True] * len(frequency)
+    return frequency, data["z_real_ohm"], [-value for value in data["z_imag_ohm"]], used
+
+
+def total_resistance_ohm(curves: Curves) -> float | None:
+    """Where the last marked intercept lies: the whole ionic resistance."""
+    marks = [mark["z_real_ohm"] for mark in curves.get("intercepts") or () if mark.get("z_real_ohm")]
+    return max(marks) if marks else None
+
+
+# --- Nyquist --------------------------------------------------------------------------------------------------------
+def nyquist(curves: Curves, sample: Sample) -> Figure:
+    """Z′ against −Z″, 1 : 1; frames Arc and Full range; decades of frequency and intercepts marked."""
+    frequency, real, minus_imag, used = _spectrum(curves)
+    total = total_resistance_ohm(curves)
+    texts = [
+        f"{frequency_text(f)}: Z′ {format_value(a, None, '=', 'ohm')}, −Z″ {format_value(b, None, '=', 'ohm')}"
+        for f, a, b in zip(frequency, real, minus_imag, strict=True)
+    ]
+    kept, masked = _split(used)
+    rows = [("data", kept, _marker(sample)), ("left out of the fit", masked, _left_out(sample))]
+    traces = [
+        _points(
+            name, _pick(real, part), _pick(minus_imag, part), _pick(texts, part), marker=marker,
+            customdata=_pick(frequency, part),
+        )
+        for name, part, marker in rows
+        if part
+    ]  # fmt: skip
+    if fit := curves.get("fit"):
+        traces.insert(0, _line("fit", fit["z_real_ohm"], [-value for value in fit["z_imag_ohm"]]))
+    frames = {"full": _frame(real, minus_imag)}
+    if total:
+        frames = {"arc": _arc(total, real, minus_imag)} | frames
+    for name, frame in frames.items():
+        traces.append(_decades(name, frame, frequency, real, minus_imag, total))
+    if total:
+        traces.append(_intercepts(curves["intercepts"], frames["arc"]["x"][1]))
+    start = next(iter(frames))
+    layout = {
+        "xaxis": _axis("Z′ (Ω)", range=frames[start]["x"], constrain="range", constraintoward="left"),
+        "yaxis": _axis("−Z″ (Ω)", range=frames[start]["y"], scaleanchor="x", scaleratio=1, constraintoward="bottom"),
+    }
+    span = f"{frequency_text(max(frequency))} to {frequency_text(min(frequency))}" if frequency else "no points"
+    value = f" Total resistance {format_value(total, None, '=', 'ohm')}." if total else ""
+    return {
+        "kind": "nyquist", "traces": traces, "layout": layout, "frames": frames, "frame": start,
+        "si_axes": {"xaxis": "Z′", "yaxis": "−Z″", "unit": "Ω"},
+        "summary": f"Nyquist plot of {sample.words}. {len(frequency)} points, {span}.{value}",
+    }  # fmt: skip
+
+
+def _frame(real: Sequence[float], minus_imag: Sequence[float]) -> dict[str, list[float]]:
+    """All points, with a margin."""
+    if not real:
+        return {"x": [0.0, 1.0], "y": [0.0, 1.0]}
+    widest, highest = max(*real, 1e-9), max(*minus_imag, 1e-9)
+    size = max(widest, highest)
+    return {"x": [min(0.0, min(real)), 1.04 * widest], "y": [min(-0.06 * size, min(minus_imag)), 1.04 * highest]}
+
+
+def _arc(total: float, real: Sequence[float], minus_imag: Sequence[float]) -> dict[str, list[float]]:
+    """From 0 to 1.5 times the total resistance; a strip below zero for the marks and for inductive points."""
+    edge = ARC_FACTOR * total
+    below = min((b for a, b in zip(real, minus_imag, strict=True) if 0 <= a <= edge), default=0.0)
+    return {"x": [0.0, edge], "y": [min(-0.075 * edge, max(1.1 * below, -0.4 * edge)), 0.55 * edge]}
+
+
+def _decades(
+    frame_name: str, frame: Mapping[str, list[float]], frequency: Sequence[float], real: Sequence[float],
+    minus_imag: Sequence[float], total: float | None,
+) -> Figure:  # fmt: skip
+    """Rings and labels at the points next to whole decades, as many as the frame has room for."""
+    (left, right), (bottom, top) = frame["x"], frame["y"]
+    room = 0.075 * (right - left)
+    chosen: list[int] = []
+    for exponent in range(9, -7, -1):
+        if not frequency:
+            break
+        row = min(range(len(frequency)), key=lambda i: abs(math.log10(frequency[i]) - exponent))
+        is_near = abs(math.log10(frequency[row]) - exponent) < 0.12
+        is_inside = left <= real[row] <= right and bottom <= minus_imag[row] <= 1.3 * top
+        is_free = all(math.hypot(real[row] - real[i], minus_imag[row] - minus_imag[i]) > room for i in chosen)
+        if is_near and is_inside and is_free:
+            chosen.append(row)
+    return {
+        "type": "scatter", "mode": "markers+text", "name": f"decades {frame_name}", "showlegend": False,
+        "x": _pick(real, chosen), "y": _pick(minus_imag, chosen),
+        "text": [f"<b>{frequency_text(frequency[row])}</b>" for row in chosen],
+        "textposition": [_beside(row, real, minus_imag, total) for row in chosen],
+        "textfont": {"size": 11, "color": "role:ink"}, "cliponaxis": True, "hoverinfo": "skip",
+        "marker": {"symbol": "circle-open", "size": 13, "color": "role:ink", "line": {"width": 1.4}},
+        "meta": {"frame": frame_name},
+    }  # fmt: skip
+
+
+def _beside(row: int, real: Sequence[float], minus_imag: Sequence[float], total: float | None) -> str:
+    """On which side of its point a label stands clear of the curve."""
+    last, following = max(row - 1, 0), min(row + 1, len(real) - 1)
+    across, up = real[following] - real[last], minus_imag[following] - minus_imag[last]
+    if abs(up) > 1.5 * abs(across):
+        return "middle right" if total is not None and real[row] > 0.9 * total else "middle left"
+    if abs(up) < 0.5 * abs(across):
+        return "top center"
+    return "top left" if up * across > 0 else "top right"
+
+
+def _intercepts(marks: Sequence[Mapping[str, Any]], width: float) -> Figure:
+    """Where the fitted resistances end on the real axis; the words stand below the axis, clear of the data."""
+    marks = [mark for mark in marks if mark.get("z_real_ohm")]
+    places = [mark["z_real_ohm"] for mark in marks]
+    is_tight = len(places) == 2 and abs(places[1] - places[0]) < 0.3 * width
+    sides = ["bottom left", "bottom right"] if is_tight else ["bottom center"] * len(places)
+    texts = [f"{markup(mark['label'])} = {format_value(mark['z_real_ohm'], None, '=', 'ohm')}" for mark in marks]
+    return {
+        "type": "scatter", "mode": "markers+text", "name": "intercepts", "showlegend": False, "x": places,
+        "y": [0.0] * len(places), "text": texts, "textposition": sides, "hoverinfo": "skip",
+        "textfont": {"size": 11, "color": "role:fit"},
+        "marker": {"symbol": "line-ns-open", "size": 14, "color": "role:fit", "line": {"width": 2.2, "color": "role:fit"}},
+    }  # fmt: skip
+
+
+def markup(symbol: str) -> str:
+    """'R_b + R_gb' with lowered letters, as Plotly writes them."""
+    words = []
+    for word in symbol.replace("<", "").split(" "):
+        stem, lower, index = word.partition("_")
+        words.append(f"{stem}<sub>{index}</sub>" if lower else stem)
+    return " ".join(words)
+
+
+# --- Bode -----------------------------------------------------------------------------------------------------------
+def _magnitude_and_phase(real: Sequence[float], minus_imag: Sequence[float]) -> tuple[list[float], list[float]]:
+    """|Z| and −phase in degrees."""
+    magnitude = [math.hypot(a, b) for a, b in zip(real, minus_imag, strict=True)]
+    return magnitude, [math.degrees(math.atan2(b, a)) for a, b in zip(real, minus_imag, strict=True)]
+
+
+def bode(curves: Curves, sample: Sample) -> Figure:
+    """|Z| and −phase against frequency, the fit on both."""
+    frequency, real, minus_imag, used = _spectrum(curves)
+    magnitude, phase = _magnitude_and_phase(real, minus_imag)
+    texts = [
+        f"{frequency_text(f)}: |Z| {format_value(m, None, '=', 'ohm')}, −phase {p:.1f}°"
+        for f, m, p in zip(frequency, magnitude, phase, strict=True)
+    ]
+    kept, masked = _split(used)
+    square = {"symbol": "square-open", "size": 5.5, "color": "role:data", "line": {"width": 1.3}}
+    traces = [
+        _points("|Z|", _pick(frequency, kept), _pick(magnitude, kept), _pick(texts, kept), marker=_marker(sample)),
+        _points("−phase", _pick(frequency, kept), _pick(phase, kept), _pick(texts, kept), marker=square, yaxis="y2"),
+    ]
+    if masked:
+        traces += [
+            _points("left out of the fit", _pick(frequency, masked), _pick(values, masked), _pick(texts, masked),
+                    marker=_left_out(sample), yaxis=axis, showlegend=axis == "y")
+            for values, axis in ((magnitude, "y"), (phase, "y2"))
+        ]  # fmt: skip
+    if fit := curves.get("fit"):
+        fitted, turned = _magnitude_and_phase(fit["z_real_ohm"], [-value for value in fit["z_imag_ohm"]])
+        traces = [
+            _line("fit", fit["frequency_Hz"], fitted),
+            _line("fit of the phase", fit["frequency_Hz"], turned, yaxis="y2", line={"dash": "dot"}),
+            *traces,
+        ]
+    floor = min(0.0, 30.0 * math.floor(min(phase, default=0.0) / 30.0))
+    layout = {
+        "xaxis": _log_axis("Frequency (Hz)", min(frequency), max(frequency)),
+        "yaxis": _log_axis("|Z| (Ω)", min(magnitude), max(magnitude)),
+        "yaxis2": _axis("−phase (°)", overlaying="y", side="right", range=[floor - 3, 93], dtick=30, showgrid=False,
+                        automargin=True),
+    }  # fmt: skip
+    span = f"{format_value(min(magnitude), None, '=', 'ohm')} to {format_value(max(magnitude), None, '=', 'ohm')}"
+    return {
+        "kind": "bode", "traces": traces, "layout": layout,
+        "summary": f"Bode plot of {sample.words}. {len(frequency)} points from {frequency_text(max(frequency))} to "
+        f"{frequency_text(min(frequency))}; |Z| {span}.",
+    }  # fmt: skip
+
+
+# --- Residuals ------------------------------------------------------------------------------------------------------
+def residuals(curves: Curves, sample: Sample) -> Figure:
+    """Distance of fit and of the Kramers–Kronig description from the data, in % of |Z|; band of ±1 %."""
+    panels = [
+        (name, curves[key], axis)
+        for key, name, axis in (("residuals", "Fit", "y"), ("kramers_kronig", "Kramers–Kronig", "y2"))
+        if curves.get(key)
+    ]
+    traces: list[Figure] = []
+    worst, shapes = 0.0, []
+    everything = [f for _, part, _ in panels for f in part["frequency_Hz"]] or [1.0, 10.0]
+    limit = max([1.0, *(abs(v) for _, part, _ in panels for k in ("real_percent", "imag_percent") for v in part[k])])
+    for name, part, axis in panels:
+        for key, words, marker in (
+            ("real_percent", "real", {"symbol": "circle", "size": 5.5, "color": "role:data"}),
+            ("imag_percent", "imaginary", {"symbol": "square-open", "size": 6, "color": "role:data2"}),
+        ):
+            texts = [
+                f"{frequency_text(f)}: {name}, {words} {v:.2g} %".replace("-", "−")
+                for f, v in zip(part["frequency_Hz"], part[key], strict=True)
+            ]
+            worst = max([worst, *(abs(v) for v in part[key])])
+            traces.append(_points(words, part["frequency_Hz"], part[key], texts, marker=marker, yaxis=axis,
+                                  showlegend=axis == panels[0][2]))  # fmt: skip
+        shapes.append({"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "yref": axis, "y0": -1, "y1": 1,
+                       "fillcolor": "role:ok@0.12", "line": {"width": 0}, "layer": "below"})  # fmt: skip
+    span = [-1.15 * max(limit, 1.3), 1.15 * max(limit, 1.3)]
+    layout: dict[str, Any] = {"xaxis": _log_axis("Frequency (Hz)", min(everything), max(everything)), "shapes": shapes}
+    domains = {"y": [0.56, 1.0], "y2": [0.0, 0.44]} if len(panels) == 2 else {"y": [0, 1], "y2": [0, 1]}
+    for name, _, axis in panels:
+        layout[f"yaxis{axis[1:]}"] = _axis(
+            f"{'Fit' if name == 'Fit' else 'KK'}, Δ/|Z| (%)", domain=domains[axis], range=span, zeroline=True, nticks=6
+        )
+    layout["xaxis"]["anchor"] = panels[-1][2] if panels else "y"
+    return {
+        "kind": "residuals", "traces": traces, "layout": layout,
+        "summary": f"Residuals of fit and Kramers–Kronig test of {sample.words}: real and imaginary part in per cent of "
+        f"|Z|, the largest {worst:.2g} %. The band marks ±1 %.",
+    }  # fmt: skip
+
+
+# --- Arrhenius ------------------------------------------------------------------------------------------------------
+def arrhenius(curves: Curves, sample: Sample, energy: Mapping[str, Any] | None = None) -> Figure:
+    """σ against 1000/T with T (°C) on top; line, 95 % band, activation energy; points left out are hollow.
+
+    `energy`: ``value``, ``uncertainty`` [eV], ``lower``, ``upper`` (95 %), ``form`` ('ln(σT)'), ``count``.
+    """
+    points = curves["points"]
+    axis_name = "inverse_temperature_1000_per_K"
+    inverse, celsius, sigma = points[axis_name], points["temperature_degC"], points["conductivity_S_cm"]
+    spread = points.get("uncertainty_S_cm") or points.get("uncertainty") or [None] * len(sigma)
+    used = points.get("is_used") or [True] * len(sigma)
+    reasons = points.get("reason") or [""] * len(sigma)
+    texts = [
+        f"{t:g} °C: σ {format_value(s, u, '=', 'S_cm')}{f', left out: {why}' if why and not flag else ''}"
+        for t, s, u, flag, why in zip(celsius, sigma, spread, used, reasons, strict=True)
+    ]
+    traces = []
+    if band := curves.get("band"):
+        lower, upper = band.get("lower_S_cm") or band["lower"], band.get("upper_S_cm") or band["upper"]
+        edge = {"line": {"width": 0}, "showlegend": False}
+        traces += [
+            _line("95 % band, lower", band[axis_name], lower, **edge),
+            _line("95 % band", band[axis_name], upper, line={"width": 0}, fill="tonexty", fillcolor="role:fit@0.15"),
+        ]
+    if line := curves.get("line"):
+        traces.append(_line("fit", line[axis_name], line["conductivity_S_cm"]))
+    for name, part, marker in zip(("σ", "left out"), _split(used), (_marker(sample), _left_out(sample)), strict=True):
+        if part:
+            bars = {"type": "data", "array": [spread[row] or 0 for row in part], "thickness": 1, "width": 3}
+            traces.append(_points(name, _pick(inverse, part), _pick(sigma, part), _pick(texts, part), marker=marker,
+                                  error_y={**bars, "color": marker["color"]}))  # fmt: skip
+    # An empty partner on the upper axis: without it Plotly draws no axis there.
+    traces.append({"type": "scatter", "x": list(inverse), "y": list(sigma), "xaxis": "x2", "mode": "markers",
+                   "marker": {"opacity": 0}, "hoverinfo": "skip", "showlegend": False})  # fmt: skip
+    layout = {**_arrhenius_axes(inverse, celsius, sigma), "annotations": _energy_note(energy)}
+    value = format_value(energy["value"], energy.get("uncertainty"), "=", "eV") if energy else ""
+    return {
+        "kind": "arrhenius", "traces": traces, "layout": layout,
+        "summary": f"Arrhenius plot of {sample.name or sample.code}. {sum(map(bool, used))} of {len(sigma)} conductivities "
+        f"from {min(celsius):g} to {max(celsius):g} °C"
+        + (f"; activation energy {value} from {energy.get('form', 'ln(σT)')}." if energy else "."),
+    }  # fmt: skip
+
+
+def _arrhenius_axes(inverse: Sequence[float], celsius: Sequence[float], sigma: Sequence[float]) -> Figure:
+    pad = 0.06 * max(max(inverse) - min(inverse), 0.05)
+    span = [min(inverse) - pad, max(inverse) + pad]
+    width = max(celsius) - min(celsius)
+    step = next((s for s in (5, 10, 20, 50) if width / s <= 6), 100)
+    round_degrees = range(-200, 1500, step)
+    return {
+        "xaxis": _axis("1000 / T (K⁻¹)", range=span, nticks=7),
+        "xaxis2": _axis("T (°C)", overlaying="x", matches="x", side="top", range=span, showgrid=False,
+                        tickvals=[1000 / (t + 273.15) for t in round_degrees], ticktext=[f"{t}" for t in round_degrees]),
+        "yaxis": _log_axis("σ (S cm⁻¹)", min(sigma), max(sigma)),
+    }  # fmt: skip
+
+
+def _energy_note(energy: Mapping[str, Any] | None) -> list[Figure]:
+    """Activation energy in the empty corner, with interval, number of points, and the form that was fitted."""
+    if not energy:
+        return []
+    text = f"<b>E<sub>a</sub> = {format_value(energy['value'], energy.get('uncertainty'), '=', 'eV')}</b>"
+    if energy.get("lower") is not None:
+        text += f"<br>95 % CI {energy['lower']:.3f} to {energy['upper']:.3f} eV"
+    text += f"<br>from {energy.get('form', 'ln(σT)')}, n = {energy.get('count', '?')}"
+    return [{"xref": "paper", "yref": "paper", "x": 0.03, "y": 0.04, "xanchor": "left", "yanchor": "bottom",
+             "align": "left", "showarrow": False, "text": text, "font": {"size": 12, "color": "role:ink"},
+             "bgcolor": "role:surface@0.85"}]  # fmt: skip
+
+
+BUILDERS: dict[str, Callable[..., Figure]] = {
+    "nyquist": nyquist, "bode": bode, "residuals": residuals, "arrhenius": arrhenius,
+}  # fmt: skip
+
+
+# --- The same numbers as columns --------------------------------------------------------------------------------------
+def columns(name: str, curves: Curves) -> dict[str, list[Any]]:
+    """What a figure shows, by column name with unit suffix: its table and its CSV. Data only, in the order of the file."""
+    if name == "arrhenius":
+        points = curves["points"]
+        names = (
+            "temperature_degC",
+            "inverse_temperature_1000_per_K",
+            "conductivity_S_cm",
+            "uncertainty_S_cm",
+            "is_used",
+        )
+        return {key: list(points[key]) for key in names if points.get(key) is not None}
+    if name == "residuals":
+        return _residual_columns(curves)
+    frequency, real, minus_imag, used = _spectrum(curves)
+    if name == "nyquist":
+        return {"frequency_Hz": frequency, "z_real_ohm": real, "z_imag_ohm": [-b for b in minus_imag], "is_used": used}
+    magnitude, phase = _magnitude_and_phase(real, minus_imag)
+    return {
+        "frequency_Hz": frequency,
+        "z_magnitude_ohm": magnitude,
+        "z_phase_deg": [-p for p in phase],
+        "is_used": used,
+    }
+
+
+def _residual_columns(curves: Curves) -> dict[str, list[Any]]:
+    """Fit and Kramers–Kronig residuals side by side; the fit may cover fewer points."""
+    table: dict[float, dict[str, float]] = {}
+    for key, prefix in (("residuals", "fit"), ("kramers_kronig", "kramers_kronig")):
+        part = curves.get(key) or {"frequency_Hz": [], "real_percent": [], "imag_percent": []}
+        for f, a, b in zip(part["frequency_Hz"], part["real_percent"], part["imag_percent"], strict=True):
+            table.setdefault(f, {}).update({f"{prefix}_real_percent": a, f"{prefix}_imag_percent": b})
+    frequency = sorted(table, reverse=True)
+    names = [f"{p}_{c}_percent" for p in ("fit", "kramers_kronig") for c in ("real", "imag")]
+    return {"frequency_Hz": frequency} | {name: [table[f].get(name) for f in frequency] for name in names}

@@ -1,0 +1,161 @@
+"""What is to be computed, and what no longer counts: queue runs, and retire numbers whose inputs moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from analysis.models import AnalysisRun, Result
+from analysis.science.base import Analysis, Combination
+from lagpdb import ledger
+from lagpdb.records import Record, Revision
+from lagpdb.registry import discover
+from measurements.models import Measurement, UploadFile
+from samples.models import Cell, ElectrodeLot, Pellet, SputterRun
+
+# A change of one of these fields moves numbers; everything else is talk.
+MOVING = {
+    Pellet: {"thickness_um", "thickness_uncertainty_um", "diameter_mm", "mass_mg", "batch"},
+    Cell: {"electrode_diameter_mm", "electrode_diameter_uncertainty_mm", "configuration", "electrode_lot", "pellet"},
+    Measurement: {"temperature_degC", "temperature_origin", "parameters", "pellet", "cell", "kind", "withdrawn_at"},
+    ElectrodeLot: {"loading_mg_cm2", "diameter_mm", "active_fraction"},
+}
+
+
+@cache
+def analyses() -> dict[str, type[Analysis]]:
+    """Every analysis, by slug."""
+    return discover("analysis.science", Analysis)
+
+
+@cache
+def combinations() -> dict[str, type[Combination]]:
+    """Every combination, by slug."""
+    return discover("analysis.science", Combination)
+
+
+def analyses_for(measurement: Measurement) -> list[type[Analysis]]:
+    """What is run on a measurement without being asked."""
+    where = measurement.cell.configuration if measurement.cell_id else "pellet"
+    return [item for item in analyses().values() if measurement.kind in item.kinds and where in item.subjects]
+
+
+def queue_analyses(sender: Any, measurements: list[Measurement], upload_file: UploadFile | None, **_: Any) -> int:
+    """Queue what the new measurements call for; returns how many runs were queued. Inside the caller's transaction."""
+    runs = [
+        AnalysisRun(
+            analysis=item.slug, version=item.version, software_version=settings.VERSION, measurement=measurement
+        )
+        for measurement in measurements
+        for item in analyses_for(measurement)
+    ]
+    AnalysisRun.objects.bulk_create(runs)
+    if upload_file is not None:
+        link = AnalysisRun.caused_by.through
+        link.objects.bulk_create([link(analysisrun_id=run.pk, uploadfile_id=upload_file.pk) for run in runs])
+    for run_ in runs:
+        ledger.ring_on_commit(run_)
+    return len(runs)
+
+
+def queue_combinations(subject: Pellet | Cell, quantities: Iterable[str], files: list[int]) -> None:
+    """Queue the combinations that these numbers feed, once each, and let the files wait for them."""
+    over = "cell" if isinstance(subject, Cell) else "pellet"
+    changed = set(quantities)
+    for item in sorted(combinations().values(), key=lambda c: c.slug):
+        if item.over != over or not changed.intersection(item.needs):
+            continue
+        target = {over: subject, "analysis": item.slug}
+        usable = Result.objects.usable().filter(quantity__in=item.needs, **{over: subject})
+        has_current = AnalysisRun.objects.filter(is_current=True, **target).exists()
+        if not has_current and usable.values("temperature_degC").distinct().count() < item.needs_at_least:
+            continue
+        # Locked while it waits: a worker can claim it only after this transaction, and then reads these numbers too.
+        queued = AnalysisRun.objects.select_for_update().filter(state="queued", **target).first()
+        if queued is None:
+            queued = _queued_once(item, target)
+        if files:
+            link = AnalysisRun.caused_by.through
+            link.objects.bulk_create(
+                [link(analysisrun_id=queued.pk, uploadfile_id=pk) for pk in files], ignore_conflicts=True
+            )
+
+
+def _queued_once(item: type[Combination], target: dict[str, Any]) -> AnalysisRun:
+    try:
+        with transaction.atomic():
+            run_ = AnalysisRun.objects.create(
+                version=item.version, software_version=settings.VERSION, parameters=_last_choices(target), **target
+            )
+    except IntegrityError:  # another transaction queued it first
+        return AnalysisRun.objects.select_for_update().get(state="queued", **target)
+    ledger.ring_on_commit(run_)
+    return run_
+
+
+def _last_choices(target: dict[str, Any]) -> dict[str, Any]:
+    """A person's choices (points left out) stay in force when new numbers arrive."""
+    last = AnalysisRun.objects.filter(is_current=True, **target).values_list("parameters", flat=True).first()
+    return last or {}
+
+
+def retire(target: dict[str, Any], before: int) -> set[str]:
+    """Take the current numbers of an older run out of force; returns which quantities they were."""
+    old = list(AnalysisRun.objects.filter(is_current=True, pk__lt=before, **target).values_list("pk", flat=True))
+    if not old:
+        return set()
+    results = Result.objects.filter(run_id__in=old)
+    quantities = set(results.values_list("quantity", flat=True))
+    results.update(is_current=False)
+    AnalysisRun.objects.filter(pk__in=old).update(is_current=False)
+    return quantities
+
+
+# -- when inputs move --------------------------------------------------------------------------------------------------
+def follow_change(sender: type[Record], record: Record, action: str, changes: dict[str, Any], **_: Any) -> None:
+    """An input of numbers changed: retire them at once and queue new runs. Inside the saver's transaction."""
+    if action == Revision.Action.CREATED:
+        return
+    if isinstance(record, SputterRun):
+        _rederive_cells(record)
+        return
+    if isinstance(record, Measurement) and action in (Revision.Action.WITHDRAWN, Revision.Action.RESTORED):
+        _recompute([record], queue=action == Revision.Action.RESTORED)
+        return
+    if not MOVING.get(type(record), set()).intersection(changes):
+        return
+    measurements = {
+        Pellet: lambda: Measurement.objects.filter(pellet=record) | Measurement.objects.filter(cell__pellet=record),
+        Cell: lambda: Measurement.objects.filter(cell=record),
+        Measurement: lambda: Measurement.objects.filter(pk=record.pk),
+        ElectrodeLot: lambda: Measurement.objects.filter(cell__electrode_lot=record),
+    }[type(record)]()
+    _recompute(list(measurements.live().select_related("cell", "pellet")), queue=True)
+
+
+def _recompute(measurements: list[Measurement], *, queue: bool) -> None:
+    """Retire the current numbers of these measurements, and of the combinations they fed; queue new runs."""
+    touched: dict[tuple[str, int], tuple[Pellet | Cell, set[str]]] = {}
+    for measurement in measurements:
+        for slug in list(measurement.runs.filter(is_current=True).values_list("analysis", flat=True)):
+            latest = AnalysisRun.objects.latest("pk").pk + 1
+            target = {"analysis": slug, "measurement_id": measurement.pk, "cell_id": None, "pellet_id": None}
+            sample = measurement.subject
+            key = (type(sample).__name__, sample.pk)
+            touched.setdefault(key, (sample, set()))[1].update(retire(target, before=latest))
+    for sample, quantities in touched.values():
+        queue_combinations(sample, quantities, [])
+    if queue:
+        queue_analyses(Measurement, measurements, None)
+
+
+def _rederive_cells(sputter_run: SputterRun) -> None:
+    """A corrected step record changes what its cells are called, and what counts as coated."""
+    cells = Cell.objects.filter(pellet__coatings__sputter_run=sputter_run).distinct()
+    for cell in cells.select_related("pellet__batch__powder_lot__material", "electrode_lot", "electrode_material"):
+        cell.derive()
+        Cell.objects.filter(pk=cell.pk).update(notation=cell.notation, is_coated=cell.is_coated)

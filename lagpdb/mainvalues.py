@@ -1,0 +1,66 @@
+"""Which number of a measurement or sample is shown where there is room for one: lists, upload rows, detail pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+
+# Per kind of measurement, the first of these that a run gave.
+MAIN: dict[str, tuple[str, ...]] = {
+    "eis": (
+        "ionic_conductivity_S_cm",
+        "interfacial_resistance_ohm",
+        "cell_interfacial_resistance_ohm",
+        "electrolyte_resistance_ohm",
+    ),
+    "polarisation": ("electronic_conductivity_S_cm", "steady_state_current_A"),
+    "ccd_ramp": ("critical_current_density_mA_cm2",),
+    "plating_stripping": ("time_to_failure_h", "overpotential_mV"),
+    "cycling": ("capacity_retention_fraction", "discharge_specific_capacity_mAh_g", "discharge_capacity_mAh"),
+    "rate_test": ("capacity_recovery_fraction", "rate_capacity_mAh_g", "rate_capacity_mAh"),
+    "xrd": ("phase_match_fraction",),
+    "afm": ("film_thickness_nm",),
+    "xps": ("binding_energy_eV",),
+}
+ROOM_degC = 25.0
+
+
+def results() -> Any:
+    """Current numbers."""
+    return apps.get_model("analysis", "Result").objects.current()
+
+
+def main_results(measurements: Iterable[Any]) -> dict[int, Any]:
+    """The main number of many measurements, by their key, in one query."""
+    kinds = {item.pk: item.kind for item in measurements}
+    wanted = {slug for kind in set(kinds.values()) for slug in MAIN.get(kind, ())}
+    best: dict[int, tuple[int, Any]] = {}
+    if not wanted:
+        return {}
+    rows = results().filter(measurement_id__in=kinds, quantity__in=wanted)
+    for row in rows.order_by("position", "pk"):
+        order = MAIN[kinds[row.measurement_id]]
+        rank = order.index(row.quantity) if row.quantity in order else len(order)
+        if row.measurement_id not in best or rank < best[row.measurement_id][0]:
+            best[row.measurement_id] = (rank, row)
+    return {key: row for key, (_, row) in best.items()}
+
+
+def newest(quantity: str, over: str, keys: Iterable[int], **conditions: Any) -> dict[int, Any]:
+    """The newest number of a quantity for many pellets or cells, that nearest 25 °C first, in one query.
+
+    `over` is 'pellet' or 'cell'; the temperature is the row's own and must be shown with it.
+    """
+    rows = results().filter(quantity=quantity, value__isnull=False, **{f"{over}_id__in": list(keys)}, **conditions)
+    found: dict[int, Any] = {}
+    for row in rows.order_by("-pk"):
+        key = getattr(row, f"{over}_id")
+        if key not in found or _distance(row) < _distance(found[key]):
+            found[key] = row
+    return found
+
+
+def _distance(row: Any) -> int:
+    return 99 if row.temperature_degC is None else int(abs(row.temperature_degC - ROOM_degC))

@@ -1,0 +1,84 @@
+"""What people may say beside a file or for a run: the known parameters, checked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+NUMBERS = {
+    "voltage_limit_V",
+    "step_time_h",
+    "polarisation_voltage_V",
+    "active_mass_mg",
+    "electrode_area_cm2",
+}
+COUNTS = {"formation_cycles", "reference_cycle"}
+CIRCUITS = ("A", "B", "C", "D")
+
+
+def check_parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The parameters of an upload or a run, checked; unknown names are refused, empty ones left out.
+
+    Raises
+    ------
+    ValidationError
+        One sentence per parameter that cannot be used.
+    """
+    known = sorted(NUMBERS | COUNTS | {"measured_at", "fit_range_Hz", "circuit", "masked_points"})
+    checked: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for name, value in (given or {}).items():
+        if name not in known:
+            problems[name] = f"‘{name}’ is not a parameter. Known: {', '.join(known)}."
+        elif value is None or value == "":
+            continue
+        else:
+            try:
+                checked[name] = _parameter(name, value)
+            except (TypeError, ValueError) as error:
+                problems[name] = str(error)
+    if problems:
+        raise ValidationError(problems)
+    return checked
+
+
+def _parameter(name: str, value: Any) -> Any:
+    if name in NUMBERS or name in COUNTS:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
+            raise ValueError(f"{name} must be a number above 0, not ‘{value}’.")
+        if name in COUNTS and int(value) != value:
+            raise ValueError(f"{name} counts cycles: give a whole number, not ‘{value}’.")
+        return int(value) if name in COUNTS else float(value)
+    if name == "measured_at":
+        moment = parse_datetime(str(value))
+        if moment is None:
+            raise ValueError(f"measured_at must be ISO 8601, such as 2026-03-11T14:10, not ‘{value}’.")
+        return (moment if timezone.is_aware(moment) else local(moment)).isoformat()
+    if name == "fit_range_Hz":
+        if not (isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value)):
+            raise ValueError(f"fit_range_Hz must be two frequencies, such as [0.1, 1e6], not ‘{value}’.")
+        low, high = sorted(float(v) for v in value)
+        if low < 0 or high <= low:
+            raise ValueError("fit_range_Hz needs a lower and a higher frequency, both above 0.")
+        return [low, high]
+    if name == "masked_points":
+        if not (
+            isinstance(value, list) and all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in value)
+        ):
+            raise ValueError(f"masked_points must be a list of row numbers counted from 0, not ‘{value}’.")
+        return sorted(set(value))
+    if value not in CIRCUITS:
+        raise ValueError(f"circuit must be one of {', '.join(CIRCUITS)}, not ‘{value}’.")
+    return value
+
+
+def local(moment: dt.datetime) -> dt.datetime:
+    """A time without zone, as instruments write it, in the zone of the lab's instruments."""
+    return moment.replace(tzinfo=ZoneInfo(settings.INSTRUMENT_TIME_ZONE))
