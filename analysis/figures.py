@@ -1,158 +1,57 @@
 """Figures as plain dictionaries for Plotly, built from the curves that a run stored. Pure: no Django, no database.
 
-Colours are roles ('role:fit', 'role:fit@0.13' with opacity) that plot.js resolves from the style sheet, so that the same
-figure serves light and dark pages and light exports. Every figure carries a summary for people who do not see it, and
-its columns: the same numbers are drawn, tabulated, and given as CSV.
+Every figure carries a summary for people who do not see it, and its columns: the same numbers are drawn, tabulated, and
+given as CSV.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from analysis.figure_parts import (
+    Curves,
+    Figure,
+    Sample,
+    data_marker,
+    frequency_text,
+    left_out_marker,
+    line_trace,
+    log_axis,
+    markup,
+    pick,
+    plain_axis,
+    point_trace,
+    spectrum_of,
+    split_rows,
+    total_resistance_ohm,
+)
 from lagpdb.units import format_value
 
-Curves = Mapping[str, Any]
-Figure = dict[str, Any]
-
 ARC_FACTOR = 1.5  # the frame "Arc" goes from 0 to this times the total resistance
-NAMES = ("nyquist", "bode", "residuals", "arrhenius")
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-
-@dataclass(frozen=True)
-class Sample:
-    """What a figure says about where its data come from."""
-
-    code: str = ""
-    name: str = ""  # as spoken: 'CEL-0095, Ag|LAGP|Ag'
-    is_coated: bool = False
-    temperature_degC: float | None = None
-
-    @property
-    def words(self) -> str:
-        """'CEL-0095, Ag|LAGP|Ag, 25 °C'."""
-        at = format_value(self.temperature_degC, None, "=", "degC") if self.temperature_degC is not None else ""
-        return ", ".join(part for part in (self.name or self.code, at) if part)
-
-
-# --- Words ----------------------------------------------------------------------------------------------------------
-def frequency_text(frequency_Hz: float) -> str:
-    """'1 kHz', '250 Hz', '10 mHz'."""
-    for symbol, factor in (("MHz", 1e6), ("kHz", 1e3), ("Hz", 1.0), ("mHz", 1e-3)):
-        if frequency_Hz >= 0.9995 * factor:
-            return f"{_digits(frequency_Hz / factor)} {symbol}"
-    return f"{_digits(frequency_Hz * 1e6)} µHz"
-
-
-def _digits(value: float) -> str:
-    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
-
-
-def power_text(value: float) -> str:
-    """A tick of a logarithmic axis: '10⁻⁴', '2×10⁻⁴', '5'."""
-    exponent = math.floor(math.log10(value) + 1e-9)
-    mantissa = round(value / 10.0**exponent)
-    power = f"10{str(exponent).translate(_SUPERSCRIPTS)}"
-    return power if mantissa == 1 else f"{mantissa}×{power}"
-
-
-def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Ticks of a logarithmic axis and their texts, beyond its ends too: decades, or 1-2-5 when it spans few of them."""
-    first, last = math.floor(math.log10(low)) - 2, math.ceil(math.log10(high)) + 2
-    steps = (1, 2, 5) if math.log10(high / low) < 2.2 else (1,)
-    values = [step * 10.0**exponent for exponent in range(first, last + 1) for step in steps]
-    return values, [power_text(value) for value in values]
-
-
-# --- Parts ----------------------------------------------------------------------------------------------------------
-def _marker(sample: Sample, shape: str = "circle") -> dict[str, Any]:
-    """Pristine: grey and open. Coated: olive and filled."""
-    if sample.is_coated:
-        return {"symbol": shape, "size": 7, "color": "role:coated", "line": {"width": 1, "color": "role:coated"}}
-    return {"symbol": f"{shape}-open", "size": 7, "color": "role:pristine", "line": {"width": 1.6}}
-
-
-def _left_out(sample: Sample) -> dict[str, Any]:
-    """Points that did not enter: hollow and crossed."""
-    colour = "role:coated" if sample.is_coated else "role:pristine"
-    return {"symbol": "circle-x-open", "size": 8, "color": colour, "opacity": 0.75, "line": {"width": 1.2}}
-
-
-def _axis(title: str, **more: Any) -> dict[str, Any]:
-    return {"title": {"text": title, "standoff": 8}, **more}
-
-
-def _log_axis(title: str, low: float, high: float, **more: Any) -> dict[str, Any]:
-    values, texts = log_ticks(low, high)
-    pad = 0.04 * max(math.log10(high / low), 0.2)
-    limits = [math.log10(low) - pad, math.log10(high) + pad]
-    return _axis(title, type="log", range=limits, tickvals=values, ticktext=texts, **more)
-
-
-def _points(name: str, x: Sequence[float], y: Sequence[float], texts: Sequence[str], **more: Any) -> dict[str, Any]:
-    """Points that people step through with the arrow keys; the text is read aloud and shown on hover."""
-    return {
-        "type": "scatter", "mode": "markers", "name": name, "x": list(x), "y": list(y), "text": list(texts),
-        "hovertemplate": "%{text}<extra></extra>", "meta": {"steps": True}, **more,
-    }  # fmt: skip
-
-
-def _line(name: str, x: Sequence[float], y: Sequence[float], **more: Any) -> dict[str, Any]:
-    style = {"color": "role:fit", "width": 2} | more.pop("line", {})
-    return {
-        "type": "scatter", "mode": "lines", "name": name, "x": list(x), "y": list(y), "line": style,
-        "hoverinfo": "skip", **more,
-    }  # fmt: skip
-
-
-def _split(flags: Sequence[bool]) -> tuple[list[int], list[int]]:
-    """Row numbers that were used, and that were left out."""
-    used = [row for row, flag in enumerate(flags) if flag]
-    return used, [row for row, flag in enumerate(flags) if not flag]
-
-
-def _pick(values: Sequence[Any], rows: Sequence[int]) -> list[Any]:
-    return [values[row] for row in rows]
-
-
-def _spectrum(curves: Curves) -> tuple[list[float], list[float], list[float], list[bool]]:
-    """Frequency, Z′, −Z″ and whether used, of the data."""
-    data = curves["data"]
-    frequency = data["frequency_Hz"]
-    used = data.get("is_used") or [True] * len(frequency)
-    return frequency, data["z_real_ohm"], [-value for value in data["z_imag_ohm"]], used
-
-
-def total_resistance_ohm(curves: Curves) -> float | None:
-    """Where the last marked intercept lies: the whole ionic resistance."""
-    marks = [mark["z_real_ohm"] for mark in curves.get("intercepts") or () if mark.get("z_real_ohm")]
-    return max(marks) if marks else None
-
-
-# --- Nyquist --------------------------------------------------------------------------------------------------------
+# --- Nyquist ----------------------------------------------------------------------------------------------------------
 def nyquist(curves: Curves, sample: Sample) -> Figure:
     """Z′ against −Z″, 1 : 1; frames Arc and Full range; decades of frequency and intercepts marked."""
-    frequency, real, minus_imag, used = _spectrum(curves)
+    frequency, real, minus_imag, used = spectrum_of(curves)
     total = total_resistance_ohm(curves)
     texts = [
         f"{frequency_text(f)}: Z′ {format_value(a, None, '=', 'ohm')}, −Z″ {format_value(b, None, '=', 'ohm')}"
         for f, a, b in zip(frequency, real, minus_imag, strict=True)
     ]
-    kept, masked = _split(used)
-    rows = [("data", kept, _marker(sample)), ("left out of the fit", masked, _left_out(sample))]
+    kept, masked = split_rows(used)
+    rows = [("data", kept, data_marker(sample)), ("left out of the fit", masked, left_out_marker(sample))]
     traces = [
-        _points(
-            name, _pick(real, part), _pick(minus_imag, part), _pick(texts, part), marker=marker,
-            customdata=_pick(frequency, part),
+        point_trace(
+            name, pick(real, part), pick(minus_imag, part), pick(texts, part), marker=marker,
+            customdata=pick(frequency, part),
         )
         for name, part, marker in rows
         if part
     ]  # fmt: skip
     if fit := curves.get("fit"):
-        traces.insert(0, _line("fit", fit["z_real_ohm"], [-value for value in fit["z_imag_ohm"]]))
+        traces.insert(0, line_trace("fit", fit["z_real_ohm"], [-value for value in fit["z_imag_ohm"]]))
     frames = {"full": _frame(real, minus_imag)}
     if total:
         frames = {"arc": _arc(total, real, minus_imag)} | frames
@@ -162,8 +61,8 @@ def nyquist(curves: Curves, sample: Sample) -> Figure:
         traces.append(_intercepts(curves["intercepts"], frames["arc"]["x"][1]))
     start = next(iter(frames))
     layout = {
-        "xaxis": _axis("Z′ (Ω)", range=frames[start]["x"], constrain="range", constraintoward="left"),
-        "yaxis": _axis("−Z″ (Ω)", range=frames[start]["y"], scaleanchor="x", scaleratio=1, constraintoward="bottom"),
+        "xaxis": plain_axis("Z′ (Ω)", range=frames[start]["x"], constrain="range", constraintoward="left"),
+        "yaxis": plain_axis("−Z″ (Ω)", range=frames[start]["y"], scaleanchor="x", scaleratio=1, constraintoward="bottom"),
     }
     span = f"{frequency_text(max(frequency))} to {frequency_text(min(frequency))}" if frequency else "no points"
     value = f" Total resistance {format_value(total, None, '=', 'ohm')}." if total else ""
@@ -209,7 +108,7 @@ def _decades(
             chosen.append(row)
     return {
         "type": "scatter", "mode": "markers+text", "name": f"decades {frame_name}", "showlegend": False,
-        "x": _pick(real, chosen), "y": _pick(minus_imag, chosen),
+        "x": pick(real, chosen), "y": pick(minus_imag, chosen),
         "text": [f"<b>{frequency_text(frequency[row])}</b>" for row in chosen],
         "textposition": [_beside(row, real, minus_imag, total) for row in chosen],
         "textfont": {"size": 11, "color": "role:ink"}, "cliponaxis": True, "hoverinfo": "skip",
@@ -244,16 +143,7 @@ def _intercepts(marks: Sequence[Mapping[str, Any]], width: float) -> Figure:
     }  # fmt: skip
 
 
-def markup(symbol: str) -> str:
-    """'R_b + R_gb' with lowered letters, as Plotly writes them."""
-    words = []
-    for word in symbol.replace("<", "").split(" "):
-        stem, lower, index = word.partition("_")
-        words.append(f"{stem}<sub>{index}</sub>" if lower else stem)
-    return " ".join(words)
-
-
-# --- Bode -----------------------------------------------------------------------------------------------------------
+# --- Bode -------------------------------------------------------------------------------------------------------------
 def _magnitude_and_phase(real: Sequence[float], minus_imag: Sequence[float]) -> tuple[list[float], list[float]]:
     """|Z| and −phase in degrees."""
     magnitude = [math.hypot(a, b) for a, b in zip(real, minus_imag, strict=True)]
@@ -262,36 +152,36 @@ def _magnitude_and_phase(real: Sequence[float], minus_imag: Sequence[float]) -> 
 
 def bode(curves: Curves, sample: Sample) -> Figure:
     """|Z| and −phase against frequency, the fit on both."""
-    frequency, real, minus_imag, used = _spectrum(curves)
+    frequency, real, minus_imag, used = spectrum_of(curves)
     magnitude, phase = _magnitude_and_phase(real, minus_imag)
     texts = [
         f"{frequency_text(f)}: |Z| {format_value(m, None, '=', 'ohm')}, −phase {p:.1f}°"
         for f, m, p in zip(frequency, magnitude, phase, strict=True)
     ]
-    kept, masked = _split(used)
+    kept, masked = split_rows(used)
     square = {"symbol": "square-open", "size": 5.5, "color": "role:data", "line": {"width": 1.3}}
     traces = [
-        _points("|Z|", _pick(frequency, kept), _pick(magnitude, kept), _pick(texts, kept), marker=_marker(sample)),
-        _points("−phase", _pick(frequency, kept), _pick(phase, kept), _pick(texts, kept), marker=square, yaxis="y2"),
+        point_trace("|Z|", pick(frequency, kept), pick(magnitude, kept), pick(texts, kept), marker=data_marker(sample)),
+        point_trace("−phase", pick(frequency, kept), pick(phase, kept), pick(texts, kept), marker=square, yaxis="y2"),
     ]
     if masked:
         traces += [
-            _points("left out of the fit", _pick(frequency, masked), _pick(values, masked), _pick(texts, masked),
-                    marker=_left_out(sample), yaxis=axis, showlegend=axis == "y")
+            point_trace("left out of the fit", pick(frequency, masked), pick(values, masked), pick(texts, masked),
+                    marker=left_out_marker(sample), yaxis=axis, showlegend=axis == "y")
             for values, axis in ((magnitude, "y"), (phase, "y2"))
         ]  # fmt: skip
     if fit := curves.get("fit"):
         fitted, turned = _magnitude_and_phase(fit["z_real_ohm"], [-value for value in fit["z_imag_ohm"]])
         traces = [
-            _line("fit", fit["frequency_Hz"], fitted),
-            _line("fit of the phase", fit["frequency_Hz"], turned, yaxis="y2", line={"dash": "dot"}),
+            line_trace("fit", fit["frequency_Hz"], fitted),
+            line_trace("fit of the phase", fit["frequency_Hz"], turned, yaxis="y2", line={"dash": "dot"}),
             *traces,
         ]
     floor = min(0.0, 30.0 * math.floor(min(phase, default=0.0) / 30.0))
     layout = {
-        "xaxis": _log_axis("Frequency (Hz)", min(frequency), max(frequency)),
-        "yaxis": _log_axis("|Z| (Ω)", min(magnitude), max(magnitude)),
-        "yaxis2": _axis("−phase (°)", overlaying="y", side="right", range=[floor - 3, 93], dtick=30, showgrid=False,
+        "xaxis": log_axis("Frequency (Hz)", min(frequency), max(frequency)),
+        "yaxis": log_axis("|Z| (Ω)", min(magnitude), max(magnitude)),
+        "yaxis2": plain_axis("−phase (°)", overlaying="y", side="right", range=[floor - 3, 93], dtick=30, showgrid=False,
                         automargin=True),
     }  # fmt: skip
     span = f"{format_value(min(magnitude), None, '=', 'ohm')} to {format_value(max(magnitude), None, '=', 'ohm')}"
@@ -302,7 +192,7 @@ def bode(curves: Curves, sample: Sample) -> Figure:
     }  # fmt: skip
 
 
-# --- Residuals ------------------------------------------------------------------------------------------------------
+# --- Residuals --------------------------------------------------------------------------------------------------------
 def residuals(curves: Curves, sample: Sample) -> Figure:
     """Distance of fit and of the Kramers–Kronig description from the data, in % of |Z|; band of ±1 %."""
     panels = [
@@ -324,15 +214,15 @@ def residuals(curves: Curves, sample: Sample) -> Figure:
                 for f, v in zip(part["frequency_Hz"], part[key], strict=True)
             ]
             worst = max([worst, *(abs(v) for v in part[key])])
-            traces.append(_points(words, part["frequency_Hz"], part[key], texts, marker=marker, yaxis=axis,
+            traces.append(point_trace(words, part["frequency_Hz"], part[key], texts, marker=marker, yaxis=axis,
                                   showlegend=axis == panels[0][2]))  # fmt: skip
         shapes.append({"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "yref": axis, "y0": -1, "y1": 1,
                        "fillcolor": "role:ok@0.12", "line": {"width": 0}, "layer": "below"})  # fmt: skip
     span = [-1.15 * max(limit, 1.3), 1.15 * max(limit, 1.3)]
-    layout: dict[str, Any] = {"xaxis": _log_axis("Frequency (Hz)", min(everything), max(everything)), "shapes": shapes}
+    layout: dict[str, Any] = {"xaxis": log_axis("Frequency (Hz)", min(everything), max(everything)), "shapes": shapes}
     domains = {"y": [0.56, 1.0], "y2": [0.0, 0.44]} if len(panels) == 2 else {"y": [0, 1], "y2": [0, 1]}
     for name, _, axis in panels:
-        layout[f"yaxis{axis[1:]}"] = _axis(
+        layout[f"yaxis{axis[1:]}"] = plain_axis(
             f"{'Fit' if name == 'Fit' else 'KK'}, Δ/|Z| (%)", domain=domains[axis], range=span, zeroline=True, nticks=6
         )
     layout["xaxis"]["anchor"] = panels[-1][2] if panels else "y"
@@ -343,7 +233,7 @@ def residuals(curves: Curves, sample: Sample) -> Figure:
     }  # fmt: skip
 
 
-# --- Arrhenius ------------------------------------------------------------------------------------------------------
+# --- Arrhenius --------------------------------------------------------------------------------------------------------
 def arrhenius(curves: Curves, sample: Sample, energy: Mapping[str, Any] | None = None) -> Figure:
     """σ against 1000/T with T (°C) on top; line, 95 % band, activation energy; points left out are hollow.
 
@@ -364,15 +254,15 @@ def arrhenius(curves: Curves, sample: Sample, energy: Mapping[str, Any] | None =
         lower, upper = band.get("lower_S_cm") or band["lower"], band.get("upper_S_cm") or band["upper"]
         edge = {"line": {"width": 0}, "showlegend": False}
         traces += [
-            _line("95 % band, lower", band[axis_name], lower, **edge),
-            _line("95 % band", band[axis_name], upper, line={"width": 0}, fill="tonexty", fillcolor="role:fit@0.15"),
+            line_trace("95 % band, lower", band[axis_name], lower, **edge),
+            line_trace("95 % band", band[axis_name], upper, line={"width": 0}, fill="tonexty", fillcolor="role:fit@0.15"),
         ]
     if line := curves.get("line"):
-        traces.append(_line("fit", line[axis_name], line["conductivity_S_cm"]))
-    for name, part, marker in zip(("σ", "left out"), _split(used), (_marker(sample), _left_out(sample)), strict=True):
+        traces.append(line_trace("fit", line[axis_name], line["conductivity_S_cm"]))
+    for name, part, marker in zip(("σ", "left out"), split_rows(used), (data_marker(sample), left_out_marker(sample)), strict=True):
         if part:
             bars = {"type": "data", "array": [spread[row] or 0 for row in part], "thickness": 1, "width": 3}
-            traces.append(_points(name, _pick(inverse, part), _pick(sigma, part), _pick(texts, part), marker=marker,
+            traces.append(point_trace(name, pick(inverse, part), pick(sigma, part), pick(texts, part), marker=marker,
                                   error_y={**bars, "color": marker["color"]}))  # fmt: skip
     # An empty partner on the upper axis: without it Plotly draws no axis there.
     traces.append({"type": "scatter", "x": list(inverse), "y": list(sigma), "xaxis": "x2", "mode": "markers",
@@ -394,10 +284,10 @@ def _arrhenius_axes(inverse: Sequence[float], celsius: Sequence[float], sigma: S
     step = next((s for s in (5, 10, 20, 50) if width / s <= 6), 100)
     round_degrees = range(-200, 1500, step)
     return {
-        "xaxis": _axis("1000 / T (K⁻¹)", range=span, nticks=7),
-        "xaxis2": _axis("T (°C)", overlaying="x", matches="x", side="top", range=span, showgrid=False,
+        "xaxis": plain_axis("1000 / T (K⁻¹)", range=span, nticks=7),
+        "xaxis2": plain_axis("T (°C)", overlaying="x", matches="x", side="top", range=span, showgrid=False,
                         tickvals=[1000 / (t + 273.15) for t in round_degrees], ticktext=[f"{t}" for t in round_degrees]),
-        "yaxis": _log_axis("σ (S cm⁻¹)", min(sigma), max(sigma)),
+        "yaxis": log_axis("σ (S cm⁻¹)", min(sigma), max(sigma)),
     }  # fmt: skip
 
 
@@ -434,7 +324,7 @@ def columns(name: str, curves: Curves) -> dict[str, list[Any]]:
         return {key: list(points[key]) for key in names if points.get(key) is not None}
     if name == "residuals":
         return _residual_columns(curves)
-    frequency, real, minus_imag, used = _spectrum(curves)
+    frequency, real, minus_imag, used = spectrum_of(curves)
     if name == "nyquist":
         return {"frequency_Hz": frequency, "z_real_ohm": real, "z_imag_ohm": [-b for b in minus_imag], "is_used": used}
     magnitude, phase = _magnitude_and_phase(real, minus_imag)

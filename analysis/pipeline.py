@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
 from typing import Any
 
 import pandas as pd
@@ -16,28 +14,21 @@ from analysis.queueing import analyses, combinations, queue_combinations, retire
 from analysis.science.base import AnalysisError, Combination, Outcome, Subject
 from analysis.science.quantities import get as quantity
 from lagpdb import ledger
-from measurements.models import UploadFile
-from measurements.store import StoreError, recording
+from measurements.models import Measurement, UploadFile
+from measurements.store import StoreError, part_of, table
 from samples.models import Cell, Pellet
-
-logger = logging.getLogger(__name__)
 
 
 def run(run_id: int) -> None:
     """Compute one run and write what it found. Every exit is final."""
-    held = ledger.claim(AnalysisRun, run_id, state=AnalysisRun.State.RUNNING, started_at=timezone.now())
-    if held is None:
+    item = AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet").filter(pk=run_id).first()
+    held = item and ledger.claim(item, state=AnalysisRun.State.RUNNING, started_at=timezone.now())
+    if not held:
         return
     with ledger.kept_alive(held):
-        item = AnalysisRun.objects.select_related(
-            "measurement__cell__pellet__batch",
-            "measurement__cell__electrode_lot",
-            "measurement__pellet__batch",
-            "cell__pellet__batch",
-            "cell__electrode_lot",
-            "pellet__batch",
-        ).get(pk=run_id)
-        UploadFile.objects.filter(runs=run_id, state=UploadFile.State.QUEUED).update(state=UploadFile.State.ANALYSING)
+        if item.measurement_id:
+            waiting = UploadFile.objects.filter(runs=run_id, state=UploadFile.State.QUEUED)
+            waiting.update(state=UploadFile.State.ANALYSING)
         outcome, message = None, ""
         try:
             outcome = _compute(item)
@@ -47,16 +38,19 @@ def run(run_id: int) -> None:
             ledger.give_back(held)
             raise
         except Exception:
-            reference = secrets.token_hex(2).upper()
-            logger.exception("Run %s (%s) failed, ref %s", run_id, item.analysis, reference)
-            message = (
-                f"Something broke on our side (ref {reference}). Raw data are stored. Tell an administrator the "
-                "reference; the analysis can be run again once this is repaired."
-            )
-        try:
-            ledger.retried(lambda: _finish(held, item, outcome, message))
-        except ledger.LostClaim:
-            logger.warning("Another worker has taken over run %s.", run_id)
+            message = _broken(ledger.log_fault(f"Run {run_id} ({item.analysis})"))
+        ledger.conclude(
+            held,
+            lambda: _finish(held, item, outcome, message),
+            lambda reference: _finish(held, item, None, _broken(reference)),
+        )
+
+
+def _broken(reference: str) -> str:
+    return (
+        f"Something broke on our side (ref {reference}). Raw data are stored. Tell an administrator the "
+        "reference; the analysis can be run again once this is repaired."
+    )
 
 
 def subject_of(sample: Pellet | Cell) -> Subject:
@@ -101,8 +95,8 @@ def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
     }
     if "electrode_area_cm2" in measurement.metadata:
         parameters["file_electrode_area_cm2"] = measurement.metadata["electrode_area_cm2"]
-    outcome = analyses()[item.analysis]().run(recording(measurement), subject, parameters)
-    part = measurement.files.select_related("raw_file").filter(superseded_at__isnull=True).first()
+    part = part_of(measurement)
+    outcome = analyses()[item.analysis]().run(table(part), subject, parameters)
     outcome.inputs["raw_file"] = {
         "sha256": part.raw_file.sha256,
         "name": part.raw_file.original_name,
@@ -173,35 +167,43 @@ def _finish(held: ledger.Claim, item: AnalysisRun, outcome: Outcome | None, mess
     with transaction.atomic():
         now = timezone.now()
         sample = item.subject
-        files = list(item.caused_by.values_list("pk", flat=True))
-        touched = {finding.quantity for finding in outcome.findings} if outcome else set()
+        files = _files_of(item)
+        touched: set[str] = set()
         if outcome is None:
             ledger.close(held, state=AnalysisRun.State.FAILED, message=message, finished_at=now)
             if item.measurement_id is None:
                 # A combination that no longer holds must not leave its old number standing.
-                touched |= retire(_target(item), before=item.pk)
+                retire(_target(item), before=item.pk)
         else:
-            # A run that was overtaken by a newer one is kept for the record, but does not count.
-            withdrawn = sample.is_withdrawn or (item.measurement_id and item.measurement.is_withdrawn)
-            overtaken = AnalysisRun.objects.filter(is_current=True, pk__gt=item.pk, **_target(item)).exists()
-            counts = not (withdrawn or overtaken)
-            if counts:
-                touched |= retire(_target(item), before=item.pk)
-            ledger.close(
-                held,
-                state=AnalysisRun.State.SUCCEEDED,
-                is_current=counts,
-                message=message,
-                warnings=[list(warning) for warning in outcome.warnings],
-                curves=outcome.curves,
-                tables=outcome.tables,
-                inputs=outcome.inputs,
-                finished_at=now,
-            )
-            _write(item, outcome, sample, counts)
+            touched = _succeed(held, item, outcome, sample)
         if item.measurement_id:
             queue_combinations(sample, touched, files)
-        settle_files(item, files)
+        settle(files)
+
+
+def _succeed(held: ledger.Claim, item: AnalysisRun, outcome: Outcome, sample: Pellet | Cell) -> set[str]:
+    """Put the numbers in force in place of older ones; returns the quantities that changed."""
+    # A run that was overtaken by a newer one, or whose data were withdrawn, is kept for the record but does not count.
+    withdrawn = sample.is_withdrawn or bool(item.measurement_id and _is_withdrawn(item))
+    retired, overtaken = retire(_target(item), before=item.pk)
+    counts = not (withdrawn or overtaken)
+    ledger.close(
+        held,
+        state=AnalysisRun.State.SUCCEEDED,
+        is_current=counts,
+        warnings=[list(warning) for warning in outcome.warnings],
+        curves=outcome.curves,
+        tables=outcome.tables,
+        inputs=outcome.inputs,
+        finished_at=timezone.now(),
+    )
+    _write(item, outcome, sample, counts)
+    return retired | {finding.quantity for finding in outcome.findings}
+
+
+def _is_withdrawn(item: AnalysisRun) -> bool:
+    """Whether the measurement was put into the trash while it was computed."""
+    return Measurement.objects.filter(pk=item.measurement_id, withdrawn_at__isnull=False).exists()
 
 
 def _write(item: AnalysisRun, outcome: Outcome, sample: Pellet | Cell, counts: bool) -> None:
@@ -236,33 +238,42 @@ def _write(item: AnalysisRun, outcome: Outcome, sample: Pellet | Cell, counts: b
             for finding in outcome.findings
         ]
     )
-    inputs = [RunInput(run_id=item.pk, role="number", result_id=pk) for pk in outcome.used]
-    if item.measurement_id:
-        inputs.append(RunInput(run_id=item.pk, role="recording", measurement_id=item.measurement_id))
-    RunInput.objects.bulk_create(inputs)
+    # The recording of an analysis is its `measurement`; only what cannot be seen from the run itself is a row here.
+    RunInput.objects.bulk_create([RunInput(run_id=item.pk, role="number", result_id=pk) for pk in outcome.used])
 
 
-def settle_files(item: AnalysisRun, files: list[int] | None = None) -> None:
-    """Set the files `done` whose every run is final, with the sentences of those that failed."""
-    pks = list(item.caused_by.values_list("pk", flat=True)) if files is None else files
-    if not pks:
-        return
-    locked = UploadFile.objects.select_for_update().filter(pk__in=pks).order_by("pk")
-    waiting = [file.pk for file in locked if file.state in (UploadFile.State.QUEUED, UploadFile.State.ANALYSING)]
-    open_runs = AnalysisRun.caused_by.through.objects.filter(
-        uploadfile_id__in=waiting, analysisrun__state__in=[AnalysisRun.State.QUEUED, AnalysisRun.State.RUNNING]
+def _files_of(item: AnalysisRun) -> list[int]:
+    """The files that wait for this run, locked until the transaction ends."""
+    through = AnalysisRun.caused_by.through
+    linked = through.objects.filter(analysisrun_id=item.pk).values("uploadfile_id")
+    rows = UploadFile.objects.select_for_update().filter(
+        pk__in=linked, state__in=[UploadFile.State.QUEUED, UploadFile.State.ANALYSING]
     )
-    still = set(open_runs.values_list("uploadfile_id", flat=True))
-    settled = [pk for pk in waiting if pk not in still]
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def settle(files: list[int]) -> None:
+    """Set the (locked) files `done` whose every run is final, with the sentences of those that failed."""
+    if not files:
+        return
+    unhappy = AnalysisRun.caused_by.through.objects.filter(uploadfile_id__in=files).exclude(
+        analysisrun__state=AnalysisRun.State.SUCCEEDED
+    )
+    still: set[int] = set()
     failed: dict[int, list[str]] = {}
-    for pk, sentence in AnalysisRun.caused_by.through.objects.filter(
-        uploadfile_id__in=settled, analysisrun__state=AnalysisRun.State.FAILED
-    ).values_list("uploadfile_id", "analysisrun__message"):
-        failed.setdefault(pk, []).append(sentence)
-    clean = [pk for pk in settled if pk not in failed]
+    for pk, state, sentence in unhappy.values_list("uploadfile_id", "analysisrun__state", "analysisrun__message"):
+        if state == AnalysisRun.State.FAILED:
+            failed.setdefault(pk, []).append(sentence)
+        else:
+            still.add(pk)
+    settled = [pk for pk in files if pk not in still]
     now = timezone.now()
-    UploadFile.objects.filter(pk__in=clean).update(state=UploadFile.State.DONE, finished_at=now)
-    for pk, sentences in failed.items():
-        UploadFile.objects.filter(pk=pk).update(
-            state=UploadFile.State.DONE, finished_at=now, message=" ".join(dict.fromkeys(sentences))
-        )
+    UploadFile.objects.filter(pk__in=settled).update(state=UploadFile.State.DONE, finished_at=now)
+    for pk in settled:
+        if pk in failed:
+            UploadFile.objects.filter(pk=pk).update(message=" ".join(dict.fromkeys(failed[pk])))
+
+
+def settle_files(item: AnalysisRun) -> None:
+    """Settle the files that waited for a run that was given up."""
+    settle(_files_of(item))

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from analysis.models import AnalysisRun, Result
 from analysis.science.base import Analysis, Combination
@@ -19,7 +19,7 @@ from samples.models import Cell, ElectrodeLot, Pellet, SputterRun
 
 # A change of one of these fields moves numbers; everything else is talk.
 MOVING = {
-    Pellet: {"thickness_um", "thickness_uncertainty_um", "diameter_mm", "mass_mg", "batch"},
+    Pellet: {"thickness_um", "thickness_uncertainty_um", "diameter_mm"},
     Cell: {"electrode_diameter_mm", "electrode_diameter_uncertainty_mm", "configuration", "electrode_lot", "pellet"},
     Measurement: {"temperature_degC", "temperature_origin", "parameters", "pellet", "cell", "kind", "withdrawn_at"},
     ElectrodeLot: {"loading_mg_cm2", "diameter_mm", "active_fraction"},
@@ -66,53 +66,62 @@ def queue_combinations(subject: Pellet | Cell, quantities: Iterable[str], files:
     """Queue the combinations that these numbers feed, once each, and let the files wait for them."""
     over = "cell" if isinstance(subject, Cell) else "pellet"
     changed = set(quantities)
-    for item in sorted(combinations().values(), key=lambda c: c.slug):
-        if item.over != over or not changed.intersection(item.needs):
-            continue
-        target = {over: subject, "analysis": item.slug}
-        usable = Result.objects.usable().filter(quantity__in=item.needs, **{over: subject})
-        has_current = AnalysisRun.objects.filter(is_current=True, **target).exists()
-        if not has_current and usable.values("temperature_degC").distinct().count() < item.needs_at_least:
-            continue
-        # Locked while it waits: a worker can claim it only after this transaction, and then reads these numbers too.
-        queued = AnalysisRun.objects.select_for_update().filter(state="queued", **target).first()
-        if queued is None:
-            queued = _queued_once(item, target)
-        if files:
+    fed = [item for item in combinations().values() if item.over == over and changed.intersection(item.needs)]
+    if not fed:
+        return
+    # One at a time per sample: the third and the fourth number, written at once, must not both count three.
+    type(subject).objects.select_for_update().only("pk").get(pk=subject.pk)
+    for item in fed:
+        queued = _queue_combination(item, {over: subject, "analysis": item.slug})
+        if queued is not None and files:
             link = AnalysisRun.caused_by.through
             link.objects.bulk_create(
-                [link(analysisrun_id=queued.pk, uploadfile_id=pk) for pk in files], ignore_conflicts=True
+                [link(analysisrun_id=queued, uploadfile_id=pk) for pk in files], ignore_conflicts=True
             )
 
 
-def _queued_once(item: type[Combination], target: dict[str, Any]) -> AnalysisRun:
-    try:
-        with transaction.atomic():
-            run_ = AnalysisRun.objects.create(
-                version=item.version, software_version=settings.VERSION, parameters=_last_choices(target), **target
-            )
-    except IntegrityError:  # another transaction queued it first
-        return AnalysisRun.objects.select_for_update().get(state="queued", **target)
+def _queue_combination(item: type[Combination], target: dict[str, Any]) -> int | None:
+    """Key of the run that will see the new numbers; None while there are too few of them."""
+    # Locked while it waits: a worker can claim it only after this transaction, and then reads these numbers too.
+    relevant = Q(state=AnalysisRun.State.QUEUED) | Q(is_current=True)
+    rows = AnalysisRun.objects.select_for_update().filter(relevant, **target).only("pk", "state", "parameters")
+    runs = {row.state: row for row in rows}
+    if queued := runs.get(AnalysisRun.State.QUEUED):
+        return int(queued.pk)
+    current = runs.get(AnalysisRun.State.SUCCEEDED)
+    if current is None:
+        subject = {name: sample for name, sample in target.items() if name != "analysis"}
+        usable = Result.objects.usable().filter(quantity__in=item.needs, **subject)
+        if usable.values("temperature_degC").distinct().count() < item.needs_at_least:
+            return None
+    run_ = AnalysisRun.objects.create(
+        version=item.version,
+        software_version=settings.VERSION,
+        # A person's choices (points left out) stay in force when new numbers arrive.
+        parameters=current.parameters if current else {},
+        **target,
+    )
     ledger.ring_on_commit(run_)
-    return run_
+    return int(run_.pk)
 
 
-def _last_choices(target: dict[str, Any]) -> dict[str, Any]:
-    """A person's choices (points left out) stay in force when new numbers arrive."""
-    last = AnalysisRun.objects.filter(is_current=True, **target).values_list("parameters", flat=True).first()
-    return last or {}
+def retire(target: dict[str, Any], before: int) -> tuple[set[str], bool]:
+    """Take the current numbers of an older run out of force.
 
-
-def retire(target: dict[str, Any], before: int) -> set[str]:
-    """Take the current numbers of an older run out of force; returns which quantities they were."""
-    old = list(AnalysisRun.objects.filter(is_current=True, pk__lt=before, **target).values_list("pk", flat=True))
+    Returns
+    -------
+    set of str, bool
+        Which quantities they were, and whether a newer run than `before` is already in force.
+    """
+    current = set(AnalysisRun.objects.filter(is_current=True, **target).values_list("pk", flat=True))
+    old = [pk for pk in current if pk < before]
     if not old:
-        return set()
+        return set(), bool(current)
     results = Result.objects.filter(run_id__in=old)
     quantities = set(results.values_list("quantity", flat=True))
     results.update(is_current=False)
     AnalysisRun.objects.filter(pk__in=old).update(is_current=False)
-    return quantities
+    return quantities, len(current) > len(old)
 
 
 # -- when inputs move --------------------------------------------------------------------------------------------------
@@ -146,7 +155,7 @@ def _recompute(measurements: list[Measurement], *, queue: bool) -> None:
             target = {"analysis": slug, "measurement_id": measurement.pk, "cell_id": None, "pellet_id": None}
             sample = measurement.subject
             key = (type(sample).__name__, sample.pk)
-            touched.setdefault(key, (sample, set()))[1].update(retire(target, before=latest))
+            touched.setdefault(key, (sample, set()))[1].update(retire(target, before=latest)[0])
     for sample, quantities in touched.values():
         queue_combinations(sample, quantities, [])
     if queue:

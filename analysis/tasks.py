@@ -6,12 +6,14 @@ import logging
 from collections.abc import Callable
 
 from celery import shared_task
+from django.conf import settings
 
 from analysis import pipeline
 from analysis.models import AnalysisRun
 from lagpdb import ledger
 from measurements import ingest
 from measurements.models import UploadFile
+from measurements.store import store
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +32,10 @@ def analyse(run_id: int) -> None:
 
 @shared_task(name="analysis.tasks.sweep")
 def sweep() -> None:
-    """Find lost work, and show that a worker is alive."""
-    ledger.pulse("celery")
+    """Find lost work, drop what cut-off uploads left, and show that a worker is alive."""
+    ledger.pulse("celery" if settings.REDIS_URL else "supervised")
     ledger.sweep()
+    store().tidy()
 
 
 def drain(goes_on: Callable[[], bool] = lambda: True) -> int:

@@ -21,6 +21,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.response import TemplateResponse
 from django.urls import path, reverse_lazy
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -62,7 +63,8 @@ def _wait_s(request: HttpRequest, action: str, key: str | None = None) -> float:
 def _in_words(seconds: float) -> str:
     if seconds > 90:
         return f"{math.ceil(seconds / 60)} minutes"
-    return f"{max(1, math.ceil(seconds))} seconds"
+    whole = max(1, math.ceil(seconds))
+    return "1 second" if whole == 1 else f"{whole} seconds"
 
 
 class Adapter(DefaultAccountAdapter):
@@ -111,7 +113,8 @@ class SignIn(LoginView):
         if request.method == "GET" and not get_user_model().objects.exists():
             return redirect("first_run")
         response = super().dispatch(request, *args, **kwargs)
-        return too_many(request, "login") if response.status_code == 429 else response
+        is_of_form = isinstance(response, TemplateResponse)  # which says itself how long to wait
+        return too_many(request, "login") if response.status_code == 429 and not is_of_form else response
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
         is_limit = any(error.code == "too_many" for error in form.non_field_errors().as_data())

@@ -12,11 +12,14 @@ class GroundConfig(AppConfig):
     verbose_name = "People and history"
 
     def ready(self) -> None:
+        from django.conf import settings
         from django.db.models.signals import post_migrate
 
         from lagpdb.roles import ensure_roles
 
         post_migrate.connect(ensure_roles, dispatch_uid="ensure_roles")
+        if settings.REDIS_URL:
+            import lagpdb.celery  # noqa: F401 - the broker's address, for whoever rings
 
 
 class AdminConfig(DjangoAdminConfig):

@@ -7,6 +7,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lagpdb.settings")
 app = Celery("lagpdb")
+app.set_default()  # in every thread of the web server, not only in the one that imports this
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["analysis"])
 

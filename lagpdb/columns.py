@@ -35,9 +35,8 @@ class Column:
     expression : callable, optional
         Gives the SQL expression, from a prefix such as ``pellet__`` on.
     bulk : callable, optional
-        Gives the values of many rows at once, by primary key, in a constant number of queries.
-    shape : callable, optional
-        Last touch on each value.
+        Gives the values of many rows at once, by primary key, in a constant number of queries. Where it has an
+        expression too, that one serves filters and ordering.
     is_detail : bool
         Left out of lists unless `fields` asks for it.
     """
@@ -47,7 +46,6 @@ class Column:
     path: str = ""
     expression: Expression | None = None
     bulk: Bulk | None = None
-    shape: Callable[[Any], Any] | None = None
     is_detail: bool = False
     is_nullable: bool = True
     help: str = ""
@@ -59,8 +57,8 @@ class Column:
 
     @property
     def is_declared(self) -> bool:
-        """Whether filters and ordering may use it."""
-        return self.bulk is None and self.kind != "url"
+        """Whether filters and ordering may use it: SQL must know it."""
+        return self.kind != "url" and (self.bulk is None or self.expression is not None)
 
 
 PK = Column("id", "integer", path="pk", is_nullable=False)
@@ -82,7 +80,7 @@ def columns_of(serializer_class: type[serializers.BaseSerializer]) -> dict[str, 
     """Columns that a serializer shows, in its order.
 
     Its ``Meta`` may hold ``expressions`` (name to SQL expression), ``bulk`` (name to function of primary keys),
-    ``shapes`` (name to last touch), ``detail_only`` (names) and ``paths`` (name to ORM path).
+    ``kinds`` (name to kind, where the field does not tell) and ``detail_only`` (names).
     """
     fields = serializer_class().fields
     return {name: _column(name, field, serializer_class.Meta) for name, field in fields.items() if not field.write_only}
@@ -91,13 +89,14 @@ def columns_of(serializer_class: type[serializers.BaseSerializer]) -> dict[str, 
 def _column(name: str, field: serializers.Field, meta: Any) -> Column:
     expression = getattr(meta, "expressions", {}).get(name)
     bulk = getattr(meta, "bulk", {}).get(name)
-    path = getattr(meta, "paths", {}).get(name) or field.source.replace(".", "__")
+    path = field.source.replace(".", "__")
     kind = next((word for cls, word in _KINDS if isinstance(field, cls)), "json")
+    kind = getattr(meta, "kinds", {}).get(name, kind)
     if name == "url":
         kind, path = "url", meta.model._meta.pk.name if getattr(meta, "key", "code") == "id" else "code"
     elif name == "code":
         kind = "code"
-    elif kind == "code" and not path.endswith(f"__{field.slug_field}"):
+    elif isinstance(field, serializers.SlugRelatedField):
         path = f"{path}__{field.slug_field}"
         kind = "code" if field.slug_field == "code" else "text"
     return Column(
@@ -106,7 +105,6 @@ def _column(name: str, field: serializers.Field, meta: Any) -> Column:
         path="" if expression or bulk else path,
         expression=expression,
         bulk=bulk,
-        shape=getattr(meta, "shapes", {}).get(name),
         is_detail=name in getattr(meta, "detail_only", ()),
         is_nullable=_is_nullable(meta.model, path),
         help=str(field.help_text or ""),
@@ -134,8 +132,8 @@ class Reader:
         self.base_url = base_url
         self._sources: list[Any] = ["pk"]
         self._places: dict[str, int] = {"id": 0}
-        for column in (*columns, *extra):
-            if column.bulk is None and column.name not in self._places:
+        for column in (*(each for each in columns if each.bulk is None), *extra):
+            if column.name not in self._places:
                 self._places[column.name] = self._place(column.source())
         self.names = [column.name for column in self.columns]
 
@@ -166,9 +164,6 @@ class Reader:
                 values = [row[place] for row in rows]
             if column.kind == "url":
                 values = [f"{self.base_url}{quote(str(value))}/" for value in values]
-            elif column.shape is not None:
-                shape = column.shape
-                values = [shape(value) for value in values]
             series.append(values)
         return series
 

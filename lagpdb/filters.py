@@ -168,7 +168,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "date": _date,
     "text": str,
     "json": str,
-    "code": normal_code,
+    "code": lambda text: tuple(dict.fromkeys((normal_code(text), text.strip()))),
 }
 
 
@@ -177,20 +177,27 @@ def _values(used: Filter, lookup: str, text: str) -> Any:
         return flag(text)
     if lookup == "contains":
         return parse("text", text)
+    if used.kind == "code" and lookup not in ("", "in"):
+        kind = "text"
+    else:
+        kind = used.kind
     if lookup in ("in", "range"):
-        values = [parse(used.kind, part) for part in text.split(",")]
+        values = [parse(kind, part) for part in text.split(",")]
         if lookup == "range" and len(values) != 2:
             raise ValueError("two values are expected, such as 0.5,1.5")
         return values
-    return parse(used.kind, text)
+    return parse(kind, text)
 
 
 # -- conditions --------------------------------------------------------------------------------------------------------
 def _condition(used: Filter, lookup: str, value: Any, into: _Conditions) -> None:
     if used.match is not None and lookup in ("", "in"):
-        into.condition &= used.match(value if lookup == "in" else [value])
+        into.condition &= used.match([each for pair in (value if lookup else [value]) for each in pair])
         return
     path = used.path
+    if used.kind == "code" and lookup in ("", "in"):
+        # Codes that people choose themselves ('xrd1') may look like ours in another spelling.
+        lookup, value = "in", [each for pair in (value if lookup else [value]) for each in pair]
     if used.expression is not None:
         path = f"where_{used.name}"
         into.aliases[path] = used.expression(used.prefix)

@@ -370,9 +370,7 @@ def merge(fresh: RecordForm, data: Any) -> tuple[Any, list[Conflict], list[str]]
             data[field.html_name] = theirs
             kept.append(str(field.label))
             continue
-        conflicts.append(
-            Conflict(field.html_name, str(field.label), theirs, yours, shown, f"choice-{field.html_name}")
-        )
+        conflicts.append(Conflict(field.html_name, str(field.label), theirs, yours, shown, f"choice-{field.html_name}"))
     data[version] = str(fresh.instance.version)
     if conflicts or not is_current:
         for field in fields:

@@ -9,7 +9,7 @@ from contextlib import closing
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.cache import never_cache
@@ -37,10 +37,10 @@ def ready(request: HttpRequest) -> JsonResponse:
     """Whether everything that an upload needs is there; says what is not, but no details, as anybody may ask."""
     checks = {"database": _outcome(_database), "store": _outcome(_store), "broker": _outcome(_broker)}
     age_s = None
-    if checks["database"] == "ok":
+    try:
         age_s = worker_age_s()
         checks["worker"] = "never seen" if age_s is None else "ok" if age_s <= WORKER_SILENT_S else "silent"
-    else:
+    except DatabaseError:  # away, or not migrated yet
         checks["worker"] = "unknown"
     is_ready = all(outcome in ("ok", "not configured") for outcome in checks.values())
     content = {
@@ -78,9 +78,7 @@ def _broker() -> str:
         return "not configured"
     import redis
 
-    with closing(
-        redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
-    ) as client:
+    with closing(redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)) as client:
         client.ping()
     return "ok"
 

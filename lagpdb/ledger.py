@@ -7,6 +7,7 @@ write carries it, so that a worker that was thought dead can no longer write.
 from __future__ import annotations
 
 import logging
+import secrets
 import socket
 import tempfile
 import threading
@@ -74,6 +75,9 @@ class Claim:
     pk: int
     token: int
 
+    def __str__(self) -> str:
+        return f"{self.model.__name__} {self.pk}, attempt {self.token}"
+
     def mine(self) -> models.QuerySet:
         """The row, as long as this claim holds it."""
         return self.model._default_manager.filter(pk=self.pk, attempts=self.token, job_state=Job.JobState.WORKING)
@@ -86,21 +90,21 @@ def claimable() -> Q:
     return (free | lapsed) & Q(attempts__lt=F("attempts_limit"))
 
 
-def claim(model: type[Job], pk: int, **changes: Any) -> Claim | None:
-    """Take a job and note `changes` on it, or None when it is done, taken, or out of attempts."""
-    manager = model._default_manager
-    now = timezone.now()
-    free = claimable()
-    row = manager.filter(free, pk=pk).values_list("attempts", flat=True).first()
-    if row is None:
+def claim(job: Job, **changes: Any) -> Claim | None:
+    """Take a job that was just loaded and note `changes` on it, or None when it is done, taken, or out of attempts."""
+    if job.job_state == Job.JobState.ENDED:
         return None
-    taken = manager.filter(free, pk=pk, attempts=row).update(
-        attempts=row + 1,
-        job_state=Job.JobState.WORKING,
-        lease_until=now + timedelta(seconds=settings.LEASE_S),
-        **changes,
+    taken = (
+        type(job)
+        ._default_manager.filter(claimable(), pk=job.pk, attempts=job.attempts)
+        .update(
+            attempts=job.attempts + 1,
+            job_state=Job.JobState.WORKING,
+            lease_until=timezone.now() + timedelta(seconds=settings.LEASE_S),
+            **changes,
+        )
     )
-    return Claim(model, pk, row + 1) if taken else None
+    return Claim(type(job), job.pk, job.attempts + 1) if taken else None
 
 
 def close(held: Claim, **changes: Any) -> None:
@@ -112,7 +116,7 @@ def close(held: Claim, **changes: Any) -> None:
         The claim has lapsed and somebody else works on it; the transaction rolls back.
     """
     if not held.mine().update(job_state=Job.JobState.ENDED, lease_until=None, **changes):
-        raise LostClaim(f"{held.model.__name__} {held.pk}, attempt {held.token}")
+        raise LostClaim(str(held))
 
 
 def give_back(held: Claim) -> None:
@@ -146,6 +150,30 @@ def kept_alive(held: Claim) -> Iterator[None]:
     finally:
         done.set()
         timer.cancel()
+
+
+def conclude(held: Claim, write: Callable[[], Any], fail: Callable[[str], Any]) -> None:
+    """End a job: `write` its results, or, when they cannot be written, `fail` with a reference into the log.
+
+    Both are closing transactions. A claim that was lost meanwhile ends it in silence: somebody else writes.
+    """
+    try:
+        try:
+            retried(write)
+        except (LostClaim, *ENVIRONMENT_ERRORS):
+            raise
+        except Exception:
+            reference = log_fault(f"The results of {held}")
+            retried(lambda: fail(reference))
+    except LostClaim:
+        logger.warning("Another worker has taken over %s.", held)
+
+
+def log_fault(what: str, details: str = "") -> str:
+    """Log a fault of our own; returns the reference that people are told."""
+    reference = secrets.token_hex(2).upper()
+    logger.error("%s failed, ref %s\n%s", what, reference, details, exc_info=not details)
+    return reference
 
 
 def retried(write: Callable[[], Any], tries: int = 40) -> Any:
@@ -219,15 +247,13 @@ def sweep() -> dict[str, int]:
     for model in job_models():
         manager = model._default_manager
         lapsed = Q(job_state=Job.JobState.WORKING, lease_until__lt=now)
-        for pk, attempts in manager.filter(lapsed, attempts__gte=F("attempts_limit")).values_list("pk", "attempts"):
-            counts["given_up"] += _give_up(model, pk, attempts)
         counts["freed"] += manager.filter(lapsed, attempts__lt=F("attempts_limit")).update(
             job_state=Job.JobState.WAITING, lease_until=None, rung_at=now - timedelta(days=1)
         )
-        # A job handed back on its last attempt waits without a right to be claimed: it ends here too.
-        spent = manager.filter(job_state=Job.JobState.WAITING, attempts__gte=F("attempts_limit"))
-        for pk, attempts in spent.values_list("pk", "attempts"):
-            counts["given_up"] += _give_up(model, pk, attempts)
+        # Lost on the last attempt, or handed back on it: nobody may claim it any more.
+        spent = (lapsed | Q(job_state=Job.JobState.WAITING)) & Q(attempts__gte=F("attempts_limit"))
+        for pk in manager.filter(spent).values_list("pk", flat=True):
+            counts["given_up"] += _give_up(model, pk, spent)
         quiet = now - timedelta(seconds=settings.RING_AGAIN_S)
         unheard = list(manager.filter(job_state=Job.JobState.WAITING, rung_at__lt=quiet).order_by("pk")[:1000])
         manager.filter(pk__in=[job.pk for job in unheard]).update(rung_at=now)
@@ -242,14 +268,14 @@ def waiting(model: type[Job], at_most: int = 50) -> list[int]:
     return list(model._default_manager.filter(claimable()).order_by("pk").values_list("pk", flat=True)[:at_most])
 
 
-def _give_up(model: type[Job], pk: int, attempts: int) -> int:
+def _give_up(model: type[Job], pk: int, spent: Q) -> int:
     with transaction.atomic():
-        job = model._default_manager.select_for_update().filter(pk=pk, attempts=attempts).first()
-        if job is None or job.job_state == Job.JobState.ENDED:
+        job = model._default_manager.select_for_update().filter(spent, pk=pk).first()
+        if job is None:  # its worker came back meanwhile
             return 0
         job.give_up(
-            f"The work was begun {attempts} times and never came to its end: the worker stopped each time, or ran out "
-            "of memory. The file is safe. Ask an administrator to look at the log, then run it again."
+            f"The work was begun {job.attempts} times and never came to its end: the worker stopped each time, or ran "
+            "out of memory. The file is safe. Ask an administrator to look at the log, then run it again."
         )
     return 1
 

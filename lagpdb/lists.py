@@ -44,6 +44,7 @@ class Filter:
     lookup: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     apply: Callable[[QuerySet, Any], QuerySet] | None = None
+    is_in_api: bool = True  # a condition that only the page knows takes the CSV link away
 
     def value(self, text: str) -> Any:
         """The typed text as the database needs it. ValueError carries the sentence."""
@@ -117,6 +118,8 @@ class RecordList(View):
         page = Paginator(queryset, PER_PAGE).get_page(request.GET.get("page"))
         rows = list(page.object_list)
         self.decorate(rows)
+        query = urlencode([(item.name, text) for item, text in active])
+        is_in_api = all(item.is_in_api for item, _ in active)
         context = {
             "view": self,
             "rows": rows,
@@ -132,8 +135,8 @@ class RecordList(View):
             ],
             "headings": list(self._headings(request, ordering)),
             "is_filtered": bool(active),
-            "csv": f"/api/v1/{self.api}/?{urlencode([*((f.name, t) for f, t in active), ('format', 'csv')])}",
-            "api_address": f"/api/v1/{self.api}/" + (f"?{urlencode([(f.name, t) for f, t in active])}" if active else ""),
+            "csv": f"/api/v1/{self.api}/?{query}{'&' if query else ''}format=csv" if is_in_api else "",
+            "api_address": f"/api/v1/{self.api}/{'?' if query else ''}{query}" if is_in_api else "",
             "previous": self._address(request, page=page.number - 1) if page.has_previous() else "",
             "next": self._address(request, page=page.number + 1) if page.has_next() else "",
             **self.extra(),

@@ -268,7 +268,9 @@ def remember_saved(request: HttpRequest, address: str) -> None:
         request.session["saved_forms"] = saved
 
 
-def say_saved(request: HttpRequest, record: Record, outcome: Saved | None = None, notes: list[str] | None = None) -> None:
+def say_saved(
+    request: HttpRequest, record: Record, outcome: Saved | None = None, notes: list[str] | None = None
+) -> None:
     """Tell that a record was saved, what was kept of somebody else's, and what was unusual."""
     text = f"{record.code} is saved."
     if outcome is not None and outcome.kept:

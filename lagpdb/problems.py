@@ -93,7 +93,7 @@ def body(
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Turn what was raised into the one shape. Nothing that we did not foresee shows more than a reference."""
     status, found, extra = _read(exc, context)
-    if status == 500:
+    if status == 500 and not found[0]["detail"]:
         if settings.DEBUG:
             return None
         reference = secrets.token_hex(2).upper()

@@ -14,7 +14,9 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,9 @@ class Fence:
         self.memory_MB = memory_MB
         self._child: subprocess.Popen[bytes] | None = None
         self._files = 0
+        self._one_at_a_time = threading.Lock()
+        # The kernel ends the child when the thread that started it ends, so that thread must be one that stays.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="fence")
 
     def start(self) -> None:
         """Start the child now, so that the first file does not wait for its imports."""
@@ -54,7 +59,8 @@ class Fence:
             "ARROW_NUM_THREADS": "1",
             "MALLOC_ARENA_MAX": "2",
         }
-        self._child = subprocess.Popen(
+        self._child = self._starter.submit(
+            subprocess.Popen,
             [sys.executable, "-m", "measurements.fence", str(self.memory_MB)],
             cwd=Path(__file__).resolve().parent.parent,
             env=environment,
@@ -62,7 +68,7 @@ class Fence:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-        )
+        ).result()
         self._files = 0
 
     def stop(self) -> None:
@@ -90,6 +96,10 @@ class Fence:
         FenceError
             The child died or did not end in time.
         """
+        with self._one_at_a_time:
+            return self._parse({"path": str(path), "name": name, "folder": str(folder)})
+
+    def _parse(self, request: dict[str, str]) -> dict[str, Any]:
         if self._files >= FILES_PER_CHILD:
             self.stop()
         self.start()
@@ -97,7 +107,6 @@ class Fence:
         child = self._child
         assert child is not None
         assert child.stdin is not None
-        request = {"path": str(path), "name": name, "folder": str(folder)}
         try:
             child.stdin.write(json.dumps(request).encode() + b"\n")
             child.stdin.flush()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import logging
-import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,8 +24,6 @@ from measurements.store import StoredUpload, StoreError, store
 from samples.models import Cell, Pellet
 
 __all__ = ["assign", "check_parameters", "find_subject", "parse", "receive", "take_in", "try_again"]
-
-logger = logging.getLogger(__name__)
 
 JUNK = ("Thumbs.db", ".DS_Store", "~$*", "desktop.ini", "._*")
 TECHNIQUE_KINDS = {"impedance": "eis"}
@@ -135,15 +131,30 @@ def parse(sha256: str, name: str) -> dict[str, Any]:
         return fence().parse(path, name, folder)
 
 
+def read_again(raw: RawFile) -> RawFile:
+    """Fill the cache of parsed tables anew, with the readers as they are now."""
+    try:
+        answer = parse(raw.sha256, raw.original_name)
+    except FenceError as error:
+        raise StoreError(str(error)) from None
+    if "recordings" not in answer:
+        raise StoreError(answer.get("sentence") or f"{raw.original_name} can no longer be read. Its bytes are safe.")
+    raw.reader, raw.reader_version = answer["reader"], answer["reader_version"]
+    raw.save(update_fields=["reader", "reader_version"])
+    return raw
+
+
 def take_in(file_id: int) -> None:
     """Read one uploaded file, find its sample, and store its measurements. Every exit is final."""
-    held = ledger.claim(UploadFile, file_id, state=UploadFile.State.CHECKING, started_at=timezone.now())
-    if held is None:
+    file = (
+        UploadFile.objects.select_related("raw_file", "upload__pellet", "upload__cell", "pellet", "cell")
+        .filter(pk=file_id)
+        .first()
+    )
+    held = file and ledger.claim(file, state=UploadFile.State.CHECKING, started_at=timezone.now())
+    if not held:
         return
     with ledger.kept_alive(held):
-        file = UploadFile.objects.select_related(
-            "raw_file", "upload", "upload__pellet", "upload__cell", "pellet", "cell"
-        ).get(pk=file_id)
         try:
             answer = parse(file.raw_file.sha256, file.name)
         except (FenceError, StoreError) as error:
@@ -152,19 +163,20 @@ def take_in(file_id: int) -> None:
             ledger.give_back(held)
             raise
         if "bug" in answer:
-            reference = secrets.token_hex(2).upper()
-            logger.error(
-                "Reading %s (%s) failed, ref %s:\n%s", file.name, file.raw_file.sha256, reference, answer["bug"]
-            )
-            answer = {
-                "sentence": f"Something broke on our side (ref {reference}). Your file is safe. Tell an administrator "
-                "the reference; the file can be read again once this is repaired.",
-                "line": None,
-            }
-        try:
-            ledger.retried(lambda: _note(held, file, answer))
-        except ledger.LostClaim:
-            logger.warning("Another worker has taken over %s.", file)
+            answer = _broken(ledger.log_fault(f"Reading {file.name} ({file.raw_file.sha256})", answer["bug"]))
+        ledger.conclude(
+            held,
+            lambda: _note(held, file, answer),
+            lambda reference: _note(held, file, _broken(reference)),
+        )
+
+
+def _broken(reference: str) -> dict[str, Any]:
+    return {
+        "sentence": f"Something broke on our side (ref {reference}). Your file is safe. Tell an administrator "
+        "the reference; the file can be read again once this is repaired.",
+        "line": None,
+    }
 
 
 def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any]) -> None:
@@ -250,7 +262,8 @@ def _measure(
             for item in made
         ]
     )
-    file.measurements.set(made)
+    link = UploadFile.measurements.through
+    link.objects.bulk_create([link(uploadfile_id=file.pk, measurement_id=item.pk) for item in made])
     answers = measurement_stored.send(sender=Measurement, measurements=made, upload_file=file)
     queued = sum(count for _, count in answers)
     if queued:

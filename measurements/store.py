@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import pandas as pd
 import pyarrow.parquet as pq
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
@@ -71,17 +73,13 @@ class Writer:
         os.fsync(self._stream.fileno())
         self._stream.close()
         target = self._root / sha256[:2] / sha256
-        target.parent.mkdir(exist_ok=True)
-        if target.exists():
-            self._path.unlink()
-        else:
-            os.chmod(self._path, 0o440)
-            self._path.rename(target)
-            folder = os.open(target.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        if not target.parent.exists():
+            target.parent.mkdir(exist_ok=True)
+            _sync(self._root)
+        # Over whatever lies there: the same bytes, or damaged ones that are sound again now.
+        os.chmod(self._path, 0o440)
+        self._path.rename(target)
+        _sync(target.parent)
         return Stored(sha256, self.size_bytes)
 
     def abort(self) -> None:
@@ -89,6 +87,20 @@ class Writer:
         with suppress(OSError):
             self._stream.close()
         self._path.unlink(missing_ok=True)
+
+    def __del__(self) -> None:
+        # Django tells its handlers of a body that ends too early, not of one whose reading fails.
+        if hasattr(self, "_stream") and not self._stream.closed:
+            self.abort()
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class LocalStore:
@@ -103,6 +115,13 @@ class LocalStore:
     def begin(self) -> Writer:
         """Start to store bytes."""
         return Writer(self.raw)
+
+    def tidy(self, older_than_s: float = 24 * 3600) -> int:
+        """Drop what a killed server left of uploads under way; returns how many."""
+        left = [path for path in self.raw.glob("incoming/*") if time.time() - path.stat().st_mtime > older_than_s]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
 
     def free_bytes(self) -> int:
         """Room that is left."""
@@ -165,18 +184,29 @@ def open_raw(sha256: str) -> BinaryIO:
     return store().open(sha256)
 
 
-def recording(measurement: Any) -> Any:
-    """The parsed table of a measurement as a DataFrame in canonical columns; parsed again if the cache was emptied."""
+def part_of(measurement: Any) -> Any:
+    """The part of a file that a measurement is."""
     part = measurement.files.select_related("raw_file").filter(superseded_at__isnull=True).first()
     if part is None:
         raise StoreError(f"{measurement.code} has no file, so it has no data points.")
+    return part
+
+
+def table(part: Any) -> pd.DataFrame:
+    """The parsed table of a part in canonical columns; parsed again if the cache was emptied."""
     raw = part.raw_file
     path = store().parsed_folder(raw.sha256, raw.reader, raw.reader_version) / f"{part.part_number}.parquet"
     if not path.exists():
-        from measurements.ingest import parse
+        from measurements.ingest import read_again
 
-        parse(raw.sha256, raw.original_name)
-    return pq.read_table(path).to_pandas()
+        raw = read_again(raw)
+        path = store().parsed_folder(raw.sha256, raw.reader, raw.reader_version) / path.name
+    return pq.read_table(path, use_threads=False).to_pandas()
+
+
+def recording(measurement: Any) -> pd.DataFrame:
+    """The parsed table of a measurement in canonical columns."""
+    return table(part_of(measurement))
 
 
 # -- uploads -----------------------------------------------------------------------------------------------------------
@@ -189,6 +219,9 @@ class StoredUpload(UploadedFile):
         self.folder = ""
         self.refused = refused
         self.refused_status = status
+
+    def close(self) -> None:
+        """Nothing is open: the bytes lie in the store."""
 
 
 class StoreUploadHandler(FileUploadHandler):

@@ -61,15 +61,20 @@ class ReasonMixin(forms.Form):
 
     def check_reason(self) -> None:
         """Complain at `reason` when a filled value is replaced without one."""
-        overwritten = [
-            str(self[name].label)
-            for name in self.fields
-            if name not in (*RecordForm.HELPERS, "notes", "state")
-            and self[name].text
-            and " ".join(str(self[name].data or "").split()) != " ".join(self[name].text.split())
-        ]
-        if overwritten and not self.cleaned_data.get("reason"):
-            self.add_error("reason", f"{', '.join(overwritten)} changes. Say why: it is kept with the history.")
+        changed = overwritten(self)
+        if changed and not self.cleaned_data.get("reason"):
+            self.add_error("reason", f"{', '.join(changed)} changes. Say why: it is kept with the history.")
+
+
+def overwritten(form: RecordForm) -> list[str]:
+    """Labels of the fields that held something and shall hold something else."""
+    return [
+        str(form[name].label)
+        for name in form.fields
+        if name not in (*RecordForm.HELPERS, "notes", "state")
+        and form[name].text
+        and " ".join(str(form[name].data or "").split()) != " ".join(form[name].text.split())
+    ]
 
 
 class LotForm(RecordForm):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
 
 from analysis.science.base import AnalysisError, Combination, Finding, Outcome, Parameters, Subject
+from analysis.science.regression import Line, curvature_p_value, fit_line
 
 Real = NDArray[np.float64]
 
@@ -25,112 +24,6 @@ SMALLEST_RELATIVE_UNCERTAINTY = 1.0e-3  # one very good fit must not decide alon
 LINE_POINTS = 60
 ACTIVATION_RANGE_EV = (0.0, 3.0)
 CONDUCTIVITY_RANGE_S_CM = (1.0e-14, 1.0)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A weighted straight line y = intercept + slope x.
-
-    Attributes
-    ----------
-    slope, intercept : float
-        The intercept is that at ``centre``.
-    slope_uncertainty, intercept_uncertainty : float
-        Standard uncertainties from the scatter about the line.
-    centre : float
-        Weighted mean of x; slope and intercept are uncorrelated there.
-    variance : float
-        Residual variance for unit weight.
-    degrees : int
-        Degrees of freedom, n − 2.
-    r_squared : float
-    studentised : array, shape (n_points,)
-        Residuals divided by their own standard deviation estimated without the point.
-    """
-
-    slope: float
-    intercept: float
-    slope_uncertainty: float
-    intercept_uncertainty: float
-    centre: float
-    variance: float
-    degrees: int
-    r_squared: float
-    studentised: Real
-
-    def at(self, x: Real | float) -> Real:
-        """The line at x."""
-        return np.asarray(self.intercept + self.slope * (np.asarray(x) - self.centre))
-
-    def mean_uncertainty(self, x: Real | float) -> Real:
-        """Standard uncertainty of the line at x."""
-        return np.asarray(np.hypot(self.intercept_uncertainty, self.slope_uncertainty * (np.asarray(x) - self.centre)))
-
-    def prediction_uncertainty(self, x: Real | float) -> Real:
-        """Standard uncertainty of a new point of unit weight at x."""
-        return np.asarray(np.hypot(self.mean_uncertainty(x), math.sqrt(self.variance)))
-
-    @property
-    def quantile(self) -> float:
-        """Student's t for a 95 % interval."""
-        return float(stdtrit(self.degrees, 0.975))
-
-
-def fit_line(x: Real, y: Real, weights: Real) -> Line:
-    """Weighted linear regression; the variance is estimated from the scatter, never from the weights.
-
-    Parameters
-    ----------
-    x, y : array, shape (n_points,)
-    weights : array, shape (n_points,)
-        Relative weights; scaled to mean 1.
-
-    Returns
-    -------
-    Line
-    """
-    w = weights / weights.mean()
-    centre = float(w @ x / w.sum())
-    offset = x - centre
-    spread = float(w @ offset**2)
-    slope = float(w @ (offset * y) / spread)
-    intercept = float(w @ y / w.sum())
-    residuals = y - intercept - slope * offset
-    rss, degrees = float(w @ residuals**2), x.size - 2
-    variance = rss / degrees
-    leverage = w * (1.0 / w.sum() + offset**2 / spread)
-    # Variance without the point itself, so that an outlier does not hide behind its own size.
-    without = (rss - w * residuals**2 / np.maximum(1.0 - leverage, 1e-12)) / max(degrees - 1, 1)
-    scale = np.sqrt(np.maximum(without, 1e-300) * np.maximum(1.0 - leverage, 1e-12) / w)
-    about_mean = float(w @ (y - intercept) ** 2)
-    return Line(
-        slope, intercept, math.sqrt(variance / spread), math.sqrt(variance / w.sum()), centre, variance, degrees,
-        1.0 - rss / about_mean if about_mean > 0.0 else 1.0, residuals / scale,
-    )
-
-
-def curvature_p_value(x: Real, y: Real, weights: Real) -> float | None:
-    """Two-sided p of the quadratic term of a weighted parabola; None with fewer than five points.
-
-    Parameters
-    ----------
-    x, y, weights : array, shape (n_points,)
-    """
-    if x.size < 5:
-        return None
-    scaled = (x - x.mean()) / np.ptp(x)
-    root = np.sqrt(weights / weights.mean())
-    design = np.stack([np.ones_like(scaled), scaled, scaled**2], axis=1) * root[:, None]
-    solution, _, rank, _ = np.linalg.lstsq(design, root * y, rcond=None)
-    if rank < 3:
-        return None
-    residuals = root * y - design @ solution
-    degrees = x.size - 3
-    variance = float(residuals @ residuals) / degrees
-    if variance <= 0.0:
-        return None
-    deviation = math.sqrt(variance * float(np.linalg.inv(design.T @ design)[2, 2]))
-    return float(2.0 * stdtr(degrees, -abs(solution[2]) / deviation))
 
 
 class Activation(Combination):
@@ -182,7 +75,7 @@ class Activation(Combination):
             "sigma": fit_line(1.0 / kelvin, np.log(sigma), weights),
         }
         geometry = float(used["geometry_relative"].max())
-        _warn(outcome, lines["sigma_T"], used, weights)
+        _check_line(outcome, lines["sigma_T"], used, weights)
         outcome.findings = _findings(lines, geometry, outcome)
         outcome.curves = _curves(points, lines["sigma_T"], kelvin)
         outcome.tables = {"fit": _table(lines)}
@@ -192,6 +85,8 @@ class Activation(Combination):
 
 def _points(numbers: pd.DataFrame, left_out: Collection[Any]) -> pd.DataFrame:
     """The conductivities with what weighs them, in the order of temperature."""
+    if numbers.empty:
+        raise AnalysisError(f"E_a needs at least {MINIMUM_TEMPERATURES} temperatures, this has 0.")
     frame = numbers[numbers["quantity"] == "ionic_conductivity_S_cm"].copy()
     for column in ("value", "uncertainty", "temperature_degC"):
         frame[column] = pd.to_numeric(frame[column], errors="coerce")
@@ -232,34 +127,50 @@ def _check_temperatures(used: pd.DataFrame) -> None:
         raise AnalysisError(f"E_a needs at least {MINIMUM_TEMPERATURES} temperatures, this has {count}.")
 
 
-def _warn(outcome: Outcome, line: Line, used: pd.DataFrame, weights: Real) -> None:
-    """The checks of the line."""
-    warn = outcome.warnings.append
+def _check_line(outcome: Outcome, line: Line, used: pd.DataFrame, weights: Real) -> None:
+    """Say what speaks against the line."""
     celsius = used["temperature_degC"].to_numpy(dtype=float)
     x = 1.0 / (celsius + ZERO_CELSIUS_K)
     y = np.log(used["value"].to_numpy(dtype=float) * (celsius + ZERO_CELSIUS_K))
     if np.ptp(celsius) < 30.0:
-        warn(("temperature_span_small", f"The temperatures span {np.ptp(celsius):.0f} K, less than 30 K: E_a is uncertain. "
-              "Add a colder or a warmer measurement."))
+        outcome.warn(
+            "temperature_span_small",
+            f"The temperatures span {np.ptp(celsius):.0f} K, less than 30 K: E_a is uncertain. "
+            "Add a colder or a warmer measurement.",
+        )
     if line.degrees > 1:
         for place in np.flatnonzero(np.abs(line.studentised) > 3.0):
-            warn(("outlier", f"The point at {celsius[place]:g} °C lies {abs(line.studentised[place]):.1f} standard "
-                  "deviations off the line. Look at its spectrum; leave it out only with a reason."))
+            outcome.warn(
+                "outlier",
+                f"The point at {celsius[place]:g} °C lies {abs(line.studentised[place]):.1f} standard "
+                "deviations off the line. Look at its spectrum; leave it out only with a reason.",
+            )
     p = curvature_p_value(x, y, weights)
     if p is not None and p < 0.05:
-        warn(("curvature", f"The points bend away from a straight line (p = {p:.2g}): E_a depends on the range. Bulk and "
-              "grain boundary in series need not give one line."))
+        outcome.warn(
+            "curvature",
+            f"The points bend away from a straight line (p = {p:.2g}): E_a depends on the range. Bulk and "
+            "grain boundary in series need not give one line.",
+        )
     if line.r_squared < 0.99:
-        warn(("r_squared_low", f"R² = {line.r_squared:.3f}, below 0.99. Look at the single spectra."))
+        outcome.warn("r_squared_low", f"R² = {line.r_squared:.3f}, below 0.99. Look at the single spectra.")
     if _is_mixed(used):
-        warn(("mixed_branches", "Heating and cooling are both in the series. If the cell had not settled, evaluate one "
-              "branch alone."))
+        outcome.warn(
+            "mixed_branches",
+            "Heating and cooling are both in the series. If the cell had not settled, evaluate one branch alone.",
+        )
     if not celsius.min() - 15.0 <= REFERENCE_DEGC <= celsius.max() + 15.0:
-        warn(("extrapolated", f"25 °C lies more than 15 K outside the measured {celsius.min():g} to {celsius.max():g} °C: "
-              "σ(25 °C) is extrapolated."))
+        outcome.warn(
+            "extrapolated",
+            f"25 °C lies more than 15 K outside the measured {celsius.min():g} to {celsius.max():g} °C: "
+            "σ(25 °C) is extrapolated.",
+        )
     shift = abs(line.slope) * BOLTZMANN_EV_K / float(np.ptp(celsius)) * 1000.0
-    warn(("temperature_uncertainty", "The uncertainty of the temperature is not part of ±. An error that differs by 1 K "
-          f"between both ends of the range moves E_a by {shift:.0f} meV."))
+    outcome.warn(
+        "temperature_uncertainty",
+        "The uncertainty of the temperature is not part of ±. An error that differs by 1 K "
+        f"between both ends of the range moves E_a by {shift:.0f} meV.",
+    )
 
 
 def _is_mixed(used: pd.DataFrame) -> bool:
@@ -277,8 +188,16 @@ def _findings(lines: dict[str, Line], geometry: float, outcome: Outcome) -> list
     for position, (label, line) in enumerate(lines.items()):
         value = -BOLTZMANN_EV_K * line.slope
         flag = "ok" if ACTIVATION_RANGE_EV[0] < value < ACTIVATION_RANGE_EV[1] else "out_of_range"
-        findings.append(Finding("activation_energy_eV", value, BOLTZMANN_EV_K * line.slope_uncertainty, flag=flag,
-                                label=label, position=position))
+        findings.append(
+            Finding(
+                "activation_energy_eV",
+                value,
+                BOLTZMANN_EV_K * line.slope_uncertainty,
+                flag=flag,
+                label=label,
+                position=position,
+            )
+        )
     line = lines["sigma_T"]
     log_prefactor = float(line.at(0.0))
     prefactor = math.exp(log_prefactor) if log_prefactor < 700.0 else math.inf
@@ -292,19 +211,26 @@ def _findings(lines: dict[str, Line], geometry: float, outcome: Outcome) -> list
     relative = math.hypot(float(line.prediction_uncertainty(1.0 / reference)), geometry)
     is_far = any(code == "extrapolated" for code, _ in outcome.warnings)
     is_physical = CONDUCTIVITY_RANGE_S_CM[0] <= sigma <= CONDUCTIVITY_RANGE_S_CM[1]
-    findings.append(Finding(
-        "ionic_conductivity_25degC_S_cm", sigma, sigma * relative,
-        flag="suspect" if is_far and is_physical else "ok" if is_physical else "out_of_range",
-        temperature_degC=REFERENCE_DEGC,
-    ))
+    findings.append(
+        Finding(
+            "ionic_conductivity_25degC_S_cm",
+            sigma,
+            sigma * relative,
+            flag="suspect" if is_far and is_physical else "ok" if is_physical else "out_of_range",
+            temperature_degC=REFERENCE_DEGC,
+        )
+    )
     return findings
 
 
 def _curves(points: pd.DataFrame, line: Line, kelvin: Real) -> dict[str, Any]:
     """Points, line and 95 % confidence band; the axis is 1000/T."""
     celsius = points["temperature_degC"].to_numpy(dtype=float)
-    axis = np.linspace(min(1.0 / kelvin.max(), 1.0 / (REFERENCE_DEGC + ZERO_CELSIUS_K)),
-                       max(1.0 / kelvin.min(), 1.0 / (REFERENCE_DEGC + ZERO_CELSIUS_K)), LINE_POINTS)
+    axis = np.linspace(
+        min(1.0 / kelvin.max(), 1.0 / (REFERENCE_DEGC + ZERO_CELSIUS_K)),
+        max(1.0 / kelvin.min(), 1.0 / (REFERENCE_DEGC + ZERO_CELSIUS_K)),
+        LINE_POINTS,
+    )
     middle, width = line.at(axis), line.quantile * line.mean_uncertainty(axis)
     inverse = (1000.0 * axis).tolist()
     return {
@@ -317,11 +243,12 @@ def _curves(points: pd.DataFrame, line: Line, kelvin: Real) -> dict[str, Any]:
             "is_used": [bool(used) for used in points["is_used"]],
             "reason": points["reason"].tolist(),
         },
-        "line": {"inverse_temperature_1000_per_K": inverse,
-                 "conductivity_S_cm": (np.exp(middle) * axis).tolist()},
-        "band": {"inverse_temperature_1000_per_K": inverse,
-                 "lower_S_cm": (np.exp(middle - width) * axis).tolist(),
-                 "upper_S_cm": (np.exp(middle + width) * axis).tolist()},
+        "line": {"inverse_temperature_1000_per_K": inverse, "conductivity_S_cm": (np.exp(middle) * axis).tolist()},
+        "band": {
+            "inverse_temperature_1000_per_K": inverse,
+            "lower_S_cm": (np.exp(middle - width) * axis).tolist(),
+            "upper_S_cm": (np.exp(middle + width) * axis).tolist(),
+        },
     }
 
 
@@ -331,11 +258,18 @@ def _table(lines: dict[str, Line]) -> list[dict[str, Any]]:
     for label, symbol in (("sigma_T", "ln(σT)"), ("sigma", "ln σ")):
         line = lines[label]
         value, uncertainty = -BOLTZMANN_EV_K * line.slope, BOLTZMANN_EV_K * line.slope_uncertainty
-        rows.append({
-            "parameter": "activation_energy_eV", "symbol": f"E_a from {symbol}", "value": value,
-            "uncertainty": uncertainty, "lower": value - line.quantile * uncertainty,
-            "upper": value + line.quantile * uncertainty, "r_squared": line.r_squared, "unit": "eV",
-        })
+        rows.append(
+            {
+                "parameter": "activation_energy_eV",
+                "symbol": f"E_a from {symbol}",
+                "value": value,
+                "uncertainty": uncertainty,
+                "lower": value - line.quantile * uncertainty,
+                "upper": value + line.quantile * uncertainty,
+                "r_squared": line.r_squared,
+                "unit": "eV",
+            }
+        )
     return rows
 
 
@@ -344,10 +278,18 @@ def _inputs(line: Line, used: pd.DataFrame, points: pd.DataFrame, geometry: floa
     value = -BOLTZMANN_EV_K * line.slope
     return {
         "points": {"value": len(used), "uncertainty": None, "origin": "accepted conductivities of the cell"},
-        "left_out": {"value": [int(i) for i in points.loc[~points["is_used"], "result_id"]], "uncertainty": None,
-                     "origin": "person"},
-        "geometry_relative_uncertainty": {"value": geometry, "uncertainty": None,
-                                          "origin": "thickness and electrode area, common to all points"},
-        "formula": {"text": "ln(σT) = ln A − E_a / (k_B T)",
-                    "filled": f"E_a = {BOLTZMANN_EV_K:.6e} eV/K × {-line.slope:.1f} K = {value:.4f} eV"},
+        "left_out": {
+            "value": [int(i) for i in points.loc[~points["is_used"], "result_id"]],
+            "uncertainty": None,
+            "origin": "person",
+        },
+        "geometry_relative_uncertainty": {
+            "value": geometry,
+            "uncertainty": None,
+            "origin": "thickness and electrode area, common to all points",
+        },
+        "formula": {
+            "text": "ln(σT) = ln A − E_a / (k_B T)",
+            "filled": f"E_a = {BOLTZMANN_EV_K:.6e} eV/K × {-line.slope:.1f} K = {value:.4f} eV",
+        },
     }

@@ -91,6 +91,10 @@ class Outcome:
     inputs: dict[str, Any] = field(default_factory=dict)
     used: list[int] = field(default_factory=list)
 
+    def warn(self, code: str, sentence: str) -> None:
+        """Say something that bends no number."""
+        self.warnings.append((code, sentence))
+
 
 class Analysis(ABC):
     """Turns one Recording into numbers."""

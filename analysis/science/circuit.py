@@ -12,6 +12,7 @@ Brug et al., 10.1016/S0022-0728(84)80324-1: effective capacitance of a CPE.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -104,6 +105,18 @@ CIRCUITS = {
 }
 
 
+def circuit_letter(text: str) -> str | None:
+    """The letter of a circuit that a person names: ``b``, ``L–R0–(R1Q1)–Q2``, ``R-p(R,CPE)-CPE``; None if unknown."""
+    if text.strip().upper() in CIRCUITS:
+        return text.strip().upper()
+    plain = re.sub(r"P(?=\()", "", text.upper().replace("CPE", "Q"))
+    plain = re.sub(r"[^RQ()]", "", plain)
+    for letter, circuit in CIRCUITS.items():
+        if plain == re.sub(r"[^RQ()]", "", circuit.text):
+            return letter
+    return None
+
+
 @dataclass(frozen=True)
 class Grid:
     """The frequencies of a spectrum, and what the circuits need of them again and again.
@@ -150,8 +163,8 @@ class Grid:
 class Model:
     """A circuit on given frequencies: impedance and exact Jacobian in the internal parameters.
 
-    The internal parameters are ln R [Ω], ln tau [s], n, the logarithm of the tail's magnitude at the lowest frequency [Ω]
-    with its exponent, and the inductance in units of ``grid.inductance_scale_H``. The inductance alone is not
+    The internal parameters are ln R [Ω], ln tau [s], n, the logarithm of the tail's magnitude at the lowest frequency
+    [Ω] with its exponent, and the inductance in units of ``grid.inductance_scale_H``. The inductance alone is not
     logarithmic: an arc above the window looks like a negative one, and a fit that forbids the sign is biased.
 
     Notes

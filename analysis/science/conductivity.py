@@ -106,14 +106,17 @@ class Conductivity(Analysis):
         test = check_prepared(spectrum)
         fitted = spectrum.without(test.outlier_rows) if test.outlier_rows else spectrum
         fit = fit_prepared(fitted, parameters.get("circuit") or None)
-        outcome.warnings += fit.warnings + _kramers_kronig_warnings(test, fit)
+        outcome.warnings += fit.warnings
+        _check_kramers_kronig(outcome, test, fit)
         geometry = _geometry(subject, parameters, outcome)
         _temperature(parameters, outcome)
         outcome.findings = _findings(fit, test, geometry, parameters, outcome)
         outcome.curves = _curves(frequency, z, fit, test, spectrum)
         outcome.tables = {"fit": _fit_table(fit)}
         outcome.inputs["circuit"] = {
-            "value": fit.circuit, "text": fit.circuit_text, "uncertainty": None,
+            "value": fit.circuit,
+            "text": fit.circuit_text,
+            "uncertainty": None,
             "origin": "person" if parameters.get("circuit") else "chosen by BIC",
         }
         return outcome
@@ -121,23 +124,35 @@ class Conductivity(Analysis):
 
 def _geometry(subject: Subject, parameters: Parameters, outcome: Outcome) -> _Geometry:
     """Collect thickness and area, and say what is missing or overridden."""
-    warn = outcome.warnings.append
     thickness, thickness_u = subject.thickness_um, subject.thickness_uncertainty_um
     thickness = thickness if thickness is not None and thickness > 0.0 else None
     outcome.inputs["thickness_um"] = {"value": thickness, "uncertainty": thickness_u, "origin": subject.code}
     if thickness is None:
-        warn(("missing_thickness", "σ needs the pellet thickness. Enter the thickness of the pellet."))
+        outcome.warn("missing_thickness", "σ needs the pellet thickness. Enter the thickness of the pellet.")
     elif thickness_u is None:
-        warn(("thickness_uncertainty_unknown", "The uncertainty of the thickness is not known; that of σ leaves it out. "
-              "Enter at least three readings."))
+        outcome.warn(
+            "thickness_uncertainty_unknown",
+            "The uncertainty of the thickness is not known; that of σ leaves it out. Enter at least three readings.",
+        )
     area, area_relative, origin = _area(subject, parameters, outcome)
     outcome.inputs["electrode_area_cm2"] = {
-        "value": area, "uncertainty": area * area_relative if area and area_relative else None, "origin": origin,
+        "value": area,
+        "uncertainty": area * area_relative if area and area_relative else None,
+        "origin": origin,
     }
+    if subject.pellet_diameter_mm and area and area > 1.04 * math.pi / 4.0 * (subject.pellet_diameter_mm / 10.0) ** 2:
+        outcome.warn(
+            "electrode_area_differs_from_pellet",
+            f"The electrode ({area:.4g} cm²) is larger than the pellet "
+            f"({subject.pellet_diameter_mm:g} mm across). Check both diameters.",
+        )
     stated = parameters.get("file_electrode_area_cm2")
     if stated and area and abs(float(stated) / area - 1.0) > 0.05:
-        warn(("electrode_area_differs", f"The file states an electrode area of {float(stated):.4g} cm², the record has "
-              f"{area:.4g} cm². The record's was used; check which one is right."))
+        outcome.warn(
+            "electrode_area_differs",
+            f"The file states an electrode area of {float(stated):.4g} cm², the record has "
+            f"{area:.4g} cm². The record's was used; check which one is right.",
+        )
     return _Geometry(thickness, thickness_u / thickness if thickness and thickness_u else None, area, area_relative)
 
 
@@ -145,19 +160,20 @@ def _area(subject: Subject, parameters: Parameters, outcome: Outcome) -> tuple[f
     """Electrode area [cm²], its relative uncertainty, and where it comes from."""
     override = parameters.get("electrode_area_cm2")
     if override:
-        outcome.warnings.append((
+        outcome.warn(
             "area_override",
-            f"The electrode area {float(override):.4g} cm² was given with the measurement and replaces that of the cell.",
-        ))
+            f"The electrode area {float(override):.4g} cm² was given with the measurement "
+            "and replaces that of the cell.",
+        )
         return float(override), None, "person"
     area, diameter = subject.electrode_area_cm2, subject.electrode_diameter_mm
     if area is None and diameter:
         area = math.pi / 4.0 * (diameter / 10.0) ** 2
     if area is None or area <= 0.0:
-        outcome.warnings.append((
+        outcome.warn(
             "missing_area",
             "σ needs the electrode area. Enter the Ag diameter, or confirm that the whole face is coated.",
-        ))
+        )
         return None, None, subject.code
     diameter_u = subject.electrode_diameter_uncertainty_mm
     return area, 2.0 * diameter_u / diameter if diameter and diameter_u else None, subject.code
@@ -169,53 +185,72 @@ def _temperature(parameters: Parameters, outcome: Outcome) -> None:
     if value is None or origin == "assumed":
         value = ASSUMED_TEMPERATURE_DEGC if value is None else float(value)
         origin = "assumed"
-        outcome.warnings.append(("temperature_missing", f"No temperature in file or name. {value:g} °C is assumed."))
+        outcome.warn("temperature_missing", f"No temperature in file or name. {value:g} °C is assumed.")
     outcome.inputs["temperature_degC"] = {"value": float(value), "uncertainty": None, "origin": origin or "person"}
 
 
-def _kramers_kronig_warnings(test: KramersKronig, fit: Fit) -> list[tuple[str, str]]:
+def _check_kramers_kronig(outcome: Outcome, test: KramersKronig, fit: Fit) -> None:
     """What the Kramers-Kronig test says, as sentences."""
-    warnings = []
     percent = 100.0 * test.rms_fraction
     if test.rms_fraction >= RESIDUAL_LIMIT or test.largest_fraction > 0.05:
-        warnings.append(("kk_fail", f"Kramers–Kronig residual {percent:.1f} % (largest {100 * test.largest_fraction:.1f} "
-                         "%): the data are not those of a stable, linear system. Measure again after a rest."))
+        outcome.warn(
+            "kk_fail",
+            f"Kramers–Kronig residual {percent:.1f} % (largest {100 * test.largest_fraction:.1f} %): the data are not "
+            "those of a stable, linear system. Measure again after a rest.",
+        )
     elif test.rms_fraction >= 0.01:
-        warnings.append(("kk_marginal", f"Kramers–Kronig residual {percent:.1f} %, above 1 %. Check contacts and "
-                         "amplitude."))
+        outcome.warn(
+            "kk_marginal", f"Kramers–Kronig residual {percent:.1f} %, above 1 %. Check contacts and amplitude."
+        )
     if test.r1 >= 0.3:
-        warnings.append(("kk_drift", f"Neighbouring Kramers–Kronig residuals are alike (r1 = {test.r1:.2f}): the cell "
-                         "drifted during the measurement. Wait for a stable temperature and measure again."))
+        outcome.warn(
+            "kk_drift",
+            f"Neighbouring Kramers–Kronig residuals are alike (r1 = {test.r1:.2f}): the cell drifted during the "
+            "measurement. Wait for a stable temperature and measure again.",
+        )
     for frequency in test.outlier_frequencies_Hz:
         if is_mains(frequency):
-            warnings.append(("mains_interference", f"The point at {frequency:.4g} Hz stands alone, at a mains frequency. "
-                             "It was left out of the fit; shield the leads."))
+            place, advice = f"at {frequency:.4g} Hz, a mains frequency,", "shield the leads"
         else:
-            warnings.append(("outlier_left_out", f"The point at {frequency:.4g} Hz stands alone against its neighbours. "
-                             "It was left out of the fit."))
+            place, advice = f"at {frequency:.4g} Hz", "look for a change of current range"
+        code = "mains_interference" if is_mains(frequency) else "outlier_left_out"
+        outcome.warn(
+            code, f"The point {place} stands alone against its neighbours. It was left out of the fit; {advice}."
+        )
     if fit.rms_fraction > 3.0 * test.rms_fraction:
-        warnings.append(("residual_above_kk_noise", f"The fit misses the data by {100 * fit.rms_fraction:.2g} %, the noise "
-                         f"is {100 * test.rms_fraction:.2g} %: the circuit is too simple. Choose another circuit."))
-    return warnings
+        outcome.warn(
+            "residual_above_kk_noise",
+            f"The fit misses the data by {100 * fit.rms_fraction:.2g} %, the noise is {percent:.2g} %: the circuit is too "
+            "simple. Choose another circuit.",
+        )
 
 
-def _findings(fit: Fit, test: KramersKronig, geometry: _Geometry, parameters: Parameters,
-              outcome: Outcome) -> list[Finding]:
+def _findings(
+    fit: Fit, test: KramersKronig, geometry: _Geometry, parameters: Parameters, outcome: Outcome
+) -> list[Finding]:
     """One row per quantity, with its flag."""
     temperature = float(outcome.inputs["temperature_degC"]["value"])
     is_assumed = outcome.inputs["temperature_degC"]["origin"] == "assumed"
     is_suspect = fit.rms_fraction > RESIDUAL_LIMIT or test.rms_fraction >= RESIDUAL_LIMIT
     total, total_u = fit.total_resistance_ohm, fit.total_resistance_uncertainty_ohm
     if not math.isfinite(total) or not math.isfinite(total_u) or total_u > UNDETERMINED * total:
-        outcome.warnings.append(("resistance_not_determined", "The spectrum does not fix the resistance: no plateau lies "
-                                 "inside the window. Measure to higher frequency or at another temperature."))
+        outcome.warn(
+            "resistance_not_determined",
+            "The spectrum does not fix the resistance: no plateau lies "
+            "inside the window. Measure to higher frequency or at another temperature.",
+        )
         total, total_u = math.nan, math.nan
     bounds = set(fit.at_bound)
     resistance = _finding("total_resistance_ohm", total, total_u, RESISTANCE_RANGE_OHM)
-    bulk = _finding("bulk_resistance_ohm", fit.bulk_resistance_ohm, fit.bulk_resistance_uncertainty_ohm,
-                    RESISTANCE_RANGE_OHM)
-    boundary = _finding("grain_boundary_resistance_ohm", fit.grain_boundary_resistance_ohm,
-                        fit.grain_boundary_resistance_uncertainty_ohm, RESISTANCE_RANGE_OHM)
+    bulk = _finding(
+        "bulk_resistance_ohm", fit.bulk_resistance_ohm, fit.bulk_resistance_uncertainty_ohm, RESISTANCE_RANGE_OHM
+    )
+    boundary = _finding(
+        "grain_boundary_resistance_ohm",
+        fit.grain_boundary_resistance_ohm,
+        fit.grain_boundary_resistance_uncertainty_ohm,
+        RESISTANCE_RANGE_OHM,
+    )
     conductivity = _conductivity(total, total_u, geometry, outcome)
     findings = []
     for finding in (conductivity, resistance, bulk, boundary):
@@ -229,8 +264,9 @@ def _findings(fit: Fit, test: KramersKronig, geometry: _Geometry, parameters: Pa
             finding = replace(finding, flag="missing")
         findings.append(finding)
     flag = "suspect" if test.rms_fraction >= RESIDUAL_LIMIT else "ok"
-    findings.append(Finding("kramers_kronig_residual_fraction", test.rms_fraction, flag=flag,
-                            temperature_degC=temperature))
+    findings.append(
+        Finding("kramers_kronig_residual_fraction", test.rms_fraction, flag=flag, temperature_degC=temperature)
+    )
     return findings
 
 
@@ -252,7 +288,9 @@ def _conductivity(total: float, total_u: float, geometry: _Geometry, outcome: Ou
     uncertainty = sigma * math.hypot(geometry.relative, total_u / total)
     # The share that is common to all measurements of a cell: combinations take it out of their weights.
     outcome.inputs["geometry_relative_uncertainty"] = {
-        "value": geometry.relative, "uncertainty": None, "origin": "thickness and electrode area",
+        "value": geometry.relative,
+        "uncertainty": None,
+        "origin": "thickness and electrode area",
     }
     formula["filled"] = (
         f"σ = {number(geometry.thickness_um * 1e-4)} cm / ({number(geometry.area_cm2)} cm² × "
@@ -261,8 +299,9 @@ def _conductivity(total: float, total_u: float, geometry: _Geometry, outcome: Ou
     return _finding("ionic_conductivity_S_cm", sigma, uncertainty, CONDUCTIVITY_RANGE_S_CM)
 
 
-def _curves(frequency: Real, z: NDArray[np.complex128], fit: Fit, test: KramersKronig,
-            spectrum: Spectrum) -> dict[str, Any]:
+def _curves(
+    frequency: Real, z: NDArray[np.complex128], fit: Fit, test: KramersKronig, spectrum: Spectrum
+) -> dict[str, Any]:
     """Series for the plots, as plain lists without NaN."""
     is_used = np.zeros(frequency.size, dtype=bool)
     is_used[fit.spectrum.rows] = True
@@ -273,8 +312,10 @@ def _curves(frequency: Real, z: NDArray[np.complex128], fit: Fit, test: KramersK
     line = fit.evaluate(dense)
     return {
         "data": {
-            "frequency_Hz": measured.tolist(), "z_real_ohm": turned.real[shown].tolist(),
-            "z_imag_ohm": turned.imag[shown].tolist(), "is_used": is_used[shown].tolist(),
+            "frequency_Hz": measured.tolist(),
+            "z_real_ohm": turned.real[shown].tolist(),
+            "z_imag_ohm": turned.imag[shown].tolist(),
+            "is_used": is_used[shown].tolist(),
         },
         "fit": {"frequency_Hz": dense.tolist(), "z_real_ohm": line.real.tolist(), "z_imag_ohm": line.imag.tolist()},
         "residuals": _percent(fit.spectrum.frequency_Hz, fit.residuals),
@@ -305,7 +346,12 @@ def _intercepts(fit: Fit) -> list[dict[str, Any]]:
 def _fit_table(fit: Fit) -> list[dict[str, Any]]:
     """The fitted parameters as rows."""
     return [
-        {"parameter": name, "symbol": parameter.symbol, "value": parameter.value,
-         "uncertainty": parameter.uncertainty, "unit": parameter.unit}
+        {
+            "parameter": name,
+            "symbol": parameter.symbol,
+            "value": parameter.value,
+            "uncertainty": parameter.uncertainty,
+            "unit": parameter.unit,
+        }
         for name, parameter in fit.parameters.items()
     ]

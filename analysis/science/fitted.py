@@ -85,6 +85,10 @@ class Fit:
     theta: Real = field(repr=False)
     model: Model = field(repr=False)
 
+    def warn(self, code: str, sentence: str) -> None:
+        """Say something that bends no number."""
+        self.warnings.append((code, sentence))
+
     @property
     def converged(self) -> bool:
         """Whether the fit found a minimum."""
@@ -123,8 +127,9 @@ def covariance(optimum: Optimum, weights: Real) -> Real:
     return spread
 
 
-def build(optimum: Optimum, bic: dict[str, float], spectrum: Spectrum, weights: Real,
-          warnings: list[tuple[str, str]]) -> Fit:
+def build(
+    optimum: Optimum, bic: dict[str, float], spectrum: Spectrum, weights: Real, warnings: list[tuple[str, str]]
+) -> Fit:
     """Turn an optimum into what people read."""
     circuit, theta = optimum.model.circuit, optimum.theta
     spread = covariance(optimum, weights)
@@ -218,9 +223,11 @@ def _split(fit: Fit) -> None:
             return
     low, high = BOUNDARY_CAPACITANCE_F
     if not low <= capacitance.value <= high:
-        fit.warnings.append(_split_warning(
-            f"the capacitance {capacitance.value:.1e} F is not that of grain boundaries ({low:.0e} to {high:.0e} F)"
-        ))
+        fit.warnings.append(
+            _split_warning(
+                f"the capacitance {capacitance.value:.1e} F is not that of grain boundaries ({low:.0e} to {high:.0e} F)"
+            )
+        )
         return
     if fit.circuit == "C" and not fit.parameters["C1_F"].value < min(capacitance.value, BULK_CAPACITANCE_F[1]):
         fit.warnings.append(_split_warning("the faster arc has not the capacitance of the bulk"))
@@ -240,45 +247,70 @@ def _split_warning(reason: str) -> tuple[str, str]:
 
 def _observe(fit: Fit) -> None:
     """Everything about the fit that a person should know and that bends no number."""
-    warn, parameters = fit.warnings.append, fit.parameters
+    parameters = fit.parameters
     z, omega_high = fit.spectrum.z_ohm, 2.0 * math.pi * float(fit.spectrum.frequency_Hz[0])
     if fit.rms_fraction > 0.02:
-        warn(("poor_fit", f"The fit misses the data by {100 * fit.rms_fraction:.1f} % (rms); good fits stay below 2 %. "
-              "Choose another circuit or fit range."))
+        fit.warn(
+            "poor_fit",
+            f"The fit misses the data by {100 * fit.rms_fraction:.1f} % (rms); good fits stay below 2 %. "
+            "Choose another circuit or fit range.",
+        )
     if fit.at_bound:
-        warn(("parameter_at_bound", f"{', '.join(fit.at_bound)} on a bound of the fit. Check the circuit."))
+        fit.warn("parameter_at_bound", f"{', '.join(fit.at_bound)} on a bound of the fit. Check the circuit.")
     inductive = int((z.imag > 0.0).sum())
     if inductive:
-        warn(("inductive_points_used", f"{inductive} points with Z″ > 0 used; the inductance of the leads is fitted."))
+        fit.warn("inductive_points_used", f"{inductive} points with Z″ > 0 used; the leads' inductance is fitted.")
     if "L_H" in parameters and parameters["L_H"].value < 0.0:
-        warn(("arc_above_window", "The highest frequencies already bend into an arc above the window (the fitted "
-              "inductance is negative). The total is not affected."))
+        fit.warn(
+            "arc_above_window",
+            "The highest frequencies already bend into an arc above the window (the fitted "
+            "inductance is negative). The total is not affected.",
+        )
     for k in range(1, fit.model.circuit.arc_count + 1):
         if parameters[f"tau{k}_s"].value * omega_high < 1.0:
-            warn(("arc_apex_above_window", f"The top of arc {k} lies above the highest frequency. "
-                  "Measure colder or to higher frequency to resolve it."))
+            fit.warn(
+                "arc_apex_above_window",
+                f"The top of arc {k} lies above the highest frequency. "
+                "Measure colder or to higher frequency to resolve it.",
+            )
+        if parameters[f"C{k}_F"].value > 10.0 * ELECTRODE_CAPACITANCE_F:
+            fit.warn(
+                "arc_like_electrode",
+                f"Arc {k} has the capacitance of an electrode ({parameters[f'C{k}_F'].value:.1e} F), "
+                "yet its resistance is part of the total. Check the contacts.",
+            )
     for name, parameter in parameters.items():
         if name.startswith("n") and parameter.value < 0.6:
-            warn(("n_below_0.6", f"{parameter.symbol} = {parameter.value:.2f}: far from a capacitor; several processes "
-                  "may overlap."))
+            fit.warn(
+                "n_below_0.6",
+                f"{parameter.symbol} = {parameter.value:.2f}: far from a capacitor; several processes may overlap.",
+            )
     _observe_tail(fit)
 
 
 def _observe_tail(fit: Fit) -> None:
     """Whether the tail is that of an electrode, and how close the last arc comes to it."""
-    circuit, theta, warn = fit.model.circuit, fit.theta, fit.warnings.append
+    circuit, theta = fit.model.circuit, fit.theta
     if not circuit.has_tail:
-        warn(("no_electrode_tail", "The spectrum ends on the real axis: no blocking electrode is seen. "
-              "Check that the electrodes are blocking."))
+        fit.warn(
+            "no_electrode_tail",
+            "The spectrum ends on the real axis: no blocking electrode is seen. "
+            "Check that the electrodes are blocking.",
+        )
         return
     at = circuit.tail_index
     capacitance = math.exp(-theta[at]) / fit.model.grid.tail_omega
     if capacitance < 0.1 * ELECTRODE_CAPACITANCE_F:
-        warn(("tail_capacitance_small", f"The low-frequency branch has only {capacitance:.1e} F, too little for an "
-              "electrode: it may be an arc that the window cuts off. Measure to lower frequency."))
+        fit.warn(
+            "tail_capacitance_small",
+            f"The low-frequency branch has only {capacitance:.1e} F, too little for an "
+            "electrode: it may be an arc that the window cuts off. Measure to lower frequency.",
+        )
     if circuit.arc_count:
         tau = theta[circuit.first_arc_index + 3 * (circuit.arc_count - 1) + 1]
         knee = log_knee_tau(circuit, theta, fit.model.grid.tail_omega)
         if tau > knee - math.log(2.0 * KNEE_MARGIN):
-            warn(("arc_overlaps_electrode_tail", "The last arc runs into the electrode's tail; its resistance depends "
-                  "on the shape assumed for both."))
+            fit.warn(
+                "arc_overlaps_electrode_tail",
+                "The last arc runs into the electrode's tail; its resistance depends on the shape assumed for both.",
+            )

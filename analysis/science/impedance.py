@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.science.base import AnalysisError
-from analysis.science.circuit import CIRCUITS, Grid, Model
+from analysis.science.circuit import CIRCUITS, Grid, Model, circuit_letter
 from analysis.science.fitted import Fit, Parameter, build, covariance, relative_residuals
 from analysis.science.kramers_kronig import lag_one
-from analysis.science.refine import LOOSE, MEDIUM, Limits, Optimum, refine, refine_inside
+from analysis.science.refine import LOOSE, MEDIUM, Limits, Optimum, refine_inside
 from analysis.science.spectrum import Spectrum, prepare
 from analysis.science.starts import KNEE_MARGIN, Scan
 
@@ -33,6 +33,7 @@ FEW_DECADES = 3.0
 NOISE_FLOOR = 1.0e-7  # relative; below it spectra are computed, not measured
 HOPELESS = 15.0  # a rough fit whose BIC is this much worse than the best cannot become the choice
 SAME_MINIMUM = 1.0e-3  # relative difference of squares below which two starts have found the same
+GOOD_ENOUGH = 1.0e-3  # rms, the accuracy of good instruments: below, nothing richer than D is sought
 # Lag-1 autocorrelation of residuals. Of noise it is about -0.1 ± 0.1, for the fitted parameters take up some of it:
 WHITE = -0.1  # below, two arcs are not tried after one
 CORRELATED = 0.0  # above, circuit E is tried
@@ -53,8 +54,8 @@ def fit_spectrum(
         Frequency, in any order. [Hz]
     z_ohm : complex array, shape (n_rows,)
         Impedance, capacitive Z'' negative. [Ω]
-    circuit : {'A', 'B', 'C', 'D', 'E', 'F'}, optional
-        Force this circuit.
+    circuit : str, optional
+        Force this circuit: a letter from A to F, or its text such as ``R0-(R1Q1)-Q2``.
     fit_range_Hz : (low, high), optional
         Frequencies to use. [Hz]
     masked : collection of int
@@ -77,21 +78,23 @@ def fit_spectrum(
     return fit_prepared(prepare(frequency_Hz, z_ohm, fit_range_Hz, masked), circuit)
 
 
-def fit_prepared(spectrum: Spectrum, circuit: str | None = None) -> Fit:
-    """`fit_spectrum` of a spectrum that has been cleaned already."""
-    if circuit is not None and circuit not in CIRCUITS:
-        raise AnalysisError(f"Circuit “{circuit}” is not known. Choose one of {', '.join(CIRCUITS)}.")
+def fit_prepared(spectrum: Spectrum, circuit: str | None = None, candidates: Sequence[str] | None = None) -> Fit:
+    """`fit_spectrum` of a cleaned spectrum; `candidates` replaces the circuits to choose among."""
+    letter = circuit_letter(circuit) if circuit is not None else None
+    if circuit is not None and letter is None:
+        known = ", ".join(f"{name} ({known.text})" for name, known in CIRCUITS.items())
+        raise AnalysisError(f"Circuit “{circuit}” is not known. Choose one of {known}.")
     warnings = list(spectrum.warnings)
     weights = 1.0 / np.abs(spectrum.z_ohm)
     grid = Grid.of(spectrum.frequency_Hz, spectrum.z_ohm)
-    letters = [circuit] if circuit is not None else _candidates(spectrum, warnings)
+    letters = [letter] if letter is not None else list(candidates or _candidates(spectrum, warnings))
     search = _Search(spectrum, grid, weights)
     with np.errstate(all="ignore"):
-        best = search.run(letters)
+        best = search.run(letters, may_add=letter is None and candidates is None and len(letters) > 1)
         if best is None:
             raise AnalysisError("No circuit could be fitted to this spectrum. Choose a smaller fit range or a circuit.")
-        best = refine(best.model, spectrum.z_ohm, weights, best.theta, best.is_free)
-        best = _drop_inductance(best, spectrum.z_ohm, weights)
+        best = refine_inside(best.model, spectrum.z_ohm, weights, best.theta, search.limits, is_free=best.is_free)
+        best = _drop_inductance(best, spectrum.z_ohm, weights, search.limits)
     return build(best, search.bic, spectrum, weights, warnings)
 
 
@@ -107,7 +110,8 @@ def _candidates(spectrum: Spectrum, warnings: list[tuple[str, str]]) -> list[str
         found = f"{count} points found, a choice of circuits needs at least {FEW_POINTS}"
     else:
         found = f"The spectrum covers {decades:.1f} decades of frequency, a choice of circuits needs 3"
-    warnings.append(("few_points", f"{found}. Only resistor and electrode (circuit A) were fitted. Measure more points."))
+    advice = "Only resistor and electrode (circuit A) were fitted. Measure more points."
+    warnings.append(("few_points", f"{found}. {advice}"))
     return ["A"]
 
 
@@ -126,15 +130,20 @@ class _Search:
             knee_margin=KNEE_MARGIN,
         )
 
-    def run(self, letters: Sequence[str]) -> Optimum | None:
+    def run(self, letters: Sequence[str], may_add: bool) -> Optimum | None:
         """Try circuits from simple to rich, and stop where the residuals are noise already."""
         for letter in letters:
-            if letter == "C" and self._best_correlation() < WHITE:
+            if letter == "C" and may_add and self._best_correlation() < WHITE:
                 break
             self.try_circuit(letter)
-        if len(letters) > 1 and self._best_correlation() > CORRELATED:
+        if may_add and self._best_correlation() > CORRELATED and self._best_rms() > GOOD_ENOUGH:
             self.try_richer()
         return self.best()
+
+    def _best_rms(self) -> float:
+        """Relative rms of the best so far."""
+        best = self.best()
+        return math.inf if best is None else math.sqrt(best.rss / self.z_ohm.size)
 
     def _best_correlation(self) -> float:
         """Lag-1 autocorrelation of the residuals of the best so far: near 0 for noise, near 1 for a wrong circuit."""
@@ -150,7 +159,9 @@ class _Search:
             if not np.isfinite(start).all():
                 continue
             found = refine_inside(model, self.z_ohm, self.weights, start, self.limits, LOOSE, 40)
-            if circuit.arc_count < 2 and any(abs(found.rss - earlier.rss) < SAME_MINIMUM * earlier.rss for earlier in rough):
+            if circuit.arc_count < 2 and any(
+                abs(found.rss - earlier.rss) < SAME_MINIMUM * earlier.rss for earlier in rough
+            ):
                 break  # two starts agree: another one would only repeat them
             if np.isfinite(found.rss):
                 rough.append(found)
@@ -164,7 +175,8 @@ class _Search:
             # A rough fit may have touched a bound on its way only: let go of it once.
             again = refine_inside(model, self.z_ohm, self.weights, best.theta, self.limits, MEDIUM, 100)
             best = min(best, again, key=lambda optimum: optimum.rss)
-        self._keep(letter, refine(model, self.z_ohm, self.weights, best.theta, best.is_free, MEDIUM, 100))
+        polished = refine_inside(model, self.z_ohm, self.weights, best.theta, self.limits, MEDIUM, 100, best.is_free)
+        self._keep(letter, polished)
 
     def _keep(self, letter: str, optimum: Optimum) -> None:
         """Remember an optimum of a circuit if it is the best so far."""
@@ -174,7 +186,9 @@ class _Search:
             self.bic[letter] = _bic(optimum)
 
     def try_richer(self) -> None:
-        """Fit E; where its resistor vanishes, it was a C that the starts of C had missed."""
+        """Fit E, or F without a tail; where E's resistor vanishes, it was a C that the starts of C had missed."""
+        if "D" in self.optima and self._is_possible("D", self.optima["D"]):
+            self.try_circuit("F")
         self.try_circuit("E")
         richer = self.optima.get("E")
         if richer is not None and not richer.is_free[0]:
@@ -192,10 +206,10 @@ class _Search:
         return allowed[min(near, key=lambda letter: (len(CIRCUITS[letter].internal_names), self.bic[letter]))]
 
     def _is_possible(self, letter: str, optimum: Optimum) -> bool:
-        """A circuit without a tail is only believed where its slowest arc has closed inside the window."""
+        """Whether a circuit is believed: a tail must be seen; without one the slowest arc must close in the window."""
         circuit = CIRCUITS[letter]
-        if circuit.has_tail or len(self.optima) == 1:
-            return True
+        if circuit.has_tail:
+            return bool(optimum.is_free[circuit.tail_index])
         slowest = optimum.theta[circuit.first_arc_index + 3 * (circuit.arc_count - 1) + 1]
         return bool(slowest < -math.log(self.grid.omega.min()))
 
@@ -218,7 +232,7 @@ def _bic(optimum: Optimum) -> float:
     return count * math.log(variance) + optimum.theta.size * math.log(count)
 
 
-def _drop_inductance(optimum: Optimum, z_ohm: Complex, weights: Real) -> Optimum:
+def _drop_inductance(optimum: Optimum, z_ohm: Complex, weights: Real, limits: Limits) -> Optimum:
     """Refit without the inductance where it is smaller than twice its uncertainty."""
     circuit = optimum.model.circuit
     if not circuit.has_inductance:
@@ -227,7 +241,7 @@ def _drop_inductance(optimum: Optimum, z_ohm: Complex, weights: Real) -> Optimum
     if optimum.is_free[-1] and abs(optimum.theta[-1]) > 2.0 * math.sqrt(spread[-1, -1]):
         return optimum
     model = Model(circuit.without_inductance(), optimum.model.grid)
-    smaller = refine(model, z_ohm, weights, optimum.theta[:-1], optimum.is_free[:-1])
-    return smaller if smaller.is_converged else optimum
-
-
+    smaller = refine_inside(model, z_ohm, weights, optimum.theta[:-1], limits, is_free=optimum.is_free[:-1])
+    # Two standard deviations raise the squares by 4/(2 n_points); much more means another minimum.
+    is_same = smaller.rss <= optimum.rss * (1.0 + 4.0 / z_ohm.size) or smaller.rss < NOISE_FLOOR**2 * z_ohm.size
+    return smaller if smaller.is_converged and is_same else optimum

@@ -23,6 +23,7 @@ Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 MU_LIMIT = 0.85
+LOOK_AHEAD, STILL_FALLING = 4, 0.5  # mu alone may stop where four elements more would halve the squares
 FIRST_COUNT, LAST_COUNT = 3, 50
 PER_DECADE = 1.5  # fewer elements than this describe nothing, whatever mu says
 OUTLIER_SIGMA, OUTLIER_FRACTION = 6.0, 0.01
@@ -177,25 +178,37 @@ def _solve(spectrum: Spectrum) -> tuple[Real, Complex, int, float]:
     weights = np.repeat(1.0 / np.abs(z), 2)
     data = z.view(float) * weights
     key, window = spectrum.frequency_Hz.tobytes(), _window(spectrum)
-    last = max(min(LAST_COUNT, z.size - 4), FIRST_COUNT)
-    first = min(max(FIRST_COUNT, math.ceil(PER_DECADE * math.log10(window[0] / window[1]))), last)
-    for count in range(first, last + 1):
+
+    def solve(count: int) -> tuple[Real, float, float]:
         matrix = _columns(key, count, *window) * weights
         scale = 1.0 / np.sqrt(np.einsum("ij,ij->i", matrix, matrix))
         matrix *= scale[:, None]
         # The transpose is in Fortran order, so LAPACK works in place: QR, no copy, no singular values.
-        _, found, info = lapack.dgels(matrix.T, data, overwrite_a=True)
-        if info != 0:
-            break
+        _, found, _ = lapack.dgels(matrix.T, data, overwrite_a=True)
         solution = found[: count + 3] * scale
-        resistances = solution[3:]
-        positive = float(resistances[resistances >= 0.0].sum())
-        negative = float(-resistances[resistances < 0.0].sum())
-        mu = 1.0 - negative / positive if positive > 0.0 else -math.inf
+        # LAPACK leaves the part of the data that no column reaches in the remaining rows.
+        rest = found[count + 3 :]
+        return solution, _mu(solution[3:]), float(rest @ rest)
+
+    last = max(min(LAST_COUNT, z.size - 4), FIRST_COUNT)
+    count = min(max(FIRST_COUNT, math.ceil(PER_DECADE * math.log10(window[0] / window[1]))), last)
+    solution, mu, rss = solve(count)
+    while count < last:
         if mu < MU_LIMIT:
-            break
+            ahead = min(count + LOOK_AHEAD, last)
+            if solve(ahead)[2] > STILL_FALLING * rss:
+                break
+        count += 1
+        solution, mu, rss = solve(count)
     model = (solution @ _columns(key, count, *window)).view(complex)
     return solution, (model - z) / np.abs(z), count, mu
+
+
+def _mu(resistances: Real) -> float:
+    """1 − Σ|R<0|/ΣR≥0; falls when elements begin to fit noise."""
+    positive = float(resistances[resistances >= 0.0].sum())
+    negative = float(-resistances[resistances < 0.0].sum())
+    return 1.0 - negative / positive if positive > 0.0 else -math.inf
 
 
 def _isolated_outlier(residuals: Complex) -> int | None:

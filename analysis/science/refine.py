@@ -16,6 +16,7 @@ Complex = NDArray[np.complex128]
 
 ARC_EXPONENT_RANGE = (0.5, 1.0)
 TAIL_EXPONENT_RANGE = (0.3, 1.0)
+SMALLEST_TAIL = 0.01  # of the largest resistance, at the lowest frequency; a smaller tail is none
 LOOSE, MEDIUM, TIGHT = 1.0e-3, 1.0e-5, 1.0e-10  # relative change of the squares at which to stop
 
 
@@ -71,8 +72,15 @@ class _Problem:
         return (derivative if self.all_free else derivative[self.free]).view(float)
 
 
-def refine(model: Model, z_ohm: Complex, weights: Real, theta: Real, is_free: NDArray[np.bool_] | None = None,
-           tolerance: float = TIGHT, max_calls: int = 200) -> Optimum:
+def refine(
+    model: Model,
+    z_ohm: Complex,
+    weights: Real,
+    theta: Real,
+    is_free: NDArray[np.bool_] | None = None,
+    tolerance: float = TIGHT,
+    max_calls: int = 200,
+) -> Optimum:
     """Levenberg-Marquardt (MINPACK lmder) from one start, bounds not looked at.
 
     Parameters
@@ -94,8 +102,15 @@ def refine(model: Model, z_ohm: Complex, weights: Real, theta: Real, is_free: ND
     free = np.ones(theta.size, dtype=bool) if is_free is None else is_free
     problem = _Problem(model, z_ohm, weights, theta, free)
     found: Any = leastsq(
-        problem.residuals, theta[free], Dfun=problem.jacobian, col_deriv=True, full_output=True,
-        ftol=tolerance, xtol=1e-3 * tolerance, gtol=0.0, maxfev=max_calls,
+        problem.residuals,
+        theta[free],
+        Dfun=problem.jacobian,
+        col_deriv=True,
+        full_output=True,
+        ftol=tolerance,
+        xtol=1e-3 * tolerance,
+        gtol=0.0,
+        maxfev=max_calls,
     )
     solution = theta.copy()
     solution[free] = found[0]
@@ -141,7 +156,9 @@ def bounds(circuit: Circuit, theta: Real, limits: Limits, tail_omega: float) -> 
     tau_high = limits.log_tau_high
     if circuit.has_tail:
         tau_high = min(tau_high, log_knee_tau(circuit, theta, tail_omega) - np.log(limits.knee_margin))
-        low[circuit.tail_index + 1], high[circuit.tail_index + 1] = TAIL_EXPONENT_RANGE
+        at = circuit.tail_index
+        low[at], high[at] = largest + np.log(SMALLEST_TAIL), largest + 30.0
+        low[at + 1], high[at + 1] = TAIL_EXPONENT_RANGE
     for k in range(circuit.arc_count):
         at = circuit.first_arc_index + 3 * k
         low[at + 1], high[at + 1] = limits.log_tau_low, max(tau_high, limits.log_tau_low + 0.1)
@@ -151,14 +168,22 @@ def bounds(circuit: Circuit, theta: Real, limits: Limits, tail_omega: float) -> 
     return low, high
 
 
-def refine_inside(model: Model, z_ohm: Complex, weights: Real, theta: Real, limits: Limits,
-                  tolerance: float = TIGHT, max_calls: int = 200) -> Optimum:
+def refine_inside(
+    model: Model,
+    z_ohm: Complex,
+    weights: Real,
+    theta: Real,
+    limits: Limits,
+    tolerance: float = TIGHT,
+    max_calls: int = 200,
+    is_free: NDArray[np.bool_] | None = None,
+) -> Optimum:
     """`refine`, then fix on its bound whatever left the box, and refine the rest (active set).
 
     MINPACK without bounds is several times faster than any bounded solver, and most optima lie inside.
     """
     circuit, tail_omega = model.circuit, model.grid.tail_omega
-    optimum = refine(model, z_ohm, weights, theta, tolerance=tolerance, max_calls=max_calls)
+    optimum = refine(model, z_ohm, weights, theta, is_free, tolerance, max_calls)
     for _ in range(2 if tolerance >= LOOSE else 4):
         low, high = bounds(circuit, optimum.theta, limits, tail_omega)
         outside = optimum.is_free & ((optimum.theta < low) | (optimum.theta > high))

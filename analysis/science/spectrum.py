@@ -39,6 +39,10 @@ class Spectrum:
     is_flipped: bool = False
     warnings: list[tuple[str, str]] = field(default_factory=list)
 
+    def warn(self, code: str, sentence: str) -> None:
+        """Say something that bends no number."""
+        self.warnings.append((code, sentence))
+
     def without(self, rows: Collection[int]) -> Spectrum:
         """The spectrum without some rows of the recording."""
         keep = ~np.isin(self.rows, list(rows))
@@ -77,27 +81,24 @@ def prepare(
     """
     frequency = np.asarray(frequency_Hz, dtype=float).ravel()
     z = np.asarray(z_ohm, dtype=complex).ravel()
-    warnings: list[tuple[str, str]] = []
     is_number = np.isfinite(frequency) & np.isfinite(z) & (frequency > 0.0)
-    count = int((~is_number).sum())
-    if count:
-        warnings.append(("not_a_number", f"{_points(count)} without a number or with frequency 0 left out."))
     is_positive = is_number & (z.real > 0.0)
-    count = int((is_number & ~is_positive).sum())
-    if count:
-        warnings.append(("real_part_not_positive", f"{_points(count)} with zero or negative Z′ left out."))
     use = is_positive & _in_range(frequency, fit_range_Hz)
-    if len(masked):
-        use[[row for row in masked if 0 <= row < use.size]] = False
+    use[[int(row) for row in masked if 0 <= int(row) < use.size]] = False
     rows = np.flatnonzero(use)
     if rows.size < MINIMUM_POINTS:
-        points = "1 point" if rows.size == 1 else f"{rows.size} points"
-        raise AnalysisError(f"{points} found, a fit needs at least {MINIMUM_POINTS}.")
+        raise AnalysisError(f"{_points(rows.size)} found, a fit needs at least {MINIMUM_POINTS}.")
     rows = rows[np.argsort(-frequency[rows], kind="stable")]
-    spectrum = Spectrum(frequency[rows], z[rows], rows, warnings=warnings)
+    spectrum = Spectrum(frequency[rows], z[rows], rows)
+    if not is_number.all():
+        count = int((~is_number).sum())
+        spectrum.warn("not_a_number", f"{_points(count)} without a number or with frequency 0 left out.")
+    if (is_number & ~is_positive).any():
+        count = int((is_number & ~is_positive).sum())
+        spectrum.warn("real_part_not_positive", f"{_points(count)} with zero or negative Z′ left out.")
     repeated = int((np.diff(spectrum.frequency_Hz) == 0.0).sum())
     if repeated:
-        warnings.append(("repeated_frequency", f"{repeated} frequencies were measured more than once; all are used."))
+        spectrum.warn("repeated_frequency", f"{repeated} frequencies were measured more than once; all are used.")
     _turn_if_mirrored(spectrum)
     return spectrum
 
@@ -132,8 +133,8 @@ def _turn_if_mirrored(spectrum: Spectrum) -> None:
         return
     spectrum.z_ohm = z.conj()
     spectrum.is_flipped = True
-    spectrum.warnings.append((
+    spectrum.warn(
         "sign_flipped",
         "Z″ is positive where |Z| rises to low frequency: the file holds −Z″. The sign was turned. "
         "Check the export settings.",
-    ))
+    )

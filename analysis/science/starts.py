@@ -44,11 +44,12 @@ def _basis(omega_bytes: bytes) -> _Basis:
     omega = np.frombuffer(omega_bytes)
     low, high = float(omega.min()), float(omega.max())
     taus: Real = np.geomspace(1.0 / (8.0 * high), 1.0 / low, TAU_COUNT)
-    log_j_omega = np.log(omega) + 0.5j * np.pi
+    log_j_omega: Complex = np.asarray(np.log(omega) + 0.5j * np.pi, dtype=complex)
     powers = np.array(ARC_EXPONENTS)[None, :, None] * (np.log(taus)[:, None, None] + log_j_omega)
-    arcs = (1.0 / (1.0 + np.exp(powers))).reshape(-1, omega.size)
+    arcs: Complex = np.asarray(1.0 / (1.0 + np.exp(powers)), dtype=complex).reshape(-1, omega.size)
     tails: Complex = np.exp(-np.array(TAIL_EXPONENTS)[:, None] * (log_j_omega - np.log(low)))
-    return _Basis(taus, arcs, tails, 1j * omega / high)
+    inductive: Complex = np.asarray(1j * omega / high, dtype=complex)
+    return _Basis(taus, arcs, tails, inductive)
 
 
 def solve_symmetric(matrix: Sequence[Sequence[Any]], right: Sequence[Any]) -> list[Any]:
@@ -220,8 +221,15 @@ class Scan:
         rss = np.where(valid, rss, np.inf)
         return self._best_pairs(circuit, rss, solution, tail, (a, b), limit)
 
-    def _best_pairs(self, circuit: Circuit, rss: Real, solution: list[Any], tail: Real,
-                    arcs: tuple[NDArray[np.intp], NDArray[np.intp]], limit: int) -> list[Real]:
+    def _best_pairs(
+        self,
+        circuit: Circuit,
+        rss: Real,
+        solution: list[Any],
+        tail: Real,
+        arcs: tuple[NDArray[np.intp], NDArray[np.intp]],
+        limit: int,
+    ) -> list[Real]:
         """The best pairs of time constants, no two of them neighbours on the grid.
 
         The last one is the best among pairs whose faster arc lies near the end of the window, where the bulk is: on a
@@ -250,10 +258,19 @@ class Scan:
     def _knee_tau(self, resistance: Real, tail: Real) -> Real:
         """1/ω at which the tail's magnitude equals the resistance before it. [s]"""
         ratio = np.maximum(resistance, 1e-300) / np.maximum(tail, 1e-300)
-        return np.asarray(np.exp(np.log(ratio) / np.array(TAIL_EXPONENTS)) / self.grid.tail_omega)
+        return np.asarray(
+            np.exp(np.clip(np.log(ratio) / np.array(TAIL_EXPONENTS), -300.0, 300.0)) / self.grid.tail_omega
+        )
 
-    def _vector(self, circuit: Circuit, inductive: float, resistor: float,
-                arcs: list[tuple[float, float, float]], tail: float, tail_exponent: float) -> Real:
+    def _vector(
+        self,
+        circuit: Circuit,
+        inductive: float,
+        resistor: float,
+        arcs: list[tuple[float, float, float]],
+        tail: float,
+        tail_exponent: float,
+    ) -> Real:
         """The internal parameter vector of one grid point."""
         values: list[float] = []
         if circuit.has_resistor:

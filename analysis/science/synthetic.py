@@ -44,8 +44,14 @@ def with_noise(z_ohm: Complex, noise_fraction: float, rng: np.random.Generator) 
     return z_ohm * (1.0 + 0.0j) + noise_fraction * np.abs(z_ohm) * errors
 
 
-def total_resistance_ohm(*, total_conductivity_25degC_S_cm: float, activation_energy_eV: float, thickness_um: float,
-                         electrode_area_cm2: float, temperature_degC: float) -> float:
+def total_resistance_ohm(
+    *,
+    total_conductivity_25degC_S_cm: float,
+    activation_energy_eV: float,
+    thickness_um: float,
+    electrode_area_cm2: float,
+    temperature_degC: float,
+) -> float:
     """True total resistance of a synthetic pellet: σT = A exp(−E_a/kT) exactly. [Ω]
 
     Parameters
@@ -93,7 +99,7 @@ def blocking_cell_spectrum(
         Proportional noise on either part.
     rng : numpy.random.Generator
     bulk_fraction : float
-        Share of the bulk in the total resistance, the same at every temperature, so that the total is exactly Arrhenius.
+        Share of the bulk in the total resistance, the same at every temperature: the total is exactly Arrhenius.
     relative_permittivity : float
         Of the bulk; with the geometry it places the bulk arc (some tens of MHz for LAGP at 25 °C).
     boundary_capacitance_F, boundary_exponent : float
@@ -110,8 +116,11 @@ def blocking_cell_spectrum(
     """
     frequency = np.asarray(frequency_Hz, dtype=float)
     total = total_resistance_ohm(
-        total_conductivity_25degC_S_cm=total_conductivity_25degC_S_cm, activation_energy_eV=activation_energy_eV,
-        thickness_um=thickness_um, electrode_area_cm2=electrode_area_cm2, temperature_degC=temperature_degC,
+        total_conductivity_25degC_S_cm=total_conductivity_25degC_S_cm,
+        activation_energy_eV=activation_energy_eV,
+        thickness_um=thickness_um,
+        electrode_area_cm2=electrode_area_cm2,
+        temperature_degC=temperature_degC,
     )
     bulk, boundary = bulk_fraction * total, (1.0 - bulk_fraction) * total
     bulk_capacitance = VACUUM_PERMITTIVITY_F_CM * relative_permittivity * electrode_area_cm2 / (thickness_um * 1.0e-4)
@@ -185,8 +194,12 @@ class RandomSpectrum:
 FAMILIES = ("resistor_arc", "two_arcs")
 
 
-def random_spectrum(rng: np.random.Generator, family: str | None = None, noise_fraction: float = 0.005,
-                    families: Sequence[str] = FAMILIES) -> RandomSpectrum:
+def random_spectrum(
+    rng: np.random.Generator,
+    family: str | None = None,
+    noise_fraction: float = 0.005,
+    families: Sequence[str] = FAMILIES,
+) -> RandomSpectrum:
     """SYNTHETIC spectrum with random parameters: one or two arcs, lead inductance, blocking tail.
 
     Parameters

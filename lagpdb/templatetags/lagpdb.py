@@ -67,7 +67,7 @@ _STATES = {
 }
 
 
-# --- Icons, navigation, states ------------------------------------------------------------------------------------------
+# --- Icons, navigation, states ----------------------------------------------------------------------------------------
 @register.simple_tag
 def icon(name: str, size: str = "") -> SafeString:
     """An icon of templates/_icons.html; words stand beside it, so it is hidden from screen readers."""
@@ -119,7 +119,7 @@ def synthetic_tag(record: Any) -> SafeString:
     return format_html('<span class="tag synthetic">{}</span>', "reference set, synthetic")
 
 
-# --- Codes ----------------------------------------------------------------------------------------------------------------
+# --- Codes ------------------------------------------------------------------------------------------------------------
 @register.filter
 def code_link(record: Any) -> SafeString | str:
     """The code of a record as a link to its page; plain where it has none."""
@@ -142,7 +142,7 @@ def _linked(code: str, page: str) -> SafeString:
         return format_html('<span class="code">{}</span>', code)
 
 
-# --- Values ---------------------------------------------------------------------------------------------------------------
+# --- Values -----------------------------------------------------------------------------------------------------------
 @register.filter
 def value_text(result: Any) -> str:
     """A result with its uncertainty, limit and unit: '(2.49 ± 0.03) × 10⁻⁴ S cm⁻¹'."""
@@ -203,7 +203,7 @@ def at(mapping: Any, key: Any) -> Any:
     return mapping.get(key) if hasattr(mapping, "get") else None
 
 
-# --- Quantities -------------------------------------------------------------------------------------------------------------
+# --- Quantities -------------------------------------------------------------------------------------------------------
 def _definition(slug: str) -> Any:
     from analysis.science.quantities import QUANTITIES
 
@@ -236,3 +236,9 @@ def symbol_markup(text: str) -> SafeString:
         position = match.end()
     parts.append(format_html("{}", str(text)[position:]))
     return mark_safe("".join(parts))  # noqa: S308 - every part is escaped above
+
+
+@register.simple_tag
+def number(value: Any, uncertainty: float | None = None, unit: str = "") -> str:
+    """A number whose unit is a symbol of its own, such as a fitted parameter in S sⁿ."""
+    return units.format_value(value, uncertainty, "=", unit or "") if isinstance(value, int | float) else str(value)

@@ -28,6 +28,8 @@ LOOP = "loop_number"
 
 CANONICAL = (FREQUENCY, Z_REAL, Z_IMAG, Z_MODULUS, PHASE, TIME, POTENTIAL, CURRENT, TEMPERATURE, LOOP)
 
+MAX_COLUMNS = 512
+
 # What people read in a sentence about the column.
 LABELS = {
     FREQUENCY: "frequency", Z_REAL: "Z′", Z_IMAG: "Z″", Z_MODULUS: "|Z|", PHASE: "phase", TIME: "time",
@@ -220,7 +222,14 @@ def name_columns(headers: Sequence[str], units: Sequence[str] | None = None) -> 
     """The columns of a table by their headers; each name is unique.
 
     A second column of the same meaning keeps its own header, and so does a repeated unknown header, with a number.
+
+    Raises
+    ------
+    ReaderError
+        If there are more columns than any instrument writes.
     """
+    if len(headers) > MAX_COLUMNS:
+        raise ReaderError(f"The table has {len(headers)} columns; up to {MAX_COLUMNS} are read. Export fewer columns.")
     found: list[Column] = []
     taken: set[str] = set()
     for position, header in enumerate(headers):

@@ -64,8 +64,8 @@ def _tables(document: Document) -> list[tuple[str, int, int]]:
         elif line.strip() and not line[0].isspace() and found and found[-1][2] == len(document.lines):
             found[-1] = (*found[-1][:2], i)
     # A table that ends with the file has its end there; one followed by another table ends before it.
-    starts = [i for _, i, _ in found[1:]] + [len(document.lines)]
-    return [(name, i, min(stop, after)) for (name, i, stop), after in zip(found, starts, strict=True)]
+    starts = [*(i for _, i, _ in found[1:]), len(document.lines)]
+    return [(name, i, min(stop, after)) for (name, i, stop), after in zip(found, starts, strict=False)]
 
 
 def _head(document: Document) -> tuple[dict[str, Any], Warnings]:

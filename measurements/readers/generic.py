@@ -16,6 +16,7 @@ import numpy as np
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.columns import (
     FREQUENCY,
+    MAX_COLUMNS,
     Z_IMAG,
     Z_MODULUS,
     Z_REAL,
@@ -28,7 +29,16 @@ from measurements.readers.facts import header_facts
 from measurements.readers.signatures import refuse_binary
 from measurements.readers.spectrum import header_lines, recordings, restarts
 from measurements.readers.table import Table, read_table, split_names, unit_line
-from measurements.readers.text import Document, Layout, detect_layout, load, numeric_share, split_cells
+from measurements.readers.text import (
+    MAX_HEADER,
+    Document,
+    Layout,
+    detect_layout,
+    is_comment,
+    load,
+    numeric_share,
+    split_cells,
+)
 
 COMMENTS = ("#", "%", "!", "//")
 BARE = ("frequency", "Z'", "Z''")
@@ -77,7 +87,7 @@ class GenericReader(Reader):
         if names is not None:
             # There are names, and none of them is a frequency: this raises with the columns seen.
             impedance_columns(name_columns(names))
-        if width != len(BARE):
+        if width != len(BARE) or len(document.lines[first]) > MAX_HEADER:
             raise ReaderError(
                 f"No frequency column found: the table has {width} columns without names. "
                 "Write names into the first line, for example frequency_Hz, z_real_ohm, z_imag_ohm.",
@@ -99,13 +109,13 @@ def _without_mark(line: str) -> str:
 
 def _is_heading(line: str) -> bool:
     """Whether a line names a frequency and an impedance column."""
-    if not 5 <= len(line) <= 65_536 or _DATA.match(line):
+    if not 5 <= len(line) <= MAX_HEADER or _DATA.match(line):
         return False
     text = _without_mark(line).strip().lstrip("\ufeff")
     ways = [split_cells(text, mark) for mark in ("\t", ";", ",") if mark in text]
     for cells in (*ways, text.split("  "), text.split()):
-        if 2 < len(cells) <= 512:
-            names = {identify(cell).name for cell in cells}
+        if len(cells) > 2:
+            names = {identify(cell).name for cell in cells[:MAX_COLUMNS]}
             if FREQUENCY in names and names & {Z_REAL, Z_IMAG, Z_MODULUS}:
                 return True
     return False
@@ -119,12 +129,13 @@ def _segments(document: Document, heading: int, end: int) -> list[tuple[int, Tab
     ReaderError
         If a line without numbers stands within one sweep: rows may be lost there.
     """
-    rows = [i for i in range(heading + 1, end) if document.lines[i].strip() and not _is_comment(document.lines[i])]
-    layout = detect_layout([document.lines[i] for i in rows]) or Layout(None, ".")
-    texts = [i for i in rows if numeric_share(document.lines[i], layout)[0] == 0 and _WORD.search(document.lines[i])]
+    lines = document.lines
+    rows = [i for i in range(heading + 1, end) if lines[i].strip() and not is_comment(lines[i], COMMENTS)]
+    layout = detect_layout([lines[i] for i in rows]) or Layout(None, ".")
+    texts = _texts(lines, rows, layout)
     units: list[str] | None = None
     if texts and rows[0] == texts[0] and len(rows) > 1:
-        units = unit_line(document.lines[rows[0]], document.lines[heading])
+        units = unit_line(lines[rows[0]], lines[heading])
         if units is not None:
             del texts[0], rows[0]
     starts = [i + 1 for i in (heading if units is None else rows[0] - 1, *texts)]
@@ -136,7 +147,7 @@ def _segments(document: Document, heading: int, end: int) -> list[tuple[int, Tab
             document, heading, first=start, stop=stop, units=units or (), separator=layout.separator, comments=COMMENTS
         )
         if found and not _restarts(found[-1][1], table):
-            text = short(document.lines[start - 1])
+            text = short(lines[start - 1])
             raise ReaderError(
                 f"Line {start} is not a row of the table: ‘{text}’. "
                 "Remove the line in the source, or export the file again.",
@@ -146,8 +157,23 @@ def _segments(document: Document, heading: int, end: int) -> list[tuple[int, Tab
     return found
 
 
-def _is_comment(line: str) -> bool:
-    return line.lstrip().startswith(COMMENTS) and not line.lstrip().startswith("#DIV")
+def _texts(lines: list[str], rows: list[int], layout: Layout) -> list[int]:
+    """Which of the rows are lines of text.
+
+    A line as wide as the table, or one that starts with a digit, is a bad row ("1,5;2,5;-3,5" among decimal points):
+    it must be refused, not taken for a footer and lost.
+    """
+    shares = [numeric_share(lines[i], layout) for i in rows]
+    first = next((k for k, (numbers, _) in enumerate(shares) if numbers > 1), len(rows))
+    width = shares[first][1] if first < len(rows) else 0
+    return [
+        i
+        for k, (i, (numbers, cells)) in enumerate(zip(rows, shares, strict=True))
+        if numbers == 0
+        and _WORD.search(lines[i])
+        and not _DATA.match(lines[i])
+        and (k < first or layout.separator is None or cells != width)
+    ]
 
 
 def _restarts(before: Table, after: Table) -> bool:
@@ -160,7 +186,11 @@ def _restarts(before: Table, after: Table) -> bool:
 
 def _first_row(document: Document) -> tuple[int, Layout]:
     """The first line of the first table of numbers, and how it is written."""
-    lines = [(i, line) for i, line in enumerate(document.lines[:_SEARCHED]) if line.strip() and not _is_comment(line)]
+    lines = [
+        (i, line)
+        for i, line in enumerate(document.lines[:_SEARCHED])
+        if line.strip() and not is_comment(line, COMMENTS)
+    ]
     for (i, line), (_, following) in zip(lines, lines[1:] + lines[-1:], strict=True):
         layout = detect_layout([line, following]) if _DATA.match(line) else None
         if layout is None:

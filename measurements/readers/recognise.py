@@ -34,7 +34,7 @@ def recognise(path: Path, name: str) -> Reader:
         If no reader knows the file, or several do.
     """
     peek = Peek(path, name)
-    if not peek.head:
+    if not peek.head.strip(b"\r\n\t \x1a"):
         raise ReaderError("The file is empty. Export it again, then upload that.")
     specific = [reader for reader in readers().values() if not reader.is_generic and reader.recognises(peek)]
     if len(specific) == 1:

@@ -115,8 +115,8 @@ def _table_recordings(table: Table, facts: dict[str, Any], whole: Warnings) -> l
     warnings = list(whole)
     if is_dc.any():
         count = int(is_dc.sum())
-        what = "row has" if count == 1 else "rows have"
-        warnings.append(("dc_rows", f"{count} {what} no frequency above 0 Hz (direct current) and left the spectrum."))
+        left = "row was left" if count == 1 else "rows were left"
+        warnings.append(("dc_rows", f"{count} {left} out: no frequency above 0 Hz, so direct current."))
     kept: Positions = np.flatnonzero(~is_dc)
     found = []
     for rows in _spectra(values, kept):

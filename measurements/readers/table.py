@@ -13,11 +13,11 @@ import numpy.typing as npt
 from measurements.readers.base import ReaderError
 from measurements.readers.columns import FREQUENCY, Column, impedance_columns, name_columns, plain, short, unit_factor
 from measurements.readers.text import (
-    MAX_COLUMNS,
     MAX_HEADER,
     Document,
     Layout,
     detect_layout,
+    is_comment,
     numeric_share,
     split_cells,
 )
@@ -98,7 +98,7 @@ def read_table(
         (number, line)
         for number, line in enumerate(document.lines[start:end], start + 1)
         # Spreadsheets export empty rows as ";;;;".
-        if line.strip(" \t;,\x0c\x1a") and not (comments and line.lstrip().startswith(comments))
+        if line.strip(" \t;,\x0c\x1a") and not is_comment(line, comments)
     ]
     heading = document.lines[header] if 0 <= header < len(document.lines) else ""
     is_long = names is None and len(heading) > MAX_HEADER
@@ -106,12 +106,11 @@ def read_table(
     if rows and units is None and names is None:
         units = unit_line(rows[0][1], heading)
         rows = rows[1:] if units is not None else rows
+    _refuse(not rows, "The file has column names, but no row of numbers. Export it again with the data.", header)
     layout = _layout([line for _, line in rows], separator)
-    wanted = list(names) if names is not None else split_names(heading, layout, rows[0][1] if rows else "")
-    _refuse(len(wanted) > MAX_COLUMNS, f"The table has {len(wanted)} columns; {MAX_COLUMNS} are read.", header)
+    wanted = list(names) if names is not None else split_names(heading, layout, rows[0][1])
     columns = name_columns(wanted, units)
     needed = impedance_columns(columns)
-    _refuse(not rows, "The file has column names, but no row of numbers. Export it again with the data.", header)
     is_last = not any(line.strip() for line in document.lines[end:])
     return _Rows(rows, columns, needed, layout, is_last, document.ends_with_newline).parse()
 
@@ -126,7 +125,7 @@ def split_names(heading: str, layout: Layout, row: str) -> list[str]:
 
     Headings may hold one tab more at the end (EC-Lab), two tabs between names (analysers), or blanks inside names.
     """
-    width = len(_trimmed(split_cells(row, layout.separator))) if row else 0
+    width = len(_trimmed(split_cells(row, layout.separator)))
     ways = [split_cells(heading, layout.separator)]
     if layout.separator is None:
         ways = [re.split(r"\s{2,}|\t", heading.strip()), re.findall(r"\S+(?:\s*[\[(][^\])]*[\])])?", heading), ways[0]]
@@ -165,8 +164,8 @@ def _is_unit(text: str) -> bool:
 def _layout(rows: list[str], separator: str | bool | None) -> Layout:
     if isinstance(separator, bool):
         return detect_layout(rows) or Layout("\t" if rows and "\t" in rows[0] else None, ".")
-    sample = [row for row in rows[:: max(1, len(rows) // 12)] if "," in row]
-    if not sample or separator == ",":
+    sample = rows[:: max(1, len(rows) // 12)]
+    if separator == "," or not any("," in row for row in sample):
         return Layout(separator, ".")
     shares = {sign: sum(numeric_share(row, Layout(separator, sign))[0] for row in sample) for sign in (".", ",")}
     return Layout(separator, "," if shares[","] > shares["."] else ".")

@@ -18,7 +18,6 @@ from measurements.readers.signatures import refuse_binary
 
 MAX_TEXT_BYTES = 200_000_000
 MAX_LINE = 1_000_000  # characters
-MAX_COLUMNS = 512
 MAX_HEADER = 65_536  # characters of one line of column names
 
 _SIGNATURES = (
@@ -26,15 +25,16 @@ _SIGNATURES = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Words of the Chinese exports of testers and potentiostats.
+# Words of the Chinese exports of testers and potentiostats, and letters whose two bytes are "¦¸", "¡ã", "¡æ" in cp1252.
 _CHINESE = ("记录", "测试", "时间", "电流", "电压", "容量", "循环", "工步", "频率", "阻抗", "实部", "虚部", "温度",
-            "序号", "相位", "状态", "步骤", "能量", "样品")  # fmt: skip
+            "序号", "相位", "状态", "步骤", "能量", "样品", "Ω", "°", "℃")  # fmt: skip
 # Two common characters in a row (GB 2312 level 1): four such bytes do not follow each other in cp1252 text.
 _TWO_CHARACTERS = re.compile(rb"[\xb0-\xd7][\xa1-\xfe][\xb0-\xd7][\xa1-\xfe]")
 _NUMBER = {
     ".": re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?nan|[+-]?inf", re.IGNORECASE),
     ",": re.compile(r"[+-]?(?:\d+,?\d*|,\d+)(?:[eE][+-]?\d+)?|[+-]?nan|[+-]?inf", re.IGNORECASE),
 }
+_SPREADSHEET_ERROR = re.compile(r"#(DIV/0|N/A|NV|VALUE|WERT|NUM|ZAHL|REF|BEZUG|NAME)")
 _SEPARATOR_WORDS = {"\t": "tab", ";": "semicolon", ",": "comma", ":": "colon", None: "blanks"}
 _CANDIDATES: tuple[tuple[str | None, str], ...] = (
     ("\t", "."), ("\t", ","), (";", "."), (";", ","), (",", "."), (None, "."), (None, ","), (":", "."), (":", ","),
@@ -123,6 +123,12 @@ def load(path: Path) -> Document:
                 line=number,
             )
     return Document(lines, text.endswith(("\n", "\r")))
+
+
+def is_comment(line: str, marks: tuple[str, ...]) -> bool:
+    """Whether a line starts with one of the marks; what spreadsheets print for an error is a value."""
+    text = line.lstrip()
+    return bool(marks) and text.startswith(marks) and not _SPREADSHEET_ERROR.match(text)
 
 
 def split_cells(line: str, separator: str | None) -> list[str]:

@@ -51,7 +51,8 @@ HEADERS = {
     "cycle number": ("loop_number", 1),
     "z cycle": ("loop_number", 1),
 }
-OTHERS = ["Re(M)", "Im(Y)/Ohm-1", "Re(Zce)/Ohm", "Phase(Zce)/deg", "Z2 Real", "I Range", "|Ewe|/V", "Corrected time (s)",
+OTHERS = ["Re(M)", "Im(Y)/Ohm-1", "Re(Zce)/Ohm", "Phase(Zce)/deg", "Z2 Real", "I Range", "|Ewe|/V",
+          "Corrected time (s)",
           "log(f)", "Index", "GD", "Cs/µF", "|Vac| (V)", "E Real", "Re(Permittivity)", "-", ""]  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def test_missing_column_lists_what_is_there() -> None:
     assert caught.value.sentence == (
         "No frequency column found. Columns seen: Time, Ewe. Choose which column is the frequency."
     )
-    with pytest.raises(ReaderError, match="^No Z″ column found"):
+    with pytest.raises(ReaderError, match=r"^No Z″ column found"):
         impedance_columns(name_columns(["freq/Hz", "Re(Z)/Ohm"]))
 
 

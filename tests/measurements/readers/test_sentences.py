@@ -36,8 +36,8 @@ def test_cut_off_row(tmp_path: Path) -> None:
     text = "\n".join(["", "", "", "", HEADING, *rows(), "74;0.05;9;8"])
     error = sentence(tmp_path, text)
     assert error.sentence == (
-        "Line 79 has 4 values, 6 are expected. The file ends in the middle of a row, so the export was probably cut off. "
-        "Export it again, or use the 73 good points (1 MHz to 0.063 Hz)."
+        "Line 79 has 4 values, 6 are expected. The file ends in the middle of a row, "
+        "so the export was probably cut off. Export it again, or use the 73 good points (1 MHz to 0.063 Hz)."
     )
     assert error.line == 79
 
@@ -68,7 +68,11 @@ def test_column_label_shows_the_sign(tmp_path: Path) -> None:
 
 
 def test_cut_in_the_middle_of_a_value(tmp_path: Path) -> None:
-    text = "freq/Hz\tZ'/Ohm\tZ''/Ohm\n" + "\n".join(f"{10.0**(5 - i / 4):.6g}\t100\t-5" for i in range(20)) + "\n1\t2\t-1.5E"
+    text = (
+        "freq/Hz\tZ'/Ohm\tZ''/Ohm\n"
+        + "\n".join(f"{10.0 ** (5 - i / 4):.6g}\t100\t-5" for i in range(20))
+        + "\n1\t2\t-1.5E"
+    )
     error = sentence(tmp_path, text)
     assert error.sentence.startswith("Line 22, column Z″: the file ends in the middle of the value ‘-1.5E’")
     assert "use the 20 good points (100 kHz to 1.8 Hz)" in error.sentence
@@ -114,10 +118,11 @@ LAND = bytes.fromhex("10110988") + bytes(60)
         (b"\r\n \r\n", "x.txt", "The file is empty."),
         (bytes(500), "x.txt", "The file holds only zero bytes, so the copy is damaged."),
         (b"Just some words about a cell.\nNothing else.\n", "x.txt", "No table of numbers found."),
-        (HEADING.encode(), "x.txt", "The file has column names, but no row of numbers."),
+        ((HEADING + "\r\n").encode(), "x.txt", "The file has column names, but no row of numbers."),
         (b"freq/Hz,Z'/Ohm,Z''/Ohm\n", "x.csv", "The file has column names, but no row of numbers."),
         (b"1" * 1_000_001, "x.txt", "Line 1 has 1000001 characters"),
-        (b"f,Z',Z''," + b"a," * 600 + b"\n" + b"1," * 603 + b"1\n", "x.csv", "The table has 603 columns; 512 are read."),
+        (b"f,Z',Z''," + b"a," * 600 + b"\n" + b"1," * 603 + b"1\n", "x.csv",
+         "The table has 603 columns; up to 512 are read."),
     ],
 )  # fmt: skip
 def test_what_is_no_table(tmp_path: Path, data: bytes, name: str, expected: str) -> None:
@@ -148,6 +153,22 @@ def test_stray_text_inside_a_sweep(tmp_path: Path) -> None:
     lines = ["f/Hz;Z'/Ohm;Z''/Ohm", *(";".join(row.split(";")[1:4]) for row in rows())]
     lines[30] = "lost line"
     assert sentence(tmp_path, "\n".join(lines)).sentence.startswith("Line 31 is not a row of the table: ‘lost line’.")
+
+
+def test_a_row_in_another_decimal_sign_is_no_footer(tmp_path: Path) -> None:
+    lines = ["f/Hz;Z'/Ohm;Z''/Ohm", *(";".join(row.split(";")[1:4]) for row in rows()), "1,5;2,5;-3,5"]
+    assert sentence(tmp_path, "\n".join(lines)).sentence.startswith("Line 75, column frequency: ‘1,5’ is not a number.")
+
+
+def test_text_below_the_table_is_a_footer(tmp_path: Path) -> None:
+    lines = ["f/Hz;Z'/Ohm;Z''/Ohm", *(";".join(row.split(";")[1:4]) for row in rows()), "", "End of measurement"]
+    assert len(read(tmp_path, "\n".join(lines))[0].frame) == 73
+
+
+def test_spreadsheet_error_in_the_first_column_is_no_comment(tmp_path: Path) -> None:
+    lines = ["f/Hz;Z'/Ohm;Z''/Ohm", *(";".join(row.split(";")[1:4]) for row in rows())]
+    lines[6] = "#DIV/0!;1;2"
+    assert sentence(tmp_path, "\n".join(lines)).sentence.startswith("Line 7, column frequency: ‘#DIV/0!’")
 
 
 def test_three_bare_columns_that_are_no_impedance(tmp_path: Path) -> None:

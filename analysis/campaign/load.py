@@ -1,0 +1,216 @@
+"""Load the reference campaign through the real upload path: records, files, and the wait for their results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Count, Q, Sum
+
+from analysis.campaign.plan import NOTE, TEMPERATURES_DEGC, PlannedCell
+from analysis.campaign.records import cells_of, make_records, reference_lot
+from analysis.campaign.writers import LAYOUTS
+from analysis.decisions import reanalyse
+from analysis.models import AnalysisRun
+from analysis.tasks import drain
+from lagpdb import ledger
+from measurements.ingest import fence, receive, try_again
+from measurements.models import Measurement, Upload, UploadFile
+from measurements.store import put_bytes
+from samples.models import Cell
+
+PATIENCE_S = 60.0
+POLL_S = 0.25
+AGAIN = "load_demo was called again"
+
+Say = Callable[[str], object]
+
+
+class CampaignError(Exception):
+    """The campaign could not be completed; the sentence says why and what to do."""
+
+
+class Stopped(CampaignError):
+    """Somebody asked to stop; calling again completes it."""
+
+
+@dataclass
+class Campaign:
+    """What is loaded.
+
+    Attributes
+    ----------
+    cells : list of (PlannedCell, Cell)
+    problems : list of str
+        A sentence per file or run that failed.
+    withdrawn : str
+        The sentence to show when the whole set lies in the trash.
+    """
+
+    cells: list[tuple[PlannedCell, Cell]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    withdrawn: str = ""
+
+
+def load(say: Say = lambda text: None, goes_on: Callable[[], bool] = lambda: True) -> Campaign:
+    """Load what is missing, and return when all runs are final.
+
+    Parameters
+    ----------
+    say : callable
+        Told in a line what happens.
+    goes_on : callable
+        Asked between two jobs; once it says no, `Stopped` is raised.
+
+    Raises
+    ------
+    CampaignError
+        Nothing moves any more.
+    """
+    lot = reference_lot()
+    is_new = lot is None
+    lot = lot or make_records()
+    if lot.is_withdrawn:
+        why = f"{lot.code}: {lot.withdrawn_reason}"
+        return Campaign(withdrawn=f"The reference set is in the trash ({why}). Restore it to see it again.")
+    campaign = Campaign(cells_of(lot))
+    if is_new:
+        say(f"{lot.code}: one pellet batch, {len(campaign.cells)} pellets with blocking cells, one sputter run.")
+    sent = 0
+    for planned, cell in campaign.cells:
+        if not goes_on():
+            raise _stopped()
+        sent += _send(planned, cell)
+    if sent:
+        say(f"{sent} instrument files uploaded; reading them and computing …")
+    else:
+        say(f"The reference set is there already ({lot.code}): no file was sent again.")
+        _try_failed_again(campaign)
+    try:
+        _wait(campaign, say, goes_on)
+    finally:
+        # The caller may live on for days without reading another file (`serve --demo`).
+        if not settings.REDIS_URL:
+            fence().stop()
+    campaign.problems = _problems(campaign)
+    return campaign
+
+
+def _stopped() -> Stopped:
+    return Stopped("Stopped on request. Nothing is lost: call load_demo again and it goes on from here.")
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+def _files(**of: Any) -> models.QuerySet[UploadFile]:
+    """The files that the campaign sent."""
+    return UploadFile.objects.filter(upload__is_synthetic=True, upload__notes=NOTE, **of)
+
+
+def _send(planned: PlannedCell, cell: Cell) -> int:
+    """Write and upload the files of a cell that were never sent; returns how many."""
+    folder = planned.folder_of(cell.code)
+    names = {planned.name_of(cell.code, celsius): celsius for celsius in TEMPERATURES_DEGC}
+    there = set(_files(folder=folder, name__in=names).values_list("name", flat=True))
+    missing = [name for name in names if name not in there]
+    if not missing:
+        return 0
+    files = [put_bytes(name, LAYOUTS[planned.layout].write(planned.sweep(names[name]))) for name in missing]
+    for file in files:
+        file.folder = folder
+    # The note is how these files are found again: it comes with them or not at all.
+    with transaction.atomic():
+        upload = receive(files, by=None, subject=cell if planned.is_chosen else None, is_synthetic=True)
+        Upload.objects.filter(pk=upload.pk).update(notes=NOTE)
+    return len(files)
+
+
+# -- waiting -----------------------------------------------------------------------------------------------------------
+def _own_measurements() -> models.QuerySet[Measurement]:
+    """The measurements that the campaign's files made, without those that a person withdrew."""
+    return Measurement.objects.live().filter(upload_files__in=_files())
+
+
+def _runs(campaign: Campaign) -> models.QuerySet[AnalysisRun]:
+    """The runs on the measurements of the campaign, and the combinations on its cells."""
+    cells = [cell.pk for _, cell in campaign.cells]
+    return AnalysisRun.objects.filter(Q(cell__in=cells) | Q(measurement__in=_own_measurements()))
+
+
+def _progress(campaign: Campaign) -> dict[str, Any]:
+    """How many files and runs are open, and numbers that change whenever something moves."""
+    files = _files().aggregate(
+        all=Count("pk"), begun=Sum("attempts"), open=Count("pk", filter=~Q(state__in=UploadFile.FINAL))
+    )
+    runs = _runs(campaign).aggregate(
+        all=Count("pk"), begun=Sum("attempts"), open=Count("pk", filter=~Q(state__in=AnalysisRun.FINAL))
+    )
+    return {"files": files, "runs": runs}
+
+
+def _wait(campaign: Campaign, say: Say, goes_on: Callable[[], bool]) -> None:
+    """Until every run is final. Without a broker the work is done here; a worker beside it takes its share."""
+    patience_s = PATIENCE_S if settings.REDIS_URL else PATIENCE_S + settings.LEASE_S
+    seen, moved_at, swept_at = None, time.monotonic(), time.monotonic()
+    while goes_on():
+        if not settings.REDIS_URL:
+            drain(goes_on)
+        now = _progress(campaign)
+        if not now["files"]["open"] and not now["runs"]["open"]:
+            return
+        if now != seen:
+            seen, moved_at = now, time.monotonic()
+        elif time.monotonic() - moved_at > patience_s:
+            raise CampaignError(_stuck(now, patience_s))
+        if time.monotonic() - swept_at > settings.SWEEP_S:
+            swept_at = time.monotonic()
+            ledger.sweep()
+            open_count, count = now["files"]["open"], now["files"]["all"]
+            lapse = f"what a killed worker held is taken over after {settings.LEASE_S:.0f} s"
+            say(f"… {open_count} of {count} files are not done yet; {lapse}.")
+        time.sleep(POLL_S)
+    raise _stopped()
+
+
+def _stuck(now: dict[str, Any], patience_s: float) -> str:
+    what = f"{now['files']['open']} files and {now['runs']['open']} analyses"
+    where = (
+        "Is a worker running? Start one with ‘celery -A lagpdb worker’"
+        if settings.REDIS_URL
+        else "Another worker holds them: look at its log"
+    )
+    return f"Nothing has moved for {patience_s:.0f} s; {what} wait. {where}, then call load_demo again."
+
+
+# -- what failed -------------------------------------------------------------------------------------------------------
+def _failed_runs(campaign: Campaign) -> list[AnalysisRun]:
+    """The failed runs that the campaign's files caused, and that no newer one on the same question followed.
+
+    What people do to the cells afterwards (withdraw a measurement, try a bad file) is not the campaign's failure.
+    """
+    newest: dict[tuple[Any, ...], AnalysisRun] = {}
+    for run in _runs(campaign).defer("curves", "tables", "inputs", "warnings").order_by("pk"):
+        newest[run.analysis, run.measurement_id, run.cell_id] = run
+    failed = [run.pk for run in newest.values() if run.state == AnalysisRun.State.FAILED]
+    own = Q(caused_by__in=_files()) | Q(reason=AGAIN)
+    return list(AnalysisRun.objects.filter(own, pk__in=failed).distinct().select_related("cell", "measurement__cell"))
+
+
+def _try_failed_again(campaign: Campaign) -> None:
+    """A second call is also a second chance for what failed in the first."""
+    for file in _files(state__in=[UploadFile.State.FAILED, UploadFile.State.NEEDS_SAMPLE], raw_file__isnull=False):
+        try_again(file, by=None)
+    for run in _failed_runs(campaign):
+        # A combination runs again when one of its numbers comes in again.
+        measurement = run.measurement or _own_measurements().filter(cell=run.cell).first()
+        if measurement is not None:
+            reanalyse(measurement, by=None, reason=AGAIN)
+
+
+def _problems(campaign: Campaign) -> list[str]:
+    bad = _files(state__in=[UploadFile.State.FAILED, UploadFile.State.NEEDS_SAMPLE])
+    sentences = [f"{file.name}: {file.message}" for file in bad]
+    return sentences + [f"{run.analysis} of {run.subject.code}: {run.message}" for run in _failed_runs(campaign)]

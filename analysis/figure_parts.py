@@ -1,0 +1,138 @@
+"""What figures are made of: markers, axes, ticks and words. Pure.
+
+Colours are roles ('role:fit', 'role:fit@0.13' with opacity) that plot.js resolves from the style sheet, so that one
+figure serves light and dark pages and light exports.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lagpdb.units import format_value
+
+Curves = Mapping[str, Any]
+Figure = dict[str, Any]
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a figure says about where its data come from."""
+
+    code: str = ""
+    name: str = ""  # as spoken: 'CEL-0095, Ag|LAGP|Ag'
+    is_coated: bool = False
+    temperature_degC: float | None = None
+
+    @property
+    def words(self) -> str:
+        """'CEL-0095, Ag|LAGP|Ag, 25 °C'."""
+        at = format_value(self.temperature_degC, None, "=", "degC") if self.temperature_degC is not None else ""
+        return ", ".join(part for part in (self.name or self.code, at) if part)
+
+
+# --- Words ------------------------------------------------------------------------------------------------------------
+def frequency_text(frequency_Hz: float) -> str:
+    """'1 kHz', '250 Hz', '10 mHz'."""
+    for symbol, factor in (("MHz", 1e6), ("kHz", 1e3), ("Hz", 1.0), ("mHz", 1e-3)):
+        if frequency_Hz >= 0.9995 * factor:
+            return f"{_digits(frequency_Hz / factor)} {symbol}"
+    return f"{_digits(frequency_Hz * 1e6)} µHz"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
+
+
+def power_text(value: float) -> str:
+    """A tick of a logarithmic axis: '10⁻⁴', '2×10⁻⁴', '5'."""
+    exponent = math.floor(math.log10(value) + 1e-9)
+    mantissa = round(value / 10.0**exponent)
+    power = f"10{str(exponent).translate(_SUPERSCRIPTS)}"
+    return power if mantissa == 1 else f"{mantissa}×{power}"
+
+
+def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Ticks of a logarithmic axis and their texts, beyond its ends too: decades, or 1-2-5 when it spans few of them."""
+    first, last = math.floor(math.log10(low)) - 2, math.ceil(math.log10(high)) + 2
+    steps = (1, 2, 5) if math.log10(high / low) < 2.2 else (1,)
+    values = [step * 10.0**exponent for exponent in range(first, last + 1) for step in steps]
+    return values, [power_text(value) for value in values]
+
+
+# --- Parts ------------------------------------------------------------------------------------------------------------
+def data_marker(sample: Sample, shape: str = "circle") -> dict[str, Any]:
+    """Pristine: grey and open. Coated: olive and filled."""
+    if sample.is_coated:
+        return {"symbol": shape, "size": 7, "color": "role:coated", "line": {"width": 1, "color": "role:coated"}}
+    return {"symbol": f"{shape}-open", "size": 7, "color": "role:pristine", "line": {"width": 1.6}}
+
+
+def left_out_marker(sample: Sample) -> dict[str, Any]:
+    """Points that did not enter: hollow and crossed."""
+    colour = "role:coated" if sample.is_coated else "role:pristine"
+    return {"symbol": "circle-x-open", "size": 8, "color": colour, "opacity": 0.75, "line": {"width": 1.2}}
+
+
+def plain_axis(title: str, **more: Any) -> dict[str, Any]:
+    return {"title": {"text": title, "standoff": 8}, **more}
+
+
+def log_axis(title: str, low: float, high: float, **more: Any) -> dict[str, Any]:
+    values, texts = log_ticks(low, high)
+    pad = 0.04 * max(math.log10(high / low), 0.2)
+    limits = [math.log10(low) - pad, math.log10(high) + pad]
+    return plain_axis(title, type="log", range=limits, tickvals=values, ticktext=texts, **more)
+
+
+def point_trace(name: str, x: Sequence[float], y: Sequence[float], texts: Sequence[str], **more: Any) -> dict[str, Any]:
+    """Points that people step through with the arrow keys; the text is read aloud and shown on hover."""
+    return {
+        "type": "scatter", "mode": "markers", "name": name, "x": list(x), "y": list(y), "text": list(texts),
+        "hovertemplate": "%{text}<extra></extra>", "meta": {"steps": True}, **more,
+    }  # fmt: skip
+
+
+def line_trace(name: str, x: Sequence[float], y: Sequence[float], **more: Any) -> dict[str, Any]:
+    style = {"color": "role:fit", "width": 2} | more.pop("line", {})
+    return {
+        "type": "scatter", "mode": "lines", "name": name, "x": list(x), "y": list(y), "line": style,
+        "hoverinfo": "skip", **more,
+    }  # fmt: skip
+
+
+def split_rows(flags: Sequence[bool]) -> tuple[list[int], list[int]]:
+    """Row numbers that were used, and that were left out."""
+    used = [row for row, flag in enumerate(flags) if flag]
+    return used, [row for row, flag in enumerate(flags) if not flag]
+
+
+def pick(values: Sequence[Any], rows: Sequence[int]) -> list[Any]:
+    return [values[row] for row in rows]
+
+
+def spectrum_of(curves: Curves) -> tuple[list[float], list[float], list[float], list[bool]]:
+    """Frequency, Z′, −Z″ and whether used, of the data."""
+    data = curves["data"]
+    frequency = data["frequency_Hz"]
+    used = data.get("is_used") or [True] * len(frequency)
+    return frequency, data["z_real_ohm"], [-value for value in data["z_imag_ohm"]], used
+
+
+def total_resistance_ohm(curves: Curves) -> float | None:
+    """Where the last marked intercept lies: the whole ionic resistance."""
+    marks = [mark["z_real_ohm"] for mark in curves.get("intercepts") or () if mark.get("z_real_ohm")]
+    return max(marks) if marks else None
+
+
+def markup(symbol: str) -> str:
+    """'R_b + R_gb' with lowered letters, as Plotly writes them."""
+    words = []
+    for word in symbol.replace("<", "").split(" "):
+        stem, lower, index = word.partition("_")
+        words.append(f"{stem}<sub>{index}</sub>" if lower else stem)
+    return " ".join(words)

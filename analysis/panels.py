@@ -1,0 +1,226 @@
+"""What the page of a measurement shows: main values, inputs, checks, runs, source, raw rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from analysis import plots
+from analysis.models import AnalysisRun, Result
+from analysis.science.quantities import QUANTITIES
+from lagpdb import units
+from lagpdb.pages import can_edit, detail_context
+from measurements.models import Measurement
+from measurements.parameters import CIRCUITS
+from measurements.store import StoreError, recording
+
+OPEN = (AnalysisRun.State.QUEUED, AnalysisRun.State.RUNNING)
+RAW_ROWS = 50
+# Large figures on top of the page, in this order; the others stand in the table.
+MAIN = (
+    "ionic_conductivity_S_cm",
+    "activation_energy_eV",
+    "lithium_transference_number",
+    "critical_current_density_mA_cm2",
+    "interfacial_resistance_ohm",
+    "total_resistance_ohm",
+    "electrolyte_resistance_ohm",
+    "capacity_retention_fraction",
+    "discharge_specific_capacity_mAh_g",
+)
+ORIGINS = {"person": "entered by a person", "assumed": "assumed", "file": "from the file", "name": "from the file’s name"}
+
+
+def is_working(measurement: Measurement) -> bool:
+    """Whether a run of the measurement, or a combination that it feeds, is still open."""
+    if measurement.runs.filter(state__in=OPEN).exists():
+        return True
+    subject = {"cell": measurement.cell} if measurement.cell_id else {"pellet": measurement.pellet}
+    return AnalysisRun.objects.filter(state__in=OPEN, **subject).exists()
+
+
+def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[str, Any]:
+    """Everything that the page, or the body that replaces it when work ends, needs."""
+    runs = list(measurement.runs.select_related("created_by").order_by("-pk"))
+    current = next((run for run in runs if run.is_current), None)
+    latest = runs[0] if runs else None
+    results = [r for r in measurement.results.filter(is_current=True).order_by("position", "pk")]
+    results.sort(key=lambda r: list(QUANTITIES).index(r.quantity) if r.quantity in QUANTITIES else 999)
+    cell_run = _cell_run(measurement)
+    drawn = plots.plots_of_run(current) if current else plots.plots_of_recording(measurement)
+    page = detail_context(request, measurement)
+    return page | {
+        "state": _state(measurement, runs, current),
+        "runs": _run_rows(runs),
+        "current": current,
+        "latest": latest,
+        "open_runs": [run for run in runs if run.state in OPEN],
+        "results": results,
+        "kpis": _main_values(results, cell_run),
+        "quality": _quality(results),
+        "plots": drawn,
+        "cell_plots": plots.plots_of_run(cell_run) if cell_run else {},
+        "cell_run": cell_run,
+        "formula": (current.inputs.get("formula") if current else None) or {},
+        "inputs": _inputs(current, measurement) if current else [],
+        "fit_rows": (current.tables.get("fit") if current else None) or [],
+        "warnings": [tuple(warning) for warning in (current or latest).warnings] if runs else [],
+        "parts": list(measurement.files.select_related("raw_file").filter(superseded_at__isnull=True)),
+        "circuits": CIRCUITS,
+        "chosen": (current or latest).parameters if runs else {},
+        "raw": _raw_rows(measurement),
+        "may_edit": can_edit(request.user),
+        "cell_warnings": [tuple(warning) for warning in cell_run.warnings] if cell_run else [],
+    }
+
+
+def _state(measurement: Measurement, runs: list[AnalysisRun], current: AnalysisRun | None) -> str:
+    """'withdrawn', 'working', 'failed' (the newest run), 'none', or 'done'."""
+    if measurement.is_withdrawn:
+        return "withdrawn"
+    if is_working(measurement):
+        return "working"
+    if not runs:
+        return "none"
+    return "failed" if runs[0].state == AnalysisRun.State.FAILED else "done" if current else "none"
+
+
+def _cell_run(measurement: Measurement) -> AnalysisRun | None:
+    """The activation run that stands for the cell."""
+    if not measurement.cell_id:
+        return None
+    return AnalysisRun.objects.filter(cell=measurement.cell, analysis="activation", is_current=True).first()
+
+
+def _main_values(results: list[Result], cell_run: AnalysisRun | None) -> list[dict[str, Any]]:
+    """At most four large values, each with what it is made of or compared with."""
+    found = list(results)
+    by_name = {result.quantity: result for result in results}
+    if cell_run:
+        energies = list(cell_run.results.filter(quantity="activation_energy_eV"))
+        found += [result for result in energies if result.label != "sigma"]
+        by_name |= {f"energy_{result.label}": result for result in energies}
+    chosen = sorted((r for r in found if r.quantity in MAIN), key=lambda r: MAIN.index(r.quantity))[:3]
+    return [{"result": result, "beside": _beside(result, by_name)} for result in chosen]
+
+
+def _beside(result: Result, others: dict[str, Result]) -> str:
+    """The small line under a large value."""
+    if result.quantity == "total_resistance_ohm":
+        parts = [
+            f"{symbol} {units.format_named(name, others[name].value, others[name].uncertainty)}"
+            for name, symbol in (("bulk_resistance_ohm", "R_b"), ("grain_boundary_resistance_ohm", "R_gb"))
+            if name in others and others[name].value is not None
+        ]
+        return ", ".join(parts) or "bulk and grain boundary not separable"
+    if result.quantity == "ionic_conductivity_S_cm":
+        return "from R_b + R_gb"
+    if result.quantity == "activation_energy_eV":
+        other = others.get("energy_sigma")
+        count = (result.run.inputs.get("points") or {}).get("value")
+        points = f"from ln(σT), {count} points" if count else "from ln(σT)"
+        return points + (f"; ln σ gives {units.format_value(other.value, other.uncertainty, '=', 'eV')}" if other else "")
+    return result.label.replace("_", " ")
+
+
+def _quality(results: list[Result]) -> dict[str, str] | None:
+    """The Kramers–Kronig test in one word."""
+    residual = next((r for r in results if r.quantity == "kramers_kronig_residual_fraction"), None)
+    if residual is None or residual.value is None:
+        return None
+    word, tone = ("Good", "ok") if residual.value < 0.01 else ("Fair", "warn")
+    if residual.value >= 0.02:
+        word, tone = "Not consistent", "bad"
+    return {"word": word, "tone": tone, "text": units.format_named(residual.quantity, residual.value)}
+
+
+def _inputs(run: AnalysisRun, measurement: Measurement) -> list[dict[str, Any]]:
+    """Every value that entered beside the recording, with where it came from."""
+    rows = []
+    for name, entry in run.inputs.items():
+        if name in ("formula", "raw_file", "geometry_relative_uncertainty") or not isinstance(entry, dict):
+            continue
+        value, uncertainty = entry.get("value"), entry.get("uncertainty")
+        text = (
+            units.format_named(name, value, uncertainty) if isinstance(value, int | float) else str(value if value else "—")
+        )
+        origin = str(entry.get("origin") or "")
+        link = _origin_code(name, origin, measurement)
+        rows.append(
+            {
+                "label": units.label(name).partition(" (")[0],
+                "text": f"{entry['text']} ({text})" if entry.get("text") else text,
+                "origin": "" if link else ORIGINS.get(origin, origin),
+                "link": link,
+                "is_assumed": origin == "assumed",
+                "note": _area_note(name, measurement),
+            }
+        )
+    return rows
+
+
+def _origin_code(name: str, origin: str, measurement: Measurement) -> str:
+    """The record on which the value stands: thickness is the pellet's, also when the cell was asked."""
+    if name == "thickness_um" and origin == measurement.subject.code:
+        return measurement.sample_pellet.code
+    return origin if "-" in origin and origin[:3].isupper() and origin[-1].isdigit() else ""
+
+
+def _area_note(name: str, measurement: Measurement) -> str:
+    """Which area was used, and which was not."""
+    pellet = measurement.sample_pellet
+    if name != "electrode_area_cm2" or not measurement.cell_id or not pellet.diameter_mm:
+        return ""
+    face = 3.141592653589793 * (pellet.diameter_mm / 20) ** 2
+    diameter = measurement.cell.electrode_diameter_mm
+    electrode = f"electrode Ø {diameter:g} mm, " if diameter else ""
+    return f"{electrode}not the face of the pellet, {units.format_value(face, None, '=', 'cm2')}"
+
+
+def _run_rows(runs: list[AnalysisRun]) -> list[dict[str, Any]]:
+    """Runs with their main value."""
+    rows = []
+    values = {
+        result.run_id: result
+        for result in Result.objects.filter(run__in=runs, quantity__in=MAIN).order_by("-quantity", "-position")
+    }
+    for number, run in zip(range(len(runs), 0, -1), runs, strict=True):
+        rows.append({"number": number, "run": run, "result": values.get(run.pk), "choices": choices_text(run)})
+    return rows
+
+
+def choices_text(run: AnalysisRun) -> str:
+    """A person's choices for a run, in words."""
+    words = []
+    if circuit := run.parameters.get("circuit"):
+        words.append(f"circuit {circuit}")
+    if limits := run.parameters.get("fit_range_Hz"):
+        words.append(" to ".join(units.format_value(value, None, "=", "Hz") for value in limits))
+    if masked := run.parameters.get("masked_points"):
+        words.append(f"{len(masked)} {'point' if len(masked) == 1 else 'points'} left out by hand")
+    return ", ".join(words)
+
+
+def _raw_rows(measurement: Measurement) -> dict[str, Any]:
+    """The first rows of the parsed table, or why there are none."""
+    try:
+        frame = recording(measurement)
+    except (StoreError, OSError) as error:
+        return {"problem": str(error)}
+    part = frame.head(RAW_ROWS)
+    return {
+        "headings": [plots.column_label(name) for name in frame.columns],
+        "rows": list(enumerate([plots.cell_text(value) for value in row] for row in plots.plain_rows(part))),
+        "count": len(frame),
+        "shown": len(part),
+    }
+
+
+def address(name: str, *args: Any) -> str:
+    """The address of a page, '' where it does not exist yet."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""

@@ -1,0 +1,194 @@
+"""Which figures a page shows, as files and tables: what joins stored runs and recordings to `analysis.figures`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.urls import reverse
+
+from analysis import figures
+from analysis.figure_parts import Sample
+from analysis.models import AnalysisRun, Result
+from lagpdb import units
+from measurements.models import Measurement
+from measurements.store import StoreError, recording
+
+TABLE_ROWS = 200
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+FIGURES_OF = {"conductivity": ("nyquist", "residuals", "bode"), "activation": ("arrhenius",)}
+TITLES = {
+    "nyquist": "Nyquist plot",
+    "bode": "Bode plot",
+    "residuals": "Residuals of fit and Kramers–Kronig test",
+    "arrhenius": "Arrhenius plot",
+}
+
+
+@dataclass
+class Plot:
+    """One figure of a page: addresses for plot.js, and the table for everybody else."""
+
+    name: str
+    src: str
+    csv: str
+    source: str
+    file_name: str
+    summary: str
+    has_arc: bool
+    columns: dict[str, list[Any]] = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        """Which drawing it is; the style sheet gives each its proportions."""
+        return self.name
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        return TITLES[self.name]
+
+    @property
+    def headings(self) -> list[str]:
+        """Column headings with units."""
+        return [units.label(name) for name in self.columns]
+
+    @property
+    def row_count(self) -> int:
+        """Rows of the whole table."""
+        return max((len(values) for values in self.columns.values()), default=0)
+
+    @property
+    def left_out_rows(self) -> int:
+        """Rows that the table of the page leaves to the CSV."""
+        return max(self.row_count - TABLE_ROWS, 0)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The first rows as people read them."""
+        return [[cell_text(value) for value in row] for row in zip(*self.columns.values(), strict=True)][:TABLE_ROWS]
+
+
+def cell_text(value: Any) -> str:
+    """A value of a data table: five digits, so that neighbours differ."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        if value == 0 or 1e-3 <= abs(value) < 1e6:
+            return f"{value:.5g}".replace("-", units.MINUS) if abs(value) < 1e5 else f"{value:.0f}"
+        mantissa, exponent = f"{value:.4e}".split("e")
+        return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", units.MINUS)
+    return "—" if value is None else str(value)
+
+
+# --- What is drawn ----------------------------------------------------------------------------------------------------
+def sample_of(run: AnalysisRun | None, measurement: Measurement | None) -> Sample:
+    """Code, notation and temperature, as the figure's words say them."""
+    subject = measurement.subject if measurement else run.subject  # type: ignore[union-attr]
+    temperature = measurement.temperature_degC if measurement else None
+    return Sample(subject.code, f"{subject.code}, {subject.notation}", subject.is_coated, temperature)
+
+
+def figure_of_run(run: AnalysisRun, name: str) -> dict[str, Any] | None:
+    """The figure of a run, or None where the run has none of that name."""
+    if name not in FIGURES_OF.get(run.analysis, ()) or not _has_curves(run, name):
+        return None
+    sample = sample_of(run, run.measurement)
+    if name == "arrhenius":
+        return figures.arrhenius(run.curves, sample, energy_of(run))
+    return figures.BUILDERS[name](run.curves, sample)
+
+
+def _has_curves(run: AnalysisRun, name: str) -> bool:
+    key = {"arrhenius": "points", "residuals": "residuals"}.get(name, "data")
+    part = run.curves.get(key) or {}
+    return any(part.values()) if isinstance(part, dict) else bool(part)
+
+
+def energy_of(run: AnalysisRun) -> dict[str, Any] | None:
+    """Activation energy of a run with its 95 % interval and the form that was fitted."""
+    result = Result.objects.filter(run=run, quantity="activation_energy_eV", label="sigma_T").first()
+    if result is None or result.value is None:
+        return None
+    rows = run.tables.get("fit") or run.tables.get("lines") or next(iter(run.tables.values()), [])
+    row = next((r for r in rows if "ln(σT)" in str(r.get("symbol", ""))), {})
+    return {
+        "value": result.value,
+        "uncertainty": result.uncertainty,
+        "lower": row.get("lower"),
+        "upper": row.get("upper"),
+        "form": "ln(σT)",
+        "count": (run.inputs.get("points") or {}).get("value") or len(run.curves.get("line", ())),
+    }
+
+
+def raw_curves(measurement: Measurement) -> dict[str, Any] | None:
+    """The spectrum as it stands in the file, for pages of measurements without a run; None for other tables."""
+    try:
+        frame = recording(measurement)
+    except (StoreError, OSError):
+        return None
+    names = ("frequency_Hz", "z_real_ohm", "z_imag_ohm")
+    if not set(names) <= set(frame.columns):
+        return None
+    frame = frame[list(names)].dropna()
+    frame = frame[frame["frequency_Hz"] > 0]
+    return {"data": {name: frame[name].tolist() for name in names}} if len(frame) else None
+
+
+# --- What a page shows ------------------------------------------------------------------------------------------------
+def plots_of_run(run: AnalysisRun) -> dict[str, Plot]:
+    """Every figure of a run, by name."""
+    code = run.measurement.code if run.measurement else run.subject.code
+    source = f"{code}, run {run.pk}, {run.analysis} v{run.version}, lagpdb"
+    found = {}
+    for name in FIGURES_OF.get(run.analysis, ()):
+        figure = figure_of_run(run, name)
+        if figure:
+            address = {form: reverse("run_figure", args=[run.pk, name, form]) for form in ("json", "csv")}
+            found[name] = Plot(
+                name, address["json"], address["csv"], source, f"{code}_{name}", figure["summary"],
+                "arc" in figure.get("frames", {}), figures.columns(name, run.curves),
+            )  # fmt: skip
+    return found
+
+
+def plots_of_recording(measurement: Measurement) -> dict[str, Plot]:
+    """Nyquist and Bode plot of the raw spectrum, where there is no run to draw."""
+    curves = raw_curves(measurement)
+    if curves is None:
+        return {}
+    sample, found = sample_of(None, measurement), {}
+    for name in ("nyquist", "bode"):
+        figure = figures.BUILDERS[name](curves, sample)
+        address = {form: reverse("measurement_figure", args=[measurement.code, name, form]) for form in ("json", "csv")}
+        found[name] = Plot(
+            name, address["json"], address["csv"], f"{measurement.code}, as in the file, lagpdb",
+            f"{measurement.code}_{name}", figure["summary"], False, figures.columns(name, curves),
+        )  # fmt: skip
+    return found
+
+
+def csv_text(columns: dict[str, list[Any]], comments: Iterable[str]) -> str:
+    """Full data under one header line; lines before it begin with # and say where they come from."""
+    stream = io.StringIO()
+    for comment in comments:
+        stream.write(f"# {comment}\n")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow(["" if value is None else repr(value) if isinstance(value, float) else value for value in row])
+    return stream.getvalue()
+
+
+def plain_rows(frame: Any) -> list[list[Any]]:
+    """Rows of a DataFrame as plain numbers; gaps as None."""
+    return [[None if value != value else value for value in row] for row in frame.astype(object).values.tolist()]
+
+
+def column_label(name: str) -> str:
+    """Heading of a column of a recording; columns that only the vendor knows keep their own name."""
+    return units.label(name) if units.suffix_of(name) else name

@@ -1,0 +1,261 @@
+"""Where people start and look things up: dashboard, glossary, help."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+
+from analysis.models import Result
+from analysis.panels import MAIN
+from analysis.queueing import analyses, combinations
+from analysis.science.quantities import QUANTITIES
+from lagpdb.models import Revision
+from lagpdb.pages import name_of
+from lagpdb.registry import discover
+from measurements.kinds import KINDS
+from measurements.models import Measurement, UploadFile
+from measurements.readers.base import Reader
+from samples.models import PowderLot
+
+LIST = 5
+STRIP_WIDTH, STRIP_LEFT, STRIP_RIGHT = 420, 12, 12
+NEAR_25_DEGC = (23.0, 27.0)
+GROUPS = {
+    "eis": "Impedance",
+    "conductivities": "Conductivity against temperature",
+    "polarisation": "Polarisation",
+    "transference": "Transference number",
+    "ccd_ramp": "Critical current ramp",
+    "plating_stripping": "Plating and stripping",
+    "cycling": "Cycling",
+    "rate_test": "Rate test",
+    "xrd": "X-ray diffraction",
+    "afm": "Film thickness",
+    "sputter_rate": "Sputter rate",
+    "xps": "Photoelectron spectrum",
+}
+TOPICS = {
+    "start": "Start here",
+    "upload": "Upload files, and what their states mean",
+    "conductivity": "Conductivity and activation energy",
+    "flags": "Flags, warnings, accepted and provisional",
+    "formats": "File formats",
+    "api": "The same data in Python",
+    "backup": "Backup and restore",
+}
+
+
+# --- Dashboard --------------------------------------------------------------------------------------------------------
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """P1, first version: what needs you, latest results, the bench, changes, pristine against coated."""
+    needs = _needs()
+    latest = _latest()
+    context = {
+        "today": timezone.localdate(),
+        "needs": needs,
+        "needs_count": sum(item["count"] for item in needs),
+        "latest": latest,
+        "changes": _changes(),
+        "strip": conductivity_strip(),
+        "is_empty": not latest and not PowderLot.objects.exists() and not UploadFile.objects.exists(),
+    }
+    return render(request, "dashboard.html", context)
+
+
+def _needs() -> list[dict[str, Any]]:
+    """Files without a sample, files that failed, numbers that wait for a word; the oldest questions do not scroll away."""
+    found = []
+    waiting = UploadFile.objects.filter(state="needs_sample", upload__withdrawn_at__isnull=True).order_by("-pk")
+    if count := waiting.count():
+        first = waiting.first()
+        candidates = [str(item.get("code", item) if isinstance(item, dict) else item) for item in first.candidates][:3]
+        could = f" could be {' or '.join(candidates)}" if candidates else " names no sample"
+        found.append({"icon": "inbox", "count": count, "text": f"“{first.name}”{could}", "address": reverse("inbox"),
+                      "title": _counted(count, "file has", "files have") + " no sample", "act": "Choose sample"})  # fmt: skip
+    failed = UploadFile.objects.filter(state="failed", upload__withdrawn_at__isnull=True).order_by("-pk")
+    if count := failed.count():
+        first = failed.select_related("upload").first()
+        found.append({"icon": "alert", "count": count, "text": f"{first.name}: {first.message}", "act": "Look at it",
+                      "title": _counted(count, "file", "files") + " could not be read",
+                      "address": reverse("upload_detail", args=[first.upload.code])})  # fmt: skip
+    provisional = Measurement.objects.live().filter(results__is_current=True, results__acceptance="provisional")
+    waiting_numbers = provisional.annotate(count=Count("results")).select_related("cell", "pellet").order_by("-pk")
+    total = waiting_numbers.count()
+    for measurement in waiting_numbers[:LIST]:
+        results = measurement.results.filter(is_current=True, acceptance="provisional").order_by("pk")
+        names = ", ".join(dict.fromkeys(QUANTITIES[r.quantity].name for r in results if r.quantity in QUANTITIES))
+        found.append({"icon": "flag", "count": 1, "title": f"{measurement.code} waits for your word", "act": "Look at it",
+                      "text": f"{measurement.subject.code}: {names}, {results[0].get_flag_display()}",
+                      "address": reverse("measurement_detail", args=[measurement.code])})  # fmt: skip
+    if total > LIST:
+        found[-1]["more"] = total - LIST
+        found[-1]["count"] += total - LIST
+    return found
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
+def _latest() -> list[dict[str, Any]]:
+    """The newest measurements that gave a main value."""
+    rows = (
+        Result.objects.current()
+        .filter(quantity__in=MAIN, measurement__isnull=False, value__isnull=False)
+        .select_related("measurement", "cell", "pellet")
+        .order_by("-pk")[: 6 * LIST]
+    )
+    by_measurement: dict[int, Result] = {}
+    for result in rows:
+        known = by_measurement.get(result.measurement_id)
+        if known is None or MAIN.index(result.quantity) < MAIN.index(known.quantity):
+            by_measurement[result.measurement_id] = result
+    return [{"result": r, "subject": r.cell or r.pellet} for r in list(by_measurement.values())[: LIST + 3]]
+
+
+def _changes() -> list[dict[str, Any]]:
+    """What people changed last; what the software does by itself is left out."""
+    revisions = Revision.objects.select_related("by").filter(by__isnull=False)[: LIST + 3]
+    return [
+        {
+            "code": revision.record_code,
+            "text": _change_text(revision),
+            "reason": revision.reason,
+            "by": name_of(revision.by),
+            "at": revision.at,
+        }
+        for revision in revisions
+    ]
+
+
+def _change_text(revision: Revision) -> str:
+    names = [name.rsplit("_", 1)[0] if name.endswith("_at") else name for name in revision.changes]
+    if revision.action != "changed" or not names:
+        return str(revision.get_action_display())
+    if "acceptance" in revision.changes:
+        quantity = revision.changes.get("quantity", ["", ""])[1]
+        name = QUANTITIES[quantity].name if quantity in QUANTITIES else "a number"
+        return f"{name}: {revision.changes['acceptance'][1]}"
+    from lagpdb.units import label
+
+    shown = ", ".join(label(name).partition(" (")[0].lower() for name in names[:3])
+    return f"{shown} changed" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+# --- Pristine and coated ----------------------------------------------------------------------------------------------
+def conductivity_strip() -> dict[str, Any] | None:
+    """Every accepted conductivity near 25 °C as a dot, the latest of each pellet; measured and synthetic never mixed."""
+    rows = list(
+        Result.objects.usable()
+        .filter(quantity="ionic_conductivity_S_cm", temperature_degC__range=NEAR_25_DEGC, cell__isnull=False)
+        .order_by("pellet_id", "-pk")
+        .values("pellet_id", "value", "is_synthetic", "cell__is_coated", "measurement__code")
+    )
+    measured = [row for row in rows if not row["is_synthetic"]]
+    used = measured or rows
+    latest = {row["pellet_id"]: row for row in reversed(used)}
+    if not latest:
+        return None
+    groups: dict[str, list[tuple[float, str]]] = {"pristine": [], "coated": []}
+    for row in latest.values():
+        group = "coated" if row["cell__is_coated"] else "pristine"
+        groups[group].append((row["value"], row["measurement__code"] or ""))
+    return {
+        "groups": _dots(groups),
+        "ticks": _ticks(value for dots in groups.values() for value, _ in dots),
+        "width": STRIP_WIDTH,
+        "is_synthetic": not measured,
+        "left_out": len(rows) - len(used),
+        "counts": {name: len(dots) for name, dots in groups.items()},
+    }
+
+
+def _scale(values: list[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    pad = 0.12 * (high - low) or 0.2 * high
+    return low - pad, high + pad
+
+
+def _dots(groups: dict[str, list[tuple[float, str]]]) -> list[dict[str, Any]]:
+    """Places of the dots; those that would overlap are stacked."""
+    low, high = _scale([value for dots in groups.values() for value, _ in dots])
+    inner, found = STRIP_WIDTH - STRIP_LEFT - STRIP_RIGHT, []
+    for line, (name, dots) in enumerate(groups.items()):
+        taken: list[tuple[float, int]] = []
+        for value, code in sorted(dots):
+            x = STRIP_LEFT + inner * (value - low) / (high - low)
+            level = next(n for n in range(50) if all(abs(x - other) > 9 or n != height for other, height in taken))
+            taken.append((x, level))
+            y = 26 + 34 * line - 8 * min(level, 3)
+            found.append({"group": name, "x": f"{x:.1f}", "y": y, "value": value, "code": code})
+    return found
+
+
+def _ticks(values: Iterable[float]) -> dict[str, Any]:
+    """Three to six ticks in steps of 1, 2 or 5, in a power of ten that stands in the heading."""
+    from math import ceil, floor, log10
+
+    low, high = _scale(list(values))
+    power = floor(log10(high))
+    rough = (high - low) / 4
+    base = 10.0 ** floor(log10(rough))
+    step = next(s * base for s in (1, 2, 5, 10) if s * base >= rough)
+    inner = STRIP_WIDTH - STRIP_LEFT - STRIP_RIGHT
+    places = [n * step for n in range(ceil(low / step), floor(high / step) + 1)]
+    marks = [
+        {"x": f"{STRIP_LEFT + inner * (value - low) / (high - low):.1f}", "text": f"{value / 10.0**power:.3g}"}
+        for value in places
+    ]
+    superscript = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return {"marks": marks, "unit": f"10{superscript} S cm⁻¹" if power else "S cm⁻¹"}
+
+
+# --- Glossary and help ------------------------------------------------------------------------------------------------
+def glossary(request: HttpRequest) -> HttpResponse:
+    """P33: the words and formulas, from the definitions that the program itself uses."""
+    makers: dict[str, list[str]] = {}
+    for kind in (*analyses().values(), *combinations().values()):
+        for slug in kind.yields:
+            makers.setdefault(slug, []).append(f"{kind.slug} version {kind.version}")
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for quantity in QUANTITIES.values():
+        entry = {"quantity": quantity, "made_by": ", ".join(makers.get(quantity.slug, ()))}
+        groups.setdefault(GROUPS.get(quantity.group, quantity.group), []).append(entry)
+    return render(request, "glossary.html", {"groups": groups, "flags": Result.Flag.choices})
+
+
+def help_page(request: HttpRequest, topic: str = "start") -> HttpResponse:
+    """Short task pages."""
+    if topic not in TOPICS:
+        raise Http404("There is no help page of that name.")
+    context: dict[str, Any] = {"topic": topic, "title": TOPICS[topic], "topics": TOPICS}
+    if topic == "formats":
+        context["readers"] = _readers()
+    if topic == "upload":
+        context["kinds"] = KINDS
+    return render(request, f"help/{topic}.html", context)
+
+
+def _readers() -> list[dict[str, Any]]:
+    """Every format that is read, in the words of its reader, and whether a file of the vendor has confirmed it."""
+    found = []
+    for reader in discover("measurements.readers", Reader).values():
+        words = " ".join((sys.modules[reader.__module__].__doc__ or "").split())
+        first = words.split(". ")[0].rstrip(".")
+        found.append(
+            {
+                "name": reader.name,
+                "version": reader.version,
+                "words": first,
+                "is_generic": reader.is_generic,
+                "is_confirmed": "not yet confirmed with a vendor file" not in words,
+            }
+        )
+    return sorted(found, key=lambda item: (item["is_generic"], item["name"].lower()))

@@ -1,0 +1,234 @@
+"""Pages about numbers: the measurement with its runs, figures as JSON and CSV, and the decisions people take there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.views.decorators.http import require_POST
+
+from analysis import figures, plots, start
+from analysis.comparison import compared
+from analysis.decisions import judge, reanalyse
+from analysis.models import AnalysisRun, Result
+from analysis.panels import is_working, measurement_context
+from analysis.science.quantities import QUANTITIES
+from lagpdb.pages import get_record
+from lagpdb.quantity import QuantityError, parse_quantity
+from lagpdb.records import StaleVersion, normal_code, save_record
+from lagpdb.roles import role_required
+from measurements.models import Measurement
+from measurements.store import StoreError, recording
+
+RELATED = (
+    "cell__pellet__batch__powder_lot__material",
+    "pellet__batch__powder_lot__material",
+    "instrument",
+    "operator",
+)
+ROWS_PER_PAGE = 200
+
+
+def _measurement(code: str) -> Measurement:
+    return get_record(Measurement, code, *RELATED)  # type: ignore[return-value]
+
+
+# --- The measurement --------------------------------------------------------------------------------------------------
+def measurement_detail(request: HttpRequest, code: str) -> HttpResponse:
+    """P14: values, plots, how they were calculated, checks, runs, source, raw table."""
+    measurement = _measurement(code)
+    if measurement.code != code:
+        return redirect("measurement_detail", code=measurement.code)
+    return render(request, "measurements/measurement.html", measurement_context(request, measurement))
+
+
+def measurement_live(request: HttpRequest, code: str) -> HttpResponse:
+    """What the page asks every 2 s while work is open: the progress line, then once the whole body."""
+    measurement = _measurement(code)
+    if is_working(measurement):
+        context = {"record": measurement, "open_runs": measurement.runs.filter(state__in=["queued", "running"])}
+        return render(request, "measurements/_measurement_live.html", context)
+    response = render(request, "measurements/_measurement_body.html", measurement_context(request, measurement))
+    response["HX-Retarget"], response["HX-Reswap"] = "#measurement-body", "outerHTML"
+    return response
+
+
+def measurement_runs(request: HttpRequest, code: str) -> HttpResponse:
+    """P15: runs side by side."""
+    measurement = _measurement(code)
+    return render(request, "measurements/measurement_runs.html", {"record": measurement, **compared(measurement)})
+
+
+def measurement_table(request: HttpRequest, code: str) -> HttpResponse:
+    """The parsed table as it stands in the file, page by page."""
+    measurement = _measurement(code)
+    context: dict[str, Any] = {"record": measurement}
+    try:
+        frame = recording(measurement)
+    except (StoreError, OSError) as error:
+        return render(request, "measurements/measurement_table.html", {**context, "problem": str(error)})
+    wanted = request.GET.get("page", "1")
+    last = max((len(frame) - 1) // ROWS_PER_PAGE + 1, 1)
+    page = min(max(int(wanted) if wanted.isdigit() else 1, 1), last)
+    first = (page - 1) * ROWS_PER_PAGE
+    part = frame.iloc[first : first + ROWS_PER_PAGE]
+    context |= {
+        "headings": [plots.column_label(name) for name in frame.columns],
+        "rows": [(first + i, [plots.cell_text(v) for v in row]) for i, row in enumerate(plots.plain_rows(part))],
+        "page": page,
+        "last_page": last,
+        "row_count": len(frame),
+        "pages": {"before": page - 1 if page > 1 else None, "after": page + 1 if page < last else None},
+    }
+    return render(request, "measurements/measurement_table.html", context)
+
+
+# --- Decisions --------------------------------------------------------------------------------------------------------
+def _say(request: HttpRequest, error: ValidationError) -> None:
+    for sentence in error.messages:
+        messages.error(request, sentence)
+
+
+def _run_parameters(data: Any) -> dict[str, Any]:
+    """The re-run form as parameters; what cannot be read is refused with a sentence."""
+    parameters: dict[str, Any] = {"circuit": data.get("circuit", "")}
+    limits = [data.get("fit_from_Hz", "").strip(), data.get("fit_to_Hz", "").strip()]
+    if any(limits):
+        if not all(limits):
+            raise ValidationError("Frequency range: enter both ends, or neither.")
+        try:
+            parameters["fit_range_Hz"] = [parse_quantity(text, "Hz", allow_limit=False).value for text in limits]
+        except QuantityError as error:
+            raise ValidationError(f"Frequency range: {error.sentence}") from error
+    masked = data.get("masked_points", "").replace(",", " ").replace(";", " ").split()
+    if masked:
+        parameters["masked_points"] = sorted({row for part in masked for row in _rows_of(part)})
+    return parameters
+
+
+def _rows_of(text: str) -> range:
+    """'7' or '3-9' as row numbers."""
+    first, _, last = text.replace("–", "-").partition("-")
+    if not first.isdigit() or (last and not last.isdigit()):
+        raise ValidationError(f"Points to leave out: ‘{text}’ is not a row number. Write 0 4 12-15.")
+    low, high = int(first), int(last or first)
+    if high < low or high > 1_000_000:
+        raise ValidationError(f"Points to leave out: ‘{text}’ is not a range of rows. Write 0 4 12-15.")
+    return range(low, high + 1)
+
+
+@require_POST
+@role_required("member")
+def measurement_reanalyse(request: HttpRequest, code: str) -> HttpResponse:
+    """Queue a new run with a person's choices."""
+    measurement = _measurement(code)
+    try:
+        reanalyse(
+            measurement, parameters=_run_parameters(request.POST), by=request.user,
+            reason=request.POST.get("reason", "").strip(),
+        )  # fmt: skip
+    except ValidationError as error:
+        _say(request, error)
+    else:
+        messages.success(request, "The analysis runs again. The present numbers stay until it is done.")
+    return redirect("measurement_detail", code=measurement.code)
+
+
+@require_POST
+@role_required("member")
+def measurement_temperature(request: HttpRequest, code: str) -> HttpResponse:
+    """Correct an assumed or misread temperature; its numbers are computed again."""
+    measurement = _measurement(code)
+    version = request.POST.get("version", "")
+    try:
+        value = parse_quantity(request.POST.get("temperature_degC", ""), "degC", allow_limit=False).value
+        measurement.temperature_degC = value
+        measurement.temperature_origin = Measurement.TemperatureOrigin.PERSON
+        reason = request.POST.get("reason", "").strip()
+        save_record(measurement, by=request.user, reason=reason, version=int(version) if version.isdigit() else None)
+    except QuantityError as error:
+        messages.error(request, f"Temperature: {error.sentence}")
+    except ValidationError as error:
+        _say(request, error)
+    except StaleVersion as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"The temperature is {value:g} °C. The numbers are computed again.")
+    return redirect("measurement_detail", code=normal_code(code))
+
+
+@require_POST
+@role_required("member")
+def result_judge(request: HttpRequest, result_id: int) -> HttpResponse:
+    """Accept or reject one number, with a reason."""
+    result = get_object_or_404(Result.objects.select_related("measurement", "cell"), pk=result_id)
+    acceptance, version = request.POST.get("acceptance", ""), request.POST.get("version", "")
+    reason = request.POST.get("reason", "").strip()
+    try:
+        if not reason:
+            raise ValidationError("Say why: the reason is kept with the number.")
+        judge(result, acceptance, by=request.user, reason=reason, version=int(version) if version.isdigit() else None)
+    except ValidationError as error:
+        _say(request, error)
+    except StaleVersion:
+        messages.error(request, "Somebody else decided about this number meanwhile. Look again, then decide.")
+    else:
+        name = QUANTITIES[result.quantity].name if result.quantity in QUANTITIES else result.quantity
+        messages.success(request, f"{name}: {acceptance}.")
+    if result.measurement_id:
+        return redirect("measurement_detail", code=result.measurement.code)
+    return redirect("cell_detail", code=result.cell.code) if result.cell_id else redirect("dashboard")
+
+
+# --- Figures ----------------------------------------------------------------------------------------------------------
+def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpResponse:
+    """One figure of a run: JSON for plot.js, CSV for people."""
+    run = get_object_or_404(AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet"), pk=run_id)
+    figure = plots.figure_of_run(run, name)
+    if figure is None:
+        raise Http404("This run has no such figure.")
+    code = run.measurement.code if run.measurement else run.subject.code
+    made_by = f"run {run.pk}, {run.analysis} version {run.version}, lagpdb {run.software_version}"
+    return _figure(figure, form, f"{code}_{name}", figures.columns(name, run.curves), (code, figure["summary"], made_by))
+
+
+def measurement_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponse:
+    """One figure of the raw recording."""
+    measurement = _measurement(code)
+    curves = plots.raw_curves(measurement)
+    if name not in ("nyquist", "bode") or curves is None:
+        raise Http404("This measurement has no such figure.")
+    figure = figures.BUILDERS[name](curves, plots.sample_of(None, measurement))
+    comments = (measurement.code, figure["summary"], "as in the file, no analysis")
+    return _figure(figure, form, f"{measurement.code}_{name}", figures.columns(name, curves), comments)
+
+
+def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str, ...]) -> HttpResponse:
+    if form == "json":
+        return JsonResponse(figure)
+    if form != "csv":
+        raise Http404("Figures come as json or csv.")
+    response = HttpResponse(plots.csv_text(columns, comments), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return response
+
+
+urlpatterns = [
+    path("", start.dashboard, name="dashboard"),
+    path("glossary/", start.glossary, name="glossary"),
+    path("help/", start.help_page, name="help"),
+    path("help/<slug:topic>/", start.help_page, name="help_topic"),
+    path("measurements/<str:code>/", measurement_detail, name="measurement_detail"),
+    path("measurements/<str:code>/live/", measurement_live, name="measurement_live"),
+    path("measurements/<str:code>/runs/", measurement_runs, name="measurement_runs"),
+    path("measurements/<str:code>/table/", measurement_table, name="measurement_table"),
+    path("measurements/<str:code>/reanalyse/", measurement_reanalyse, name="measurement_reanalyse"),
+    path("measurements/<str:code>/temperature/", measurement_temperature, name="measurement_temperature"),
+    path("measurements/<str:code>/figures/<slug:name>.<str:form>", measurement_figure, name="measurement_figure"),
+    path("runs/<int:run_id>/figures/<slug:name>.<str:form>", run_figure, name="run_figure"),
+    path("results/<int:result_id>/judge/", result_judge, name="result_judge"),
+]

@@ -1,0 +1,349 @@
+// The one plotting component. Every <figure class="plot" data-src="….json"> becomes a Plotly plot with the same colours,
+// buttons, exports and keyboard. Figures are built by the server (analysis/figures.py); colours in them are roles.
+"use strict";
+(() => {
+  const DRAWN = new WeakMap();                     // figure element → state: {element, canvas, spec, frame}
+  const PNG_SCALE = 2;
+  const WIDTH_MM = 170;
+  const PX_PER_MM = 96 / 25.4;
+  const FONT = 'Inter, system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+  const EXPORT_FONT = "Helvetica, Arial, sans-serif";
+
+  // --- Colours: "role:fit@0.15" becomes the style sheet's --fit with that opacity -----------------------------------------
+  function palette(scheme) {
+    const probe = document.createElement("span");
+    probe.hidden = true;
+    if (scheme) probe.style.colorScheme = scheme;
+    document.body.append(probe);
+    const known = {};
+    const colour = (role) => {
+      if (!(role in known)) {
+        const [name, opacity] = role.split("@");
+        probe.style.color = `var(--${name})`;
+        const rgb = getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).join(", ");
+        known[role] = opacity ? `rgba(${rgb}, ${opacity})` : `rgb(${rgb})`;
+      }
+      return known[role];
+    };
+    return { colour, done: () => probe.remove() };
+  }
+
+  function coloured(part, colour) {
+    if (typeof part === "string") return part.startsWith("role:") ? colour(part.slice(5)) : part;
+    if (Array.isArray(part)) return part.map((item) => coloured(item, colour));
+    if (part && typeof part === "object") {
+      return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, coloured(value, colour)]));
+    }
+    return part;
+  }
+
+  // --- The layout that all kinds share ------------------------------------------------------------------------------------
+  function axisStyle(axis) {
+    return {
+      showline: true, mirror: axis.overlaying ? false : true, linecolor: "role:edge", linewidth: 1, ticks: "outside",
+      ticklen: 5, tickcolor: "role:edge", gridcolor: "role:line", gridwidth: 1, zeroline: false,
+      zerolinecolor: "role:edge", zerolinewidth: 1, minexponent: 4, exponentformat: "power", automargin: true,
+      tickfont: { size: 11.5, color: "role:ink2" }, hoverformat: ".4~g", ...axis,
+      title: { font: { size: 12.5, color: "role:ink" }, ...axis.title },
+    };
+  }
+
+  function fullLayout(spec, font) {
+    const layout = {
+      paper_bgcolor: "role:surface", plot_bgcolor: "role:surface", margin: { l: 58, r: 14, t: 8, b: 44 },
+      font: { family: font, size: 12, color: "role:ink2" }, hovermode: "closest", dragmode: "zoom", showlegend: true,
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12, color: "role:ink2" },
+                bgcolor: "role:surface@0", itemsizing: "trace" },
+      hoverlabel: { bgcolor: "role:surface", bordercolor: "role:edge", font: { color: "role:ink", size: 12.5 } },
+      separators: ".\u202f", transition: { duration: 0 }, uirevision: "keep", ...spec.layout,
+    };
+    for (const [name, axis] of Object.entries(spec.layout)) {
+      if (/^[xy]axis\d*$/.test(name)) layout[name] = axisStyle(axis);
+    }
+    return layout;
+  }
+
+  function shownTraces(state) {
+    return state.spec.traces.map((trace) => {
+      const frame = trace.meta?.frame;
+      return frame && frame !== state.frame ? { ...trace, visible: false } : trace;
+    });
+  }
+
+  function picture(state, scheme, font) {
+    const colours = palette(scheme);
+    const data = coloured(shownTraces(state), colours.colour);
+    const layout = coloured(fullLayout(state.spec, font), colours.colour);
+    colours.done();
+    return { data, layout };
+  }
+
+  // --- Axes in ohm: ticks in 1-2-5 steps with the prefix on the axis, the same for both ------------------------------------
+  function niceStep(span, count) {
+    const rough = span / count;
+    const power = 10 ** Math.floor(Math.log10(rough));
+    return power * [1, 2, 5, 10].find((step) => step * power >= rough * 0.999);
+  }
+
+  function setSiTicks(state) {
+    const rules = state.spec.si_axes;
+    if (!rules) return;
+    const { xaxis, yaxis } = state.canvas._fullLayout;
+    const size = state.canvas._fullLayout._size;
+    const reach = Math.max(...xaxis.range.map(Math.abs), ...yaxis.range.map(Math.abs));
+    const [prefix, factor] = [["M", 1e6], ["k", 1e3], ["", 1], ["m", 1e-3]].find(([, f]) => reach >= 2 * f) ?? ["m", 1e-3];
+    const step = niceStep(xaxis.range[1] - xaxis.range[0], Math.max(size.w / 85, 3));
+    for (const [name, axis] of [["xaxis", xaxis], ["yaxis", yaxis]]) {
+      const values = [];
+      for (let n = Math.ceil(axis.range[0] / step); n * step <= axis.range[1]; n += 1) values.push(n * step);
+      const rule = state.spec.layout[name];
+      rule.tickvals = values;
+      rule.ticktext = values.map((v) => String(Number((v / factor).toPrecision(6))).replace("-", "\u2212"));
+      rule.title = { ...rule.title, text: `${rules[name]} (${prefix}${rules.unit})` };
+    }
+  }
+
+  // What lies outside the frame is said, with the frequencies that it concerns.
+  function outsideNote(state) {
+    if (state.spec.kind !== "nyquist") return "";
+    const { xaxis, yaxis } = state.canvas._fullLayout;
+    let count = 0;
+    let highest = 0;
+    let lowestInside = Infinity;
+    for (const trace of state.spec.traces.filter((t) => t.meta?.steps)) {
+      trace.x.forEach((x, i) => {
+        const y = trace.y[i];
+        const isInside = x >= xaxis.range[0] && x <= xaxis.range[1] && y >= yaxis.range[0] && y <= yaxis.range[1];
+        if (isInside) lowestInside = Math.min(lowestInside, trace.customdata[i]);
+        else { count += 1; highest = Math.max(highest, trace.customdata[i]); }
+      });
+    }
+    if (!count) return "Equal axes, 1 : 1. All points inside this frame.";
+    const where = highest < lowestInside ? `, at ${frequencyText(highest)} and below` : "";
+    return `Equal axes, 1 : 1. ${count} ${count === 1 ? "point" : "points"} outside this frame${where}.`;
+  }
+
+  function frequencyText(value) {
+    const [unit, factor] = [["MHz", 1e6], ["kHz", 1e3], ["Hz", 1], ["mHz", 1e-3]].find(([, f]) => value >= 0.9995 * f) ?? ["µHz", 1e-6];
+    return `${Number((value / factor).toPrecision(3))} ${unit}`;
+  }
+
+  // --- Drawing ----------------------------------------------------------------------------------------------------------------
+  function keepRanges(state) {
+    for (const [name, axis] of Object.entries(state.canvas._fullLayout)) {
+      if (/^[xy]axis\d*$/.test(name) && state.spec.layout[name]) state.spec.layout[name].range = [...axis.range];
+    }
+  }
+
+  async function redraw(state) {
+    const { data, layout } = picture(state, state.scheme, FONT);
+    const config = { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: false, showTips: false };
+    state.isDrawing = true;
+    await Plotly.react(state.canvas, data, layout, config);
+    state.isDrawing = false;
+  }
+
+  // Ranges settle first (equal axes widen one of them), then ticks and notes follow the ranges.
+  async function draw(state) {
+    await redraw(state);
+    if (state.spec.si_axes) {
+      keepRanges(state);
+      setSiTicks(state);
+      await redraw(state);
+    }
+    const note = state.element.querySelector(".plot-note");
+    if (note) note.textContent = outsideNote(state);
+  }
+
+  async function setFrame(state, name) {
+    state.frame = name;
+    const frame = state.spec.frames?.[name];
+    for (const [axis, range] of Object.entries(state.home)) state.spec.layout[axis].range = [...range];
+    if (frame) {
+      state.spec.layout.xaxis.range = [...frame.x];
+      state.spec.layout.yaxis.range = [...frame.y];
+    }
+    for (const button of state.element.querySelectorAll("[data-frame]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.frame === name));
+    }
+    state.isZoomed = false;
+    state.canvas.layout && (state.spec.layout.uirevision = `${name}${Date.now()}`);
+    await draw(state);
+  }
+
+  async function zoom(state, factor) {
+    keepRanges(state);
+    for (const [name, axis] of Object.entries(state.spec.layout)) {
+      if (!/^[xy]axis\d*$/.test(name) || axis.matches) continue;
+      const middle = (axis.range[0] + axis.range[1]) / 2;
+      axis.range = axis.range.map((edge) => middle + (edge - middle) * factor);
+    }
+    state.isZoomed = true;
+    state.spec.layout.uirevision = String(Date.now());
+    await draw(state);
+  }
+
+  // --- Exports: always in the light palette, with a line that says where the data come from -------------------------------------
+  function exportPicture(state) {
+    keepRanges(state);
+    const figure = picture(state, "light", EXPORT_FONT);
+    const width = Math.round(WIDTH_MM * PX_PER_MM);
+    const height = Math.round(width * state.canvas.clientHeight / state.canvas.clientWidth);
+    figure.layout.margin = { ...figure.layout.margin, b: 66 };
+    figure.layout.annotations = [...(figure.layout.annotations ?? []), {
+      text: state.element.dataset.source ?? "", xref: "paper", yref: "paper", x: 1, y: 0, yshift: -62, xanchor: "right",
+      yanchor: "bottom", showarrow: false, font: { size: 9, color: "#616a64" },
+    }];
+    return { figure, width, height };
+  }
+
+  async function exportFile(state, format) {
+    const { figure, width, height } = exportPicture(state);
+    const scale = format === "png" ? PNG_SCALE : 1;
+    const address = await Plotly.toImage(figure, { format, width, height, scale });
+    const link = document.createElement("a");
+    link.download = `${state.element.dataset.name ?? state.spec.kind}.${format}`;
+    if (format === "svg") {
+      const text = decodeURIComponent(address.slice(address.indexOf(",") + 1));
+      const sized = text.replace(/^<svg([^>]*?) width="\d+" height="\d+"/, `<svg$1 width="${WIDTH_MM}mm" height="${Math.round(height / PX_PER_MM)}mm"`);
+      link.href = URL.createObjectURL(new Blob([sized], { type: "image/svg+xml" }));
+    } else {
+      link.href = address;
+    }
+    link.click();
+    say(state, `${format.toUpperCase()} saved.`);
+  }
+
+  // --- Keyboard: arrows step through the points, up and down change the series ----------------------------------------------------
+  function say(state, text) {
+    const reading = state.element.querySelector(".plot-read");
+    if (reading) reading.textContent = text;
+  }
+
+  function step(state, event) {
+    const series = state.spec.traces.map((trace, index) => ({ trace, index })).filter(({ trace }) => trace.meta?.steps);
+    if (!series.length) return;
+    const at = state.cursor ?? { series: 0, point: -1 };
+    const last = () => series[at.series].trace.x.length - 1;
+    const moves = {
+      ArrowRight: () => { at.point = Math.min(at.point + 1, last()); },
+      ArrowLeft: () => { at.point = Math.max(at.point - 1, 0); },
+      ArrowDown: () => { at.series = (at.series + 1) % series.length; at.point = Math.min(Math.max(at.point, 0), last()); },
+      ArrowUp: () => { at.series = (at.series + series.length - 1) % series.length; at.point = Math.min(Math.max(at.point, 0), last()); },
+      Home: () => { at.point = 0; },
+      End: () => { at.point = last(); },
+    };
+    if (!moves[event.key]) return;
+    event.preventDefault();
+    moves[event.key]();
+    state.cursor = at;
+    const { trace, index } = series[at.series];
+    const subplot = `${trace.xaxis ?? "x"}${trace.yaxis ?? "y"}`;
+    Plotly.Fx.hover(state.canvas, [{ curveNumber: index, pointNumber: at.point }], [subplot]);
+    say(state, `${trace.name}, ${at.point + 1} of ${trace.x.length}. ${trace.text[at.point]}`);
+  }
+
+  // --- Buttons -----------------------------------------------------------------------------------------------------------------------
+  async function copyLink(state, button) {
+    const words = button.textContent;
+    const address = `${location.origin}${location.pathname}${location.search}#${state.element.id}`;
+    try {
+      await navigator.clipboard.writeText(address);
+      button.textContent = "Copied";
+    } catch {
+      history.replaceState(null, "", `#${state.element.id}`);
+      button.textContent = "In the address line";
+    }
+    setTimeout(() => { button.textContent = words; }, 2000);
+  }
+
+  function onClick(state, event) {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const act = {
+      "zoom-in": () => zoom(state, 0.6), "zoom-out": () => zoom(state, 1 / 0.6), reset: () => setFrame(state, state.frame),
+      png: () => exportFile(state, "png"), svg: () => exportFile(state, "svg"), link: () => copyLink(state, button),
+    }[button.dataset.act];
+    if (act) act();
+    else if (button.dataset.frame) setFrame(state, button.dataset.frame);
+  }
+
+  // --- Start -------------------------------------------------------------------------------------------------------------------------
+  async function start(element) {
+    const canvas = element.querySelector(".plot-canvas");
+    if (!canvas || DRAWN.has(element)) return;
+    const state = { element, canvas, spec: null, frame: null, home: {} };
+    DRAWN.set(element, state);
+    canvas.classList.add("is-waiting");
+    try {
+      const answer = await fetch(element.dataset.src, { headers: { Accept: "application/json" } });
+      if (!answer.ok) throw new Error(String(answer.status));
+      state.spec = await answer.json();
+    } catch {
+      DRAWN.delete(element);
+      showFailure(element, canvas);
+      return;
+    }
+    canvas.classList.remove("is-waiting");
+    for (const [name, axis] of Object.entries(state.spec.layout)) {
+      if (/^[xy]axis\d*$/.test(name)) state.home[name] = [...axis.range];
+    }
+    state.frame = state.spec.frame ?? null;
+    canvas.setAttribute("aria-label", `${state.spec.summary} Arrow keys step through the points.`);
+    await draw(state);
+    canvas.addEventListener("keydown", (event) => step(state, event));
+    element.addEventListener("click", (event) => onClick(state, event));
+    canvas.on("plotly_doubleclick", () => setFrame(state, state.frame));
+    canvas.on("plotly_relayout", () => {
+      if (state.isDrawing) return;
+      keepRanges(state);
+      state.isZoomed = true;
+      draw(state);
+    });
+    new ResizeObserver(() => fit(state)).observe(canvas);
+  }
+
+  function fit(state) {
+    const { clientWidth: width, clientHeight: height } = state.canvas;
+    if (!width || (state.width === width && state.height === height)) return;
+    const isFirst = state.width === undefined;
+    [state.width, state.height] = [width, height];
+    if (isFirst) return;
+    if (state.isZoomed) draw(state);
+    else setFrame(state, state.frame);
+  }
+
+  function showFailure(element, canvas) {
+    canvas.replaceChildren();
+    const line = document.createElement("p");
+    line.textContent = "The plot could not be loaded. Its numbers are in the table below. ";
+    const again = document.createElement("button");
+    again.type = "button";
+    again.className = "btn sm";
+    again.textContent = "Try again";
+    again.addEventListener("click", () => { canvas.replaceChildren(); start(element); });
+    line.append(again);
+    canvas.append(line);
+    canvas.classList.remove("is-waiting");
+  }
+
+  function startAll(root) {
+    for (const element of root.querySelectorAll("figure.plot[data-src]")) start(element);
+  }
+
+  function recolour(scheme) {
+    for (const element of document.querySelectorAll("figure.plot[data-src]")) {
+      const state = DRAWN.get(element);
+      if (!state?.spec) continue;
+      state.scheme = scheme;
+      keepRanges(state);
+      draw(state);
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", () => startAll(document));
+  document.addEventListener("htmx:afterSwap", (event) => startAll(event.detail.elt.parentElement ?? document));
+  document.addEventListener("lagpdb:theme", () => recolour());
+  window.addEventListener("beforeprint", () => recolour("light"));
+  window.addEventListener("afterprint", () => recolour());
+})();

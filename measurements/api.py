@@ -1,0 +1,308 @@
+"""The API of what was measured: uploads, measurements with their curves and bytes, instruments."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+import pandas as pd
+from django.core.exceptions import ValidationError
+from django.db.models import OuterRef, Q
+from django.db.models.functions import Coalesce
+from django.http import FileResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
+from rest_framework.response import Response
+
+from lagpdb import exports, filters
+from lagpdb.filters import Filter, Relation
+from lagpdb.problems import Problem
+from lagpdb.records import save_record
+from lagpdb.resources import Changes, ReadRecords, Records
+from lagpdb.serializers import checked_body
+from lagpdb.units import label, symbol
+from measurements import ingest
+from measurements.curve import cut
+from measurements.fence import FenceError
+from measurements.kinds import KINDS
+from measurements.matching import find_subject
+from measurements.models import Instrument, Measurement, UploadFile
+from measurements.parameters import check_parameters
+from measurements.serializers import InstrumentSerializer, MeasurementSerializer, UploadSerializer
+from measurements.store import StoreError, open_raw, recording
+from samples.genealogy import cell_stations, pellet_stations, step_stations
+from samples.models import Pellet
+
+
+class Instruments(Records):
+    """Devices that measure."""
+
+    serializer_class = InstrumentSerializer
+
+
+# -- measurements --------------------------------------------------------------------------------------------------------
+_PELLET = Coalesce(OuterRef("cell__pellet_id"), OuterRef("pellet_id"))
+
+
+def _measured_pellets(rows: Any) -> Q:
+    # Two hashed subqueries are much faster than one that is correlated.
+    found = rows.values("pk")
+    return Q(pellet__in=found) | Q(cell__pellet__in=found)
+
+
+def subject_filter() -> Filter:
+    """`subject` of measurements and results: exactly that cell, or that bare pellet."""
+    return Filter(
+        "subject",
+        "code",
+        expression=MeasurementSerializer.Meta.expressions["subject"],
+        match=lambda codes: Q(cell__code__in=codes) | Q(cell__isnull=True, pellet__code__in=codes),
+        help="Code of the cell or pellet that was measured.",
+    )
+
+
+def _of_measurements() -> dict[str, Filter]:
+    pellets = Relation(Pellet.objects.all, join=_measured_pellets)
+    steps = step_stations(_PELLET, OuterRef("cell__assembled_at"))
+    return pellet_stations(relation=pellets) | cell_stations("cell__") | steps
+
+
+RECORDING_PARAMETERS = [
+    OpenApiParameter("format", str, enum=["json", "csv", "parquet"], description="`json` without it."),
+    OpenApiParameter("columns", str, description="Columns, comma separated; all without it."),
+    OpenApiParameter("cycle", str, description="One cycle (`3`) or a span (`3-10`)."),
+    OpenApiParameter("from_s", float, description="[s] Rows from this time on."),
+    OpenApiParameter("to_s", float, description="[s] Rows up to this time."),
+    OpenApiParameter("envelope", int, description="At most that many rows, every extreme kept."),
+]
+
+
+class ReanalyseSerializer(serializers.Serializer):
+    """Choices for a new run."""
+
+    parameters = serializers.DictField(required=False, help_text="Known parameters, such as fit_range_Hz.")
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=500, help_text="Why.")
+
+
+class Measurements(Changes, ReadRecords):
+    """Spectra and recordings."""
+
+    serializer_class = MeasurementSerializer
+    http_method_names = ["get", "head", "post", "patch"]
+
+    @classmethod
+    def extra_filters(cls) -> dict[str, Filter]:
+        """Through the genealogy, at the time the cell was built."""
+        from measurements.coated import is_coated_filter
+
+        return _of_measurements() | {"is_coated": is_coated_filter()}
+
+    @property
+    def filters(self) -> dict[str, Filter]:
+        """`subject` finds by index."""
+        return super().filters | {"subject": subject_filter()}
+
+    def change(self, record: Any, values: dict[str, Any], reason: str, version: int | None) -> None:
+        """A temperature that is typed is a person's; parameters are merged and checked."""
+        if "parameters" in values:
+            given = values.pop("parameters")
+            if not isinstance(given, dict):
+                raise Problem("Parameters are an object: names and values.", field="parameters")
+            checked = check_parameters(record.parameters | given)
+            if moment := checked.pop("measured_at", None):
+                values.setdefault("measured_at", pd.Timestamp(moment).to_pydatetime())
+            record.parameters = checked
+        if "temperature_degC" in values:
+            origin = Measurement.TemperatureOrigin
+            record.temperature_origin = origin.ASSUMED if values["temperature_degC"] is None else origin.PERSON
+        for name, value in values.items():
+            setattr(record, name, value)
+        save_record(record, by=self.request.user, reason=reason, version=version)
+
+    @extend_schema(parameters=RECORDING_PARAMETERS, responses=OpenApiTypes.OBJECT, filters=False)
+    @action(
+        detail=True, methods=["get"], parameters=("format", "columns", "cycle", "from_s", "to_s", "envelope")
+    )
+    def recording(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The parsed table: one row per point of the file, canonical columns with the unit in the name."""
+        format = exports.format_of(request)
+        measurement = self.row()
+        try:
+            whole = recording(measurement)
+        except (StoreError, FenceError) as error:
+            raise Problem(str(error), 404 if not measurement.files.exists() else 500, type="store") from None
+        frame = cut(whole, **_cuts(request.query_params))
+        if format != "json":
+            return exports.frame(measurement.code, frame, format)
+        columns = [{"name": name, "unit": symbol(name), "label": label(name)} for name in map(str, frame)]
+        data = {str(name): _plain(series) for name, series in frame.items()}
+        content = {"code": measurement.code, "row_count": len(frame), "columns": columns, "data": data}
+        return Response(content)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("position", int, description="Which file, from 0, when there are several.")],
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], parameters=("position",))
+    def file(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The raw bytes as they came."""
+        text = request.query_params.get("position", "0")
+        parts = self.row().files.filter(superseded_at__isnull=True).select_related("raw_file").order_by("position", "pk")
+        part = parts[int(text) : int(text) + 1].first() if re.fullmatch(r"\d{1,4}", text) else None
+        if part is None:
+            raise Problem("This measurement has no such file.", 404, field="position")
+        try:
+            stream = open_raw(part.raw_file.sha256)
+        except StoreError as error:
+            raise Problem(str(error), 500, type="store") from None
+        name = part.raw_file.original_name
+        response = FileResponse(stream, as_attachment=True, filename=name, content_type="application/octet-stream")
+        # Bytes of strangers: never shown, never run, on our address.
+        response["X-Content-Type-Options"] = "nosniff"
+        response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        return response
+
+    @extend_schema(request=ReanalyseSerializer, responses={202: OpenApiTypes.OBJECT}, filters=False)
+    @action(detail=True, methods=["post"])
+    def reanalyse(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Compute again, with your choices; the numbers in force stay until the new runs are done."""
+        raise NotImplementedError  # the roof joins the analysis in (lagpdb.api)
+
+
+def _plain(series: pd.Series) -> list[Any]:
+    values = series.tolist()
+    return [None if isinstance(value, float) and value != value else value for value in values]
+
+
+def _cuts(given: Any) -> dict[str, Any]:
+    """The cuts that the query string asks for, checked."""
+    cuts: dict[str, Any] = {}
+    try:
+        for name in ("from_s", "to_s"):
+            if name in given:
+                cuts[name] = filters.parse("number", given[name])
+        if "envelope" in given:
+            name = "envelope"
+            cuts["envelope"] = filters.parse("integer", given[name])
+            if cuts["envelope"] < 4:
+                raise ValueError("a whole number from 4 on is expected")
+        if "cycle" in given:
+            name = "cycle"
+            span = re.fullmatch(r"\s*(\d{1,9})(?:\s*-\s*(\d{1,9}))?\s*", given[name])
+            if span is None:
+                raise ValueError("a cycle such as 3, or a span such as 3-10, is expected")
+            cuts["cycles"] = (int(span[1]), int(span[2] or span[1]))
+    except ValueError as error:
+        raise Problem(f"{name}={given[name]}: {error}.", field=name) from None
+    if "columns" in given:
+        cuts["columns"] = [name.strip() for name in given["columns"].split(",")]
+    return cuts
+
+
+# -- uploads ---------------------------------------------------------------------------------------------------------------
+_TEXT = {"type": "string"}
+UPLOAD_BODY = {
+    "multipart/form-data": {
+        "type": "object",
+        "required": ["files"],
+        "properties": {
+            "files": {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "One or many."},
+            "subject": _TEXT | {"description": "Code of the pellet or cell all files belong to."},
+            "kind": _TEXT | {"enum": list(KINDS), "description": "For time series; impedance stays eis."},
+            "temperature_degC": {"type": "number", "description": "[°C] Of the sample."},
+            "parameters": _TEXT | {"description": 'JSON, such as {"voltage_limit_V": 5}.'},
+            "instrument": _TEXT | {"description": "Code of the instrument."},
+            "is_synthetic": {"type": "boolean", "description": "Made by a generator, not measured."},
+        },
+    }
+}
+UPLOAD_FIELDS = ["subject", "kind", "temperature_degC", "parameters", "instrument", "is_synthetic"]
+
+
+class AssignSerializer(serializers.Serializer):
+    """Which file belongs to which sample."""
+
+    file = serializers.IntegerField(help_text="`id` of the file in this upload.")
+    subject = serializers.CharField(help_text="Code of the pellet or cell.")
+    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500, help_text="Why.")
+
+
+class Uploads(ReadRecords):
+    """Files on their way in."""
+
+    serializer_class = UploadSerializer
+    write_scope = "upload"
+
+    def get_parsers(self) -> list[Any]:
+        """Files come as a form; everything else is JSON."""
+        is_new = getattr(self, "action_map", {}).get("post") == "create"
+        return [MultiPartParser()] if is_new else super().get_parsers()
+
+    @extend_schema(request=UPLOAD_BODY, responses={201: UploadSerializer})
+    def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Send files. They are stored at once; reading and computing follow: ask the address again for the states."""
+        files = request.FILES.getlist("files")
+        given = {name: value for name, value in request.data.items() if name not in request.FILES}
+        checked_body(given, UPLOAD_FIELDS)
+        if strange := [name for name in request.FILES if name != "files"]:
+            raise Problem(f"Files come under the name ‘files’, not ‘{strange[0]}’.", field=strange[0])
+        if files and all(file.refused for file in files):
+            raise Problem(files[0].refused, files[0].refused_status, field="files")
+        upload = ingest.receive(files, by=request.user, **_upload_fields(given))
+        content = self.shown(upload.pk)
+        return Response(content, status=201, headers={"Location": content["url"]})
+
+    @extend_schema(request=AssignSerializer, responses=UploadSerializer, filters=False)
+    @action(detail=True, methods=["post"])
+    def assign(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Say to which sample a waiting file belongs."""
+        content = AssignSerializer(data=checked_body(request.data, ["file", "subject", "reason"]))
+        content.is_valid(raise_exception=True)
+        sent, upload = content.validated_data, self.row()
+        file = UploadFile.objects.filter(upload=upload, pk=sent["file"]).first()
+        if file is None:
+            raise Problem(f"{upload.code} has no file {sent['file']}.", field="file")
+        ingest.assign(file, _found(sent["subject"]), by=request.user, reason=sent["reason"])
+        return Response(self.shown(upload.pk))
+
+
+def _found(code: str) -> Any:
+    try:
+        return find_subject(code)
+    except ValidationError as error:
+        raise ValidationError({"subject": error.messages}) from None
+
+
+def _upload_fields(given: dict[str, str]) -> dict[str, Any]:
+    """What came beside the files, as `receive` takes it; empty texts are as if not sent."""
+    given = {name: text for name, text in given.items() if text != ""}
+    ready: dict[str, Any] = {"kind": given.get("kind", "")}
+    name = ""
+    try:
+        if (name := "temperature_degC") in given:
+            ready[name] = filters.parse("number", given[name])
+        if (name := "is_synthetic") in given:
+            ready[name] = filters.flag(given[name])
+        if (name := "parameters") in given:
+            ready[name] = orjson.loads(given[name])
+            if not isinstance(ready[name], dict):
+                raise ValueError("a JSON object is expected")
+    except ValueError as error:
+        detail = "this is not JSON" if isinstance(error, orjson.JSONDecodeError) else str(error)
+        raise Problem(f"{name}: {detail}.", field=name) from None
+    if "instrument" in given:
+        ready["instrument"] = Instrument.objects.live().filter(code=given["instrument"].strip()).first()
+        if ready["instrument"] is None:
+            raise Problem(f"There is no instrument {given['instrument']}.", field="instrument")
+    if "subject" in given:
+        ready["subject"] = _found(given["subject"])
+    return ready
+
+
+COLLECTIONS = {"uploads": Uploads, "measurements": Measurements, "instruments": Instruments}

@@ -1,0 +1,147 @@
+"""The API of what was made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+
+from lagpdb.filters import Filter
+from lagpdb.records import Record, save_record
+from lagpdb.resources import Records
+from samples.coat import coat
+from samples.genealogy import of_cells, of_pellets
+from samples.models.lots import add_pellets
+from samples.serializers import (
+    CellSerializer,
+    ElectrodeLotSerializer,
+    MaterialSerializer,
+    PelletBatchSerializer,
+    PelletSerializer,
+    PowderLotSerializer,
+    RecipeSerializer,
+    SputterRunSerializer,
+)
+
+
+class Materials(Records):
+    """Substances; LAGP, CuS, LFP, Li and Ag are shipped."""
+
+    serializer_class = MaterialSerializer
+
+
+class Recipes(Records):
+    """Defaults and limits of forms, versioned."""
+
+    serializer_class = RecipeSerializer
+
+
+class PowderLots(Records):
+    """Deliveries of powder."""
+
+    serializer_class = PowderLotSerializer
+
+
+class PelletBatches(Records):
+    """Pellets pressed and sintered together."""
+
+    serializer_class = PelletBatchSerializer
+
+    @extend_schema(
+        responses={
+            201: inline_serializer(
+                "PelletBatchMade",
+                {
+                    "code": serializers.CharField(help_text="Code of the batch."),
+                    "url": serializers.URLField(help_text="Address of the batch; it has all fields."),
+                    "pellets": serializers.ListField(
+                        child=serializers.CharField(), help_text="Codes of the pellets that `count` made."
+                    ),
+                },
+            )
+        }
+    )
+    def create(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Make a batch and, with `count`, its pellets."""
+        response = super().create(request, *args, **kwargs)
+        response.data["pellets"] = [pellet.code for pellet in self.pellets]
+        return response
+
+    def make(self, values: dict[str, Any], reason: str) -> Record:
+        """The batch and its pellets."""
+        count = values.pop("count", 0)
+        batch = super().make(values, reason)
+        self.pellets = add_pellets(batch, count, by=self.request.user)
+        return batch
+
+    def change(self, record: Any, values: dict[str, Any], reason: str, version: int | None) -> None:
+        """`count` on PATCH adds that many."""
+        count = values.pop("count", 0)
+        super().change(record, values, reason, version)
+        add_pellets(record, count, by=self.request.user)
+
+
+class Pellets(Records):
+    """Pellets."""
+
+    serializer_class = PelletSerializer
+
+    @classmethod
+    def extra_filters(cls) -> dict[str, Filter]:
+        """Through the genealogy."""
+        return of_pellets()
+
+
+class SputterRuns(Records):
+    """Runs of the sputter tool."""
+
+    serializer_class = SputterRunSerializer
+
+    def make(self, values: dict[str, Any], reason: str) -> Record:
+        """The run and what it coated."""
+        pellets = values.pop("pellets", [])
+        run = super().make(values, reason)
+        self._coat(run, pellets, reason)
+        return run
+
+    def change(self, record: Any, values: dict[str, Any], reason: str, version: int | None) -> None:
+        """`pellets`, where given, is the whole list."""
+        pellets = values.pop("pellets", None)
+        for name, value in values.items():
+            setattr(record, name, value)
+        save_record(record, by=self.request.user, reason=reason, version=version)
+        if pellets is not None:
+            self._coat(record, pellets, reason)
+
+    def _coat(self, run: Any, pellets: list[dict[str, Any]], reason: str) -> None:
+        coat(run, [(each["pellet"], each["faces"]) for each in pellets], by=self.request.user, reason=reason)
+
+
+class ElectrodeLots(Records):
+    """Sheets of electrode."""
+
+    serializer_class = ElectrodeLotSerializer
+
+
+class Cells(Records):
+    """Cells."""
+
+    serializer_class = CellSerializer
+
+    @classmethod
+    def extra_filters(cls) -> dict[str, Filter]:
+        """Through the genealogy."""
+        return of_cells()
+
+
+COLLECTIONS = {
+    "materials": Materials,
+    "recipes": Recipes,
+    "powder-lots": PowderLots,
+    "pellet-batches": PelletBatches,
+    "pellets": Pellets,
+    "sputter-runs": SputterRuns,
+    "electrode-lots": ElectrodeLots,
+    "cells": Cells,
+}

@@ -1,0 +1,212 @@
+"""Pages of single records: lot, batch, pellet, cell, sputter run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from lagpdb.mainvalues import main_results, newest, results
+from lagpdb.pages import can_edit, detail_context, get_record
+from samples import hints
+from samples.forms import notation_of
+from samples.models import Cell, Coating, Pellet, PelletBatch, PowderLot, SputterRun
+from samples.models.lots import faces_of
+
+# Where a cell may go from each state, as its buttons say it.
+NEXT_STATES: dict[str, tuple[tuple[str, str], ...]] = {
+    "built": (("resting", "Start rest"), ("on_test", "Start test"), ("dismantled", "Dismantle")),
+    "resting": (("on_test", "Start test"), ("dismantled", "Dismantle")),
+    "on_test": (("finished", "Finish"), ("failed", "Mark failed")),
+    "finished": (("dismantled", "Dismantle"), ("on_test", "Back on test")),
+    "failed": (("dismantled", "Dismantle"), ("on_test", "Back on test")),
+    "dismantled": (),
+}
+
+
+def _tests(**of: Any) -> list[Any]:
+    """Measurements of a sample in time order, each with its main number."""
+    rows = list(
+        apps.get_model("measurements", "Measurement")
+        .objects.live()
+        .filter(**of)
+        .select_related("cell", "pellet", "operator")
+        .order_by("measured_at", "pk")
+    )
+    numbers = main_results(rows)
+    for row in rows:
+        row.main = numbers.get(row.pk)
+    return rows
+
+
+def _numbers(**of: Any) -> list[Any]:
+    """Current results of a sample, what is said first on top."""
+    rows = list(results().filter(**of).select_related("measurement", "cell", "run"))
+    rows.sort(key=lambda row: (row.quantity, row.temperature_degC or 0, row.position, -row.pk))
+    return rows
+
+
+def _arrivals(**of: Any) -> list[Any]:
+    """Files that brought measurements of a sample."""
+    return list(
+        apps.get_model("measurements", "UploadFile")
+        .objects.filter(**of)
+        .select_related("upload", "raw_file")
+        .distinct()
+        .order_by("-pk")[:100]
+    )
+
+
+def pellet_detail(request: HttpRequest, code: str) -> HttpResponse:
+    """One pellet, from its powder to its last number."""
+    pellet = get_record(Pellet, code, "batch__powder_lot__material", "batch__recipe")
+    coatings = list(
+        Coating.objects.filter(pellet=pellet, sputter_run__withdrawn_at__isnull=True)
+        .select_related("sputter_run__target")
+        .order_by("sputter_run__performed_at", "face")
+    )
+    faces = {coating.face: coating.sputter_run.target.code for coating in coatings}
+    cells = list(pellet.cells.live().order_by("pk"))
+    siblings = Pellet.objects.live().filter(batch=pellet.batch_id).exclude(pk=pellet.pk).count()
+    context = {
+        **detail_context(request, pellet),
+        "pellet": pellet,
+        "batch": pellet.batch,
+        "lot": pellet.batch.powder_lot,
+        "notation": notation_of(pellet, {pellet.pk: faces}),
+        "faces": faces,
+        "steps": _steps(coatings, cells),
+        "cells": cells,
+        "live_cell": next((cell for cell in cells if cell.is_live), None),
+        "siblings": siblings,
+        "tests": _tests(**{"pellet": pellet}) + _tests(cell__pellet=pellet),
+        "numbers": _numbers(pellet=pellet),
+        "files": _arrivals(measurements__in=_keys_of(pellet)),
+        "can_build": pellet.state in ("available", "recovered") and not pellet.is_withdrawn,
+    }
+    return render(request, "samples/pellet_detail.html", context)
+
+
+def _keys_of(pellet: Pellet) -> Any:
+    measurements = apps.get_model("measurements", "Measurement").objects
+    return measurements.filter(Q(pellet=pellet) | Q(cell__pellet=pellet)).values("pk")
+
+
+def _steps(coatings: list[Coating], cells: list[Cell]) -> list[dict[str, Any]]:
+    """What was done to a pellet, in order: one line per run, however many faces it coated."""
+    runs: dict[int, dict[str, Any]] = {}
+    for coating in coatings:
+        run = coating.sputter_run
+        entry = runs.setdefault(
+            run.pk,
+            {
+                "kind": "sputter",
+                "record": run,
+                "when": run.performed_at,
+                "faces": [],
+                "title": f"Sputter, {run.target.code}",
+            },
+        )
+        entry["faces"].append(coating.face)
+    for entry in runs.values():
+        entry["where"] = "both sides" if len(entry["faces"]) > 1 else f"side {entry['faces'][0]}"
+    builds = [
+        {"kind": "cell", "record": cell, "when": cell.assembled_at, "title": "Cell build", "where": cell.notation}
+        for cell in cells
+    ]
+    floor = timezone.now() - timedelta(days=36500)
+    return sorted([*runs.values(), *builds], key=lambda step: step["when"] or floor)
+
+
+def cell_detail(request: HttpRequest, code: str) -> HttpResponse:
+    """One cell: how it was built, what was tested, what came out."""
+    cell = get_record(
+        Cell, code, "pellet__batch__powder_lot__material", "electrode_lot__material", "electrode_material"
+    )
+    tests = _tests(cell=cell)
+    rest_ends = cell.assembled_at + timedelta(hours=hints.REST_h) if cell.assembled_at else None
+    runs = apps.get_model("analysis", "AnalysisRun").objects
+    arrhenius = runs.filter(cell=cell, analysis="activation", is_current=True).first()
+    energy = newest("activation_energy_eV", "cell", [cell.pk], label="sigma_T").get(cell.pk)
+    context = {
+        **detail_context(request, cell),
+        "cell": cell,
+        "pellet": cell.pellet,
+        "batch": cell.pellet.batch,
+        "lot": cell.pellet.batch.powder_lot,
+        "is_half": cell.is_coated and cell.notation.count("@") == 1,
+        "electrodes": " and ".join(dict.fromkeys(cell.electrodes)),
+        "sentences": hints.cell_sentences(cell),
+        "densities": hints.densities(cell.electrode_area_cm2),
+        "rates": hints.rates(cell),
+        "tests": tests,
+        "numbers": _numbers(cell=cell),
+        "energy": energy,
+        "arrhenius": arrhenius if arrhenius and arrhenius.curves else None,
+        "files": _arrivals(measurements__cell=cell),
+        "rest_ends": rest_ends if cell.state in ("built", "resting") else None,
+        "is_resting": bool(rest_ends and rest_ends > timezone.now()),
+        "next_states": NEXT_STATES[cell.state] if can_edit(request.user) and not cell.is_withdrawn else (),
+    }
+    return render(request, "samples/cell_detail.html", context)
+
+
+def lot_detail(request: HttpRequest, code: str) -> HttpResponse:
+    """One powder lot: its stock and everything pressed from it."""
+    lot = get_record(PowderLot, code, "material")
+    batches = list(
+        lot.batches.live().annotate(n=Count("pellets", filter=Q(pellets__withdrawn_at__isnull=True))).order_by("-pk")
+    )
+    pellets = _pellets(Pellet.objects.live().filter(batch__powder_lot=lot).order_by("-pk")[:100])
+    powder = next((batch.powder_mass_mg for batch in batches if batch.powder_mass_mg), None)
+    context = {
+        **detail_context(request, lot),
+        "lot": lot,
+        "left": lot.left_g,
+        "stock": hints.stock_words(lot, powder),
+        "batches": batches,
+        "pellets": pellets,
+    }
+    return render(request, "samples/lot_detail.html", context)
+
+
+def _pellets(queryset: Any) -> list[Any]:
+    rows = list(queryset.select_related("batch__powder_lot__material"))
+    faces = faces_of([pellet.pk for pellet in rows])
+    for pellet in rows:
+        pellet.shown_notation = notation_of(pellet, faces)
+        pellet.has_film, pellet.has_one_film = bool(faces[pellet.pk]), len(faces[pellet.pk]) == 1
+    return rows
+
+
+def batch_detail(request: HttpRequest, code: str) -> HttpResponse:
+    """One batch and its pellets."""
+    batch = get_record(PelletBatch, code, "powder_lot__material", "recipe")
+    pellets = _pellets(batch.pellets.live().order_by("pk"))
+    measured = sum(1 for pellet in pellets if pellet.thickness_um)
+    context = {
+        **detail_context(request, batch),
+        "batch": batch,
+        "lot": batch.powder_lot,
+        "pellets": pellets,
+        "measured": measured,
+        "unmeasured": sum(1 for p in pellets if not p.thickness_um and p.state != Pellet.State.BROKEN),
+        "drafts": request.session.get("row_drafts", {}).get(batch.code, {}),
+    }
+    return render(request, "samples/batch_detail.html", context)
+
+
+def sputter_run_detail(request: HttpRequest, code: str) -> HttpResponse:
+    """One sputter run, to read."""
+    run = get_record(SputterRun, code, "target")
+    pellets: dict[int, dict[str, Any]] = {}
+    for coating in run.coatings.select_related("pellet").order_by("pellet_id", "face"):
+        entry = pellets.setdefault(coating.pellet_id, {"pellet": coating.pellet, "faces": []})
+        entry["faces"].append(coating.face)
+    context = {**detail_context(request, run), "run": run, "pellets": list(pellets.values())}
+    return render(request, "samples/sputter_run_detail.html", context)

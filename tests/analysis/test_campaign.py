@@ -1,0 +1,180 @@
+"""The reference campaign: the numbers that its model was given come back, once, and always marked as synthetic."""
+
+from __future__ import annotations
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from analysis.campaign import load as loading
+from analysis.campaign import plan, records
+from analysis.campaign.plan import CELLS, COATED, NOTE, PRISTINE, TEMPERATURES_DEGC
+from analysis.campaign.report import activation_energy, conductivity_25degC, table
+from analysis.campaign.writers import LAYOUTS
+from analysis.models import AnalysisRun, Result
+from lagpdb.records import withdraw
+from measurements import store as stores
+from measurements.models import Measurement, Upload, UploadFile
+from measurements.readers.recognise import readers, recognise
+from samples.models import Cell, Pellet, PelletBatch, PowderLot, SputterRun
+
+RECORDS = (PowderLot, PelletBatch, Pellet, SputterRun, Cell, Upload, Measurement)
+
+
+@pytest.fixture
+def own_store(tmp_path, settings):
+    """A store of its own, so that a run of the tests leaves no bytes behind."""
+    settings.DATA_DIR = tmp_path
+    settings.REDIS_URL = ""
+    stores.store.cache_clear()
+    yield tmp_path
+    stores.store.cache_clear()
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A campaign of two cells and four temperatures."""
+    chosen = (CELLS[0], CELLS[2])
+    for module in (plan, records):
+        monkeypatch.setattr(module, "CELLS", chosen)
+    for module in (plan, loading):
+        monkeypatch.setattr(module, "TEMPERATURES_DEGC", (20.0, 25.0, 50.0, 80.0))
+    return chosen
+
+
+def counted():
+    """How many rows there are of everything that the campaign makes."""
+    models = (*RECORDS, UploadFile, AnalysisRun, Result)
+    return {model.__name__: model.objects.count() for model in models}
+
+
+# -- the files ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_files_are_recognised_by_one_reader_and_read_back(layout, tmp_path):
+    planned = next(cell for cell in CELLS if cell.layout == layout)
+    sweep = planned.sweep(25.0)
+    name = planned.name_of("CEL-0001", 25.0)
+    path = tmp_path / name
+    path.write_bytes(LAYOUTS[layout].write(sweep))
+    assert recognise(path, name).slug == LAYOUTS[layout].reader
+    (recording,) = readers()[LAYOUTS[layout].reader].read(path)
+    frame = recording.frame
+    z_ohm = frame["z_real_ohm"].to_numpy() + 1j * frame["z_imag_ohm"].to_numpy()
+    np.testing.assert_allclose(frame["frequency_Hz"], sweep.frequency_Hz, rtol=1e-7)
+    assert np.max(np.abs(z_ohm - sweep.z_ohm) / np.abs(sweep.z_ohm)) < 1e-7
+    assert not recording.warnings
+
+
+def test_files_are_the_same_at_every_call_and_all_different():
+    written = [LAYOUTS[cell.layout].write(cell.sweep(celsius)) for cell in CELLS for celsius in TEMPERATURES_DEGC]
+    again = [LAYOUTS[cell.layout].write(cell.sweep(celsius)) for cell in CELLS for celsius in TEMPERATURES_DEGC]
+    assert written == again
+    assert len(set(written)) == len(CELLS) * len(TEMPERATURES_DEGC)
+
+
+def test_files_say_that_they_are_synthetic():
+    for cell in CELLS:
+        assert "synthetic" in cell.name_of("CEL-0001", 25.0)
+        if LAYOUTS[cell.layout].reader != "nova":  # whose layout has no room for a comment
+            assert NOTE.encode() in LAYOUTS[cell.layout].write(cell.sweep(25.0))
+
+
+# -- the whole campaign ------------------------------------------------------------------------------------------------
+@pytest.mark.django_db
+def test_campaign_gives_back_the_model_once(own_store):
+    out = io.StringIO()
+    call_command("load_demo", stdout=out)
+    assert "SYNTHETIC" in out.getvalue()
+    assert "not in the text" in out.getvalue()
+
+    campaign = loading.Campaign(records.cells_of(PowderLot.objects.get(supplier_lot=plan.MARKER)))
+    for truth in (PRISTINE, COATED):
+        sigma, energy = conductivity_25degC(campaign, truth), activation_energy(campaign, truth)
+        assert (sigma.count, energy.count) == (2, 2)
+        expected = truth.conductivity_25degC_S_cm
+        assert abs(sigma.value - expected) < 0.02 * expected + 2 * sigma.uncertainty
+        assert energy.value == pytest.approx(truth.activation_energy_eV, abs=0.005)
+    for planned, cell in campaign.cells:
+        assert cell.notation == ("Ag|CuS@LAGP|Ag" if planned.is_coated else "Ag|LAGP|Ag")
+        measured = Measurement.objects.filter(cell=cell).values_list("temperature_degC", "kind")
+        assert sorted(measured) == [(celsius, "eis") for celsius in TEMPERATURES_DEGC]
+
+    # Nothing was brought in beside the upload path, and nothing without its mark.
+    assert set(UploadFile.objects.values_list("matched_by", flat=True)) == {"from name", "from folder", "preset"}
+    assert set(UploadFile.objects.values_list("state", flat=True)) == {"done"}
+    for model in (*RECORDS, Result):
+        assert not model.objects.filter(is_synthetic=False).exists(), model
+    for model in RECORDS[:-1]:
+        assert all(NOTE in notes for notes in model.objects.values_list("notes", flat=True)), model
+
+    before = counted()
+    call_command("load_demo", stdout=io.StringIO())
+    assert counted() == before
+
+
+@pytest.mark.django_db
+def test_interrupted_campaign_is_completed(own_store, small, monkeypatch):
+    real, calls = loading.receive, itertools.count()
+
+    def receive(*args, **kwargs):
+        if next(calls):
+            raise OSError("the disk went away")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(loading, "receive", receive)
+    with pytest.raises(OSError, match="went away"):
+        loading.load()
+    monkeypatch.setattr(loading, "receive", real)
+    asked = itertools.count()
+    with pytest.raises(loading.Stopped, match="goes on from here"):
+        loading.load(goes_on=lambda: next(asked) < 12)
+    assert UploadFile.objects.exclude(state="done").exists()
+
+    campaign = loading.load()
+    assert not campaign.problems
+    assert UploadFile.objects.filter(state="done").count() == UploadFile.objects.count() == 8
+    assert (Cell.objects.count(), Upload.objects.count()) == (2, 2)
+    assert activation_energy(campaign, COATED).value == pytest.approx(0.37, abs=0.005)
+
+
+@pytest.mark.django_db
+def test_failed_analysis_is_told_and_tried_again(own_store, small, monkeypatch):
+    from analysis.science.conductivity import Conductivity
+
+    def broken(self, recording, subject, parameters):
+        raise ValueError("a fault of the code")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Conductivity, "run", broken)
+        with pytest.raises(CommandError, match=r"8 files or analyses .* failed"):
+            call_command("load_demo", stdout=io.StringIO())
+    out = io.StringIO()
+    call_command("load_demo", stdout=out)
+    assert "0.37" in out.getvalue()
+
+
+@pytest.mark.django_db
+def test_withdrawn_campaign_is_not_loaded_again(own_store, small):
+    loading.load()
+    withdraw(PowderLot.objects.get(), by=None, reason="we have data of our own")
+    before = counted()
+    out = io.StringIO()
+    call_command("load_demo", stdout=out)
+    assert "in the trash" in out.getvalue()
+    assert counted() == before
+
+
+@pytest.mark.django_db
+def test_campaign_waits_for_workers_and_says_when_none_come(own_store, small, settings, monkeypatch):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"  # the bell is never rung: rows of a rolled-back test are not committed
+    monkeypatch.setattr(loading, "PATIENCE_S", 0.3)
+    with pytest.raises(loading.CampaignError, match="Is a worker running"):
+        loading.load()
+
+
+@pytest.mark.django_db
+def test_table_without_numbers_has_dashes(own_store):
+    assert table(loading.Campaign()).count("—") >= 8
