@@ -63,7 +63,8 @@ def _parameters(runs: list[AnalysisRun]) -> list[dict[str, Any]]:
     for run in runs:
         for row in run.tables.get("fit") or []:
             entry = found.setdefault(str(row.get("parameter")), {"symbol": row.get("symbol", ""), "by_run": {}})
-            text = units.format_value(row.get("value"), row.get("uncertainty"), "=", row.get("unit") or "")
+            unit = "" if row.get("unit") in (None, "1") else row["unit"]
+            text = units.format_value(row.get("value"), row.get("uncertainty"), "=", unit)
             entry["by_run"][run.pk] = text
     return [
         {"symbol": entry["symbol"] or name, "cells": [entry["by_run"].get(run.pk, "") for run in runs]}

@@ -10,11 +10,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from analysis.models import AnalysisRun, Result
-from analysis.queueing import analyses_for, queue_combinations
+from analysis.queueing import analyses_for, lock_sample, queue_combinations
 from lagpdb import ledger
 from lagpdb.records import Revision, StaleVersion
 from measurements.models import Measurement
 from measurements.parameters import check_parameters
+from samples.models import Cell, Pellet
 
 
 def reanalyse(
@@ -50,7 +51,8 @@ def judge(result: Result, acceptance: str, *, by: Any, reason: str = "", version
     if acceptance not in Result.Acceptance.values:
         raise ValidationError({"acceptance": f"Choose one of {', '.join(Result.Acceptance.values)}."})
     with transaction.atomic():
-        stored = Result.objects.select_for_update().get(pk=result.pk)
+        sample = lock_sample(Cell, result.cell_id) if result.cell_id else lock_sample(Pellet, result.pellet_id)
+        stored = Result.objects.select_for_update(no_key=True).get(pk=result.pk)
         if version is not None and version != stored.version:
             result.version = version
             stored.code, result.code = f"Result {stored.pk}", f"Result {stored.pk}"
@@ -74,5 +76,5 @@ def judge(result: Result, acceptance: str, *, by: Any, reason: str = "", version
             changes={"acceptance": [before, acceptance], "quantity": [stored.quantity, stored.quantity]},
         )
         if stored.is_current and stored.measurement_id:
-            queue_combinations(stored.cell or stored.pellet, {stored.quantity}, [])
+            queue_combinations(sample, {stored.quantity}, [])
     return stored

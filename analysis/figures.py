@@ -57,12 +57,19 @@ def nyquist(curves: Curves, sample: Sample) -> Figure:
         frames = {"arc": _arc(total, real, minus_imag)} | frames
     for name, frame in frames.items():
         traces.append(_decades(name, frame, frequency, real, minus_imag, total))
+    notes: list[Figure] = []
     if total:
-        traces.append(_intercepts(curves["intercepts"], frames["arc"]["x"][1]))
+        marked, notes = _intercepts(curves["intercepts"], frames["arc"]["x"][1])
+        if total < 0.25 * frames["full"]["y"][1]:  # a long tail crushes them
+            marked["meta"], notes = {"frame": "arc"}, [{**note, "name": "arc"} for note in notes]
+        traces.append(marked)
     start = next(iter(frames))
-    layout = {
+    layout: dict[str, Any] = {
+        "annotations": notes,
         "xaxis": plain_axis("Z′ (Ω)", range=frames[start]["x"], constrain="range", constraintoward="left"),
-        "yaxis": plain_axis("−Z″ (Ω)", range=frames[start]["y"], scaleanchor="x", scaleratio=1, constraintoward="bottom"),
+        "yaxis": plain_axis(
+            "−Z″ (Ω)", range=frames[start]["y"], scaleanchor="x", scaleratio=1, constraintoward="bottom"
+        ),
     }
     span = f"{frequency_text(max(frequency))} to {frequency_text(min(frequency))}" if frequency else "no points"
     value = f" Total resistance {format_value(total, None, '=', 'ohm')}." if total else ""
@@ -109,9 +116,9 @@ def _decades(
     return {
         "type": "scatter", "mode": "markers+text", "name": f"decades {frame_name}", "showlegend": False,
         "x": pick(real, chosen), "y": pick(minus_imag, chosen),
-        "text": [f"<b>{frequency_text(frequency[row])}</b>" for row in chosen],
+        "text": [f"\u2002{frequency_text(frequency[row])}\u2002" for row in chosen],
         "textposition": [_beside(row, real, minus_imag, total) for row in chosen],
-        "textfont": {"size": 11, "color": "role:ink"}, "cliponaxis": True, "hoverinfo": "skip",
+        "textfont": {"size": 11, "color": "role:ink", "weight": 600}, "cliponaxis": True, "hoverinfo": "skip",
         "marker": {"symbol": "circle-open", "size": 13, "color": "role:ink", "line": {"width": 1.4}},
         "meta": {"frame": frame_name},
     }  # fmt: skip
@@ -119,28 +126,37 @@ def _decades(
 
 def _beside(row: int, real: Sequence[float], minus_imag: Sequence[float], total: float | None) -> str:
     """On which side of its point a label stands clear of the curve."""
-    last, following = max(row - 1, 0), min(row + 1, len(real) - 1)
+    last, following = max(row - 3, 0), min(row + 3, len(real) - 1)  # beyond the noise of neighbours
     across, up = real[following] - real[last], minus_imag[following] - minus_imag[last]
     if abs(up) > 1.5 * abs(across):
         return "middle right" if total is not None and real[row] > 0.9 * total else "middle left"
     if abs(up) < 0.5 * abs(across):
-        return "top center"
+        is_valley = minus_imag[last] + minus_imag[following] > 2 * minus_imag[row]
+        return "bottom left" if is_valley else "top center"
     return "top left" if up * across > 0 else "top right"
 
 
-def _intercepts(marks: Sequence[Mapping[str, Any]], width: float) -> Figure:
+def _intercepts(marks: Sequence[Mapping[str, Any]], width: float) -> tuple[Figure, list[Figure]]:
     """Where the fitted resistances end on the real axis; the words stand below the axis, clear of the data."""
     marks = [mark for mark in marks if mark.get("z_real_ohm")]
     places = [mark["z_real_ohm"] for mark in marks]
     is_tight = len(places) == 2 and abs(places[1] - places[0]) < 0.3 * width
-    sides = ["bottom left", "bottom right"] if is_tight else ["bottom center"] * len(places)
-    texts = [f"{markup(mark['label'])} = {format_value(mark['z_real_ohm'], None, '=', 'ohm')}" for mark in marks]
-    return {
-        "type": "scatter", "mode": "markers+text", "name": "intercepts", "showlegend": False, "x": places,
-        "y": [0.0] * len(places), "text": texts, "textposition": sides, "hoverinfo": "skip",
-        "textfont": {"size": 11, "color": "role:fit"},
-        "marker": {"symbol": "line-ns-open", "size": 14, "color": "role:fit", "line": {"width": 2.2, "color": "role:fit"}},
+    anchors = ["right", "left"] if is_tight else ["center"] * len(places)
+    stroke = {"width": 2.2, "color": "role:fit"}
+    trace = {
+        "type": "scatter", "mode": "markers", "name": "intercepts", "showlegend": False, "x": places,
+        "y": [0.0] * len(places), "hoverinfo": "skip",
+        "marker": {"symbol": "line-ns-open", "size": 9, "color": "role:fit", "line": stroke},
     }  # fmt: skip
+    notes = [
+        {
+            "x": mark["z_real_ohm"], "y": 0.0, "yshift": -9, "yanchor": "top", "xanchor": anchor, "showarrow": False,
+            "text": f"{markup(mark['label'])} = {format_value(mark['z_real_ohm'], None, '=', 'ohm')}",
+            "font": {"size": 11.5, "color": "role:fit"}, "borderpad": 0,
+        }
+        for mark, anchor in zip(marks, anchors, strict=False)
+    ]  # fmt: skip
+    return trace, notes
 
 
 # --- Bode -------------------------------------------------------------------------------------------------------------
@@ -172,17 +188,15 @@ def bode(curves: Curves, sample: Sample) -> Figure:
         ]  # fmt: skip
     if fit := curves.get("fit"):
         fitted, turned = _magnitude_and_phase(fit["z_real_ohm"], [-value for value in fit["z_imag_ohm"]])
-        traces = [
-            line_trace("fit", fit["frequency_Hz"], fitted),
-            line_trace("fit of the phase", fit["frequency_Hz"], turned, yaxis="y2", line={"dash": "dot"}),
-            *traces,
+        traces += [  # above the points, which stand close
+            line_trace("fit", fit["frequency_Hz"], fitted, line={"width": 1.6}),
+            line_trace("fit of the phase", fit["frequency_Hz"], turned, yaxis="y2", line={"dash": "dot", "width": 1.8}),
         ]
     floor = min(0.0, 30.0 * math.floor(min(phase, default=0.0) / 30.0))
     layout = {
         "xaxis": log_axis("Frequency (Hz)", min(frequency), max(frequency)),
         "yaxis": log_axis("|Z| (Ω)", min(magnitude), max(magnitude)),
-        "yaxis2": plain_axis("−phase (°)", overlaying="y", side="right", range=[floor - 3, 93], dtick=30, showgrid=False,
-                        automargin=True),
+        "yaxis2": plain_axis("−phase (°)", overlaying="y", side="right", range=[floor - 3, 93], dtick=30, showgrid=False),
     }  # fmt: skip
     span = f"{format_value(min(magnitude), None, '=', 'ohm')} to {format_value(max(magnitude), None, '=', 'ohm')}"
     return {
@@ -228,8 +242,8 @@ def residuals(curves: Curves, sample: Sample) -> Figure:
     layout["xaxis"]["anchor"] = panels[-1][2] if panels else "y"
     return {
         "kind": "residuals", "traces": traces, "layout": layout,
-        "summary": f"Residuals of fit and Kramers–Kronig test of {sample.words}: real and imaginary part in per cent of "
-        f"|Z|, the largest {worst:.2g} %. The band marks ±1 %.",
+        "summary": f"Residuals of fit and Kramers–Kronig test of {sample.words}: real and imaginary part in per cent "
+        f"of |Z|, the largest {worst:.2g} %. The band marks ±1 %.",
     }  # fmt: skip
 
 
@@ -255,11 +269,14 @@ def arrhenius(curves: Curves, sample: Sample, energy: Mapping[str, Any] | None =
         edge = {"line": {"width": 0}, "showlegend": False}
         traces += [
             line_trace("95 % band, lower", band[axis_name], lower, **edge),
-            line_trace("95 % band", band[axis_name], upper, line={"width": 0}, fill="tonexty", fillcolor="role:fit@0.15"),
+            line_trace(
+                "95 % band", band[axis_name], upper, line={"width": 0}, fill="tonexty", fillcolor="role:fit@0.15"
+            ),
         ]
     if line := curves.get("line"):
         traces.append(line_trace("fit", line[axis_name], line["conductivity_S_cm"]))
-    for name, part, marker in zip(("σ", "left out"), split_rows(used), (data_marker(sample), left_out_marker(sample)), strict=True):
+    kept, masked = split_rows(used)
+    for name, part, marker in (("σ", kept, data_marker(sample)), ("left out", masked, left_out_marker(sample))):
         if part:
             bars = {"type": "data", "array": [spread[row] or 0 for row in part], "thickness": 1, "width": 3}
             traces.append(point_trace(name, pick(inverse, part), pick(sigma, part), pick(texts, part), marker=marker,
@@ -267,12 +284,14 @@ def arrhenius(curves: Curves, sample: Sample, energy: Mapping[str, Any] | None =
     # An empty partner on the upper axis: without it Plotly draws no axis there.
     traces.append({"type": "scatter", "x": list(inverse), "y": list(sigma), "xaxis": "x2", "mode": "markers",
                    "marker": {"opacity": 0}, "hoverinfo": "skip", "showlegend": False})  # fmt: skip
-    layout = {**_arrhenius_axes(inverse, celsius, sigma), "annotations": _energy_note(energy)}
+    # σ falls towards the right: the upper right corner is free for the legend, the lower left for the energy.
+    corner = {"orientation": "v", "x": 0.98, "xanchor": "right", "y": 0.98, "yanchor": "top"}
+    layout = {**_arrhenius_axes(inverse, celsius, sigma), "annotations": _energy_note(energy), "legend": corner}
     value = format_value(energy["value"], energy.get("uncertainty"), "=", "eV") if energy else ""
     return {
         "kind": "arrhenius", "traces": traces, "layout": layout,
-        "summary": f"Arrhenius plot of {sample.name or sample.code}. {sum(map(bool, used))} of {len(sigma)} conductivities "
-        f"from {min(celsius):g} to {max(celsius):g} °C"
+        "summary": f"Arrhenius plot of {sample.name or sample.code}. {len(kept)} of {len(sigma)} conductivities from "
+        f"{min(celsius):g} to {max(celsius):g} °C"
         + (f"; activation energy {value} from {energy.get('form', 'ln(σT)')}." if energy else "."),
     }  # fmt: skip
 
@@ -286,7 +305,8 @@ def _arrhenius_axes(inverse: Sequence[float], celsius: Sequence[float], sigma: S
     return {
         "xaxis": plain_axis("1000 / T (K⁻¹)", range=span, nticks=7),
         "xaxis2": plain_axis("T (°C)", overlaying="x", matches="x", side="top", range=span, showgrid=False,
-                        tickvals=[1000 / (t + 273.15) for t in round_degrees], ticktext=[f"{t}" for t in round_degrees]),
+                             tickvals=[1000 / (t + 273.15) for t in round_degrees],
+                             ticktext=[f"{t}" for t in round_degrees]),
         "yaxis": log_axis("σ (S cm⁻¹)", min(sigma), max(sigma)),
     }  # fmt: skip
 
@@ -295,9 +315,11 @@ def _energy_note(energy: Mapping[str, Any] | None) -> list[Figure]:
     """Activation energy in the empty corner, with interval, number of points, and the form that was fitted."""
     if not energy:
         return []
-    text = f"<b>E<sub>a</sub> = {format_value(energy['value'], energy.get('uncertainty'), '=', 'eV')}</b>"
+    text = f"E<sub>a</sub> = {format_value(energy['value'], energy.get('uncertainty'), '=', 'eV')}"
     if energy.get("lower") is not None:
-        text += f"<br>95 % CI {energy['lower']:.3f} to {energy['upper']:.3f} eV"
+        half = (energy["upper"] - energy["lower"]) / 2
+        digits = max(3, 1 - math.floor(math.log10(half))) if half > 0 else 3
+        text += f"<br>95 % CI {energy['lower']:.{digits}f} to {energy['upper']:.{digits}f} eV"
     text += f"<br>from {energy.get('form', 'ln(σT)')}, n = {energy.get('count', '?')}"
     return [{"xref": "paper", "yref": "paper", "x": 0.03, "y": 0.04, "xanchor": "left", "yanchor": "bottom",
              "align": "left", "showarrow": False, "text": text, "font": {"size": 12, "color": "role:ink"},
@@ -311,7 +333,7 @@ BUILDERS: dict[str, Callable[..., Figure]] = {
 
 # --- The same numbers as columns --------------------------------------------------------------------------------------
 def columns(name: str, curves: Curves) -> dict[str, list[Any]]:
-    """What a figure shows, by column name with unit suffix: its table and its CSV. Data only, in the order of the file."""
+    """What a figure shows, by column name with unit suffix: its table and its CSV. Data only, as in the file."""
     if name == "arrhenius":
         points = curves["points"]
         names = (

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from analysis import plots
+from analysis.figure_parts import frequency_text
 from analysis.models import AnalysisRun, Result
 from analysis.science.quantities import QUANTITIES
 from lagpdb import units
@@ -30,7 +31,12 @@ MAIN = (
     "capacity_retention_fraction",
     "discharge_specific_capacity_mAh_g",
 )
-ORIGINS = {"person": "entered by a person", "assumed": "assumed", "file": "from the file", "name": "from the file’s name"}
+ORIGINS = {
+    "person": "entered by a person",
+    "assumed": "assumed",
+    "file": "from the file",
+    "name": "from the file’s name",
+}
 
 
 def is_working(measurement: Measurement) -> bool:
@@ -46,7 +52,7 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
     runs = list(measurement.runs.select_related("created_by").order_by("-pk"))
     current = next((run for run in runs if run.is_current), None)
     latest = runs[0] if runs else None
-    results = [r for r in measurement.results.filter(is_current=True).order_by("position", "pk")]
+    results = list(measurement.results.filter(is_current=True).order_by("position", "pk"))
     results.sort(key=lambda r: list(QUANTITIES).index(r.quantity) if r.quantity in QUANTITIES else 999)
     cell_run = _cell_run(measurement)
     drawn = plots.plots_of_run(current) if current else plots.plots_of_recording(measurement)
@@ -121,7 +127,8 @@ def _beside(result: Result, others: dict[str, Result]) -> str:
         other = others.get("energy_sigma")
         count = (result.run.inputs.get("points") or {}).get("value")
         points = f"from ln(σT), {count} points" if count else "from ln(σT)"
-        return points + (f"; ln σ gives {units.format_value(other.value, other.uncertainty, '=', 'eV')}" if other else "")
+        beside = units.format_value(other.value, other.uncertainty, "=", "eV") if other else ""
+        return f"{points}; ln σ gives {beside}" if beside else points
     return result.label.replace("_", " ")
 
 
@@ -143,9 +150,10 @@ def _inputs(run: AnalysisRun, measurement: Measurement) -> list[dict[str, Any]]:
         if name in ("formula", "raw_file", "geometry_relative_uncertainty") or not isinstance(entry, dict):
             continue
         value, uncertainty = entry.get("value"), entry.get("uncertainty")
-        text = (
-            units.format_named(name, value, uncertainty) if isinstance(value, int | float) else str(value if value else "—")
-        )
+        is_number = isinstance(value, int | float)
+        text = units.format_named(name, value, uncertainty) if is_number else str(value or "—")
+        if name == "temperature_degC" and is_number:
+            text = f"{value:.4g} °C"
         origin = str(entry.get("origin") or "")
         link = _origin_code(name, origin, measurement)
         rows.append(
@@ -197,7 +205,7 @@ def choices_text(run: AnalysisRun) -> str:
     if circuit := run.parameters.get("circuit"):
         words.append(f"circuit {circuit}")
     if limits := run.parameters.get("fit_range_Hz"):
-        words.append(" to ".join(units.format_value(value, None, "=", "Hz") for value in limits))
+        words.append(" to ".join(frequency_text(value) for value in limits))
     if masked := run.parameters.get("masked_points"):
         words.append(f"{len(masked)} {'point' if len(masked) == 1 else 'points'} left out by hand")
     return ", ".join(words)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from analysis.decisions import judge, reanalyse  # noqa: F401
 from analysis.models import AnalysisRun, Result, RunInput
-from analysis.queueing import analyses, combinations, queue_combinations, retire
+from analysis.queueing import analyses, combinations, lock_sample, queue_combinations, retire
 from analysis.science.base import AnalysisError, Combination, Outcome, Subject
 from analysis.science.quantities import get as quantity
 from lagpdb import ledger
@@ -166,8 +166,10 @@ def _finish(held: ledger.Claim, item: AnalysisRun, outcome: Outcome | None, mess
     """Close the run, write its numbers, retire the old ones, queue what they feed, settle the files: all or nothing."""
     with transaction.atomic():
         now = timezone.now()
-        sample = item.subject
         files = _files_of(item)
+        # The measurement may have been withdrawn or moved while it was computed: then the numbers do not count.
+        holds = _holds_still(item)
+        sample = lock_sample(type(item.subject), item.subject.pk)
         touched: set[str] = set()
         if outcome is None:
             ledger.close(held, state=AnalysisRun.State.FAILED, message=message, finished_at=now)
@@ -175,18 +177,29 @@ def _finish(held: ledger.Claim, item: AnalysisRun, outcome: Outcome | None, mess
                 # A combination that no longer holds must not leave its old number standing.
                 retire(_target(item), before=item.pk)
         else:
-            touched = _succeed(held, item, outcome, sample)
+            touched = _succeed(held, item, outcome, sample, holds and not sample.is_withdrawn)
         if item.measurement_id:
             queue_combinations(sample, touched, files)
         settle(files)
 
 
-def _succeed(held: ledger.Claim, item: AnalysisRun, outcome: Outcome, sample: Pellet | Cell) -> set[str]:
+def _holds_still(item: AnalysisRun) -> bool:
+    """Whether the (now locked) measurement of the run is in force and belongs to the same sample as before."""
+    measurement = item.measurement
+    if measurement is None:
+        return True
+    rows = Measurement.objects.select_for_update(no_key=True).filter(pk=measurement.pk)
+    row = rows.values_list("withdrawn_at", "cell_id", "pellet_id").get()
+    return row == (None, measurement.cell_id, measurement.pellet_id)
+
+
+def _succeed(
+    held: ledger.Claim, item: AnalysisRun, outcome: Outcome, sample: Pellet | Cell, is_valid: bool
+) -> set[str]:
     """Put the numbers in force in place of older ones; returns the quantities that changed."""
-    # A run that was overtaken by a newer one, or whose data were withdrawn, is kept for the record but does not count.
-    withdrawn = sample.is_withdrawn or bool(item.measurement_id and _is_withdrawn(item))
     retired, overtaken = retire(_target(item), before=item.pk)
-    counts = not (withdrawn or overtaken)
+    # A run that was overtaken by a newer one is kept for the record, but does not count.
+    counts = is_valid and not overtaken
     ledger.close(
         held,
         state=AnalysisRun.State.SUCCEEDED,
@@ -199,11 +212,6 @@ def _succeed(held: ledger.Claim, item: AnalysisRun, outcome: Outcome, sample: Pe
     )
     _write(item, outcome, sample, counts)
     return retired | {finding.quantity for finding in outcome.findings}
-
-
-def _is_withdrawn(item: AnalysisRun) -> bool:
-    """Whether the measurement was put into the trash while it was computed."""
-    return Measurement.objects.filter(pk=item.measurement_id, withdrawn_at__isnull=False).exists()
 
 
 def _write(item: AnalysisRun, outcome: Outcome, sample: Pellet | Cell, counts: bool) -> None:
@@ -246,7 +254,7 @@ def _files_of(item: AnalysisRun) -> list[int]:
     """The files that wait for this run, locked until the transaction ends."""
     through = AnalysisRun.caused_by.through
     linked = through.objects.filter(analysisrun_id=item.pk).values("uploadfile_id")
-    rows = UploadFile.objects.select_for_update().filter(
+    rows = UploadFile.objects.select_for_update(no_key=True).filter(
         pk__in=linked, state__in=[UploadFile.State.QUEUED, UploadFile.State.ANALYSING]
     )
     return list(rows.order_by("pk").values_list("pk", flat=True))

@@ -62,44 +62,57 @@ def queue_analyses(sender: Any, measurements: list[Measurement], upload_file: Up
     return len(runs)
 
 
-def queue_combinations(subject: Pellet | Cell, quantities: Iterable[str], files: list[int]) -> None:
-    """Queue the combinations that these numbers feed, once each, and let the files wait for them."""
-    over = "cell" if isinstance(subject, Cell) else "pellet"
-    changed = set(quantities)
-    fed = [item for item in combinations().values() if item.over == over and changed.intersection(item.needs)]
-    if not fed:
-        return
-    # One at a time per sample: the third and the fourth number, written at once, must not both count three.
-    type(subject).objects.select_for_update().only("pk").get(pk=subject.pk)
-    for item in fed:
-        queued = _queue_combination(item, {over: subject, "analysis": item.slug})
-        if queued is not None and files:
-            link = AnalysisRun.caused_by.through
-            link.objects.bulk_create(
-                [link(analysisrun_id=queued, uploadfile_id=pk) for pk in files], ignore_conflicts=True
-            )
+def lock_sample(model: type[Pellet] | type[Cell], pk: int) -> Pellet | Cell:
+    """The sample as it stands now, held until the transaction ends: its numbers change one transaction at a time.
+
+    Locks are taken in one order everywhere: files, the record that is saved, the sample, runs, results.
+    """
+    return model.objects.select_for_update(no_key=True).get(pk=pk)
+
+
+def _over(sample: Pellet | Cell) -> str:
+    return "cell" if isinstance(sample, Cell) else "pellet"
+
+
+def queue_combinations(sample: Pellet | Cell, quantities: Iterable[str], files: list[int]) -> dict[str, int]:
+    """Queue the combinations that these numbers of a locked sample feed, once each, and let the files wait for them.
+
+    Returns
+    -------
+    dict
+        Key of the run that will see the numbers, by combination; without those that have too few of them yet.
+    """
+    over, changed = _over(sample), set(quantities)
+    queued = {
+        item.slug: _queue_combination(item, {over: sample, "analysis": item.slug})
+        for item in combinations().values()
+        if item.over == over and changed.intersection(item.needs)
+    }
+    runs = {slug: pk for slug, pk in queued.items() if pk is not None}
+    link = AnalysisRun.caused_by.through
+    waiting = [link(analysisrun_id=pk, uploadfile_id=file) for pk in runs.values() for file in files]
+    if waiting:
+        link.objects.bulk_create(waiting, ignore_conflicts=True)
+    return runs
 
 
 def _queue_combination(item: type[Combination], target: dict[str, Any]) -> int | None:
     """Key of the run that will see the new numbers; None while there are too few of them."""
     # Locked while it waits: a worker can claim it only after this transaction, and then reads these numbers too.
     relevant = Q(state=AnalysisRun.State.QUEUED) | Q(is_current=True)
-    rows = AnalysisRun.objects.select_for_update().filter(relevant, **target).only("pk", "state", "parameters")
-    runs = {row.state: row for row in rows}
+    rows = AnalysisRun.objects.select_for_update(no_key=True).filter(relevant, **target).only("pk", "state")
+    runs = {row.state: row.pk for row in rows}
     if queued := runs.get(AnalysisRun.State.QUEUED):
-        return int(queued.pk)
-    current = runs.get(AnalysisRun.State.SUCCEEDED)
-    if current is None:
+        return int(queued)
+    if AnalysisRun.State.SUCCEEDED not in runs:
         subject = {name: sample for name, sample in target.items() if name != "analysis"}
         usable = Result.objects.usable().filter(quantity__in=item.needs, **subject)
         if usable.values("temperature_degC").distinct().count() < item.needs_at_least:
             return None
+    # A person's choices (points left out) stay in force when new numbers arrive.
+    choices = AnalysisRun.objects.filter(**target).order_by("-pk").values_list("parameters", flat=True).first()
     run_ = AnalysisRun.objects.create(
-        version=item.version,
-        software_version=settings.VERSION,
-        # A person's choices (points left out) stay in force when new numbers arrive.
-        parameters=current.parameters if current else {},
-        **target,
+        version=item.version, software_version=settings.VERSION, parameters=choices or {}, **target
     )
     ledger.ring_on_commit(run_)
     return int(run_.pk)
@@ -148,18 +161,23 @@ def follow_change(sender: type[Record], record: Record, action: str, changes: di
 
 def _recompute(measurements: list[Measurement], *, queue: bool) -> None:
     """Retire the current numbers of these measurements, and of the combinations they fed; queue new runs."""
-    touched: dict[tuple[str, int], tuple[Pellet | Cell, set[str]]] = {}
-    for measurement in measurements:
-        for slug in list(measurement.runs.filter(is_current=True).values_list("analysis", flat=True)):
-            latest = AnalysisRun.objects.latest("pk").pk + 1
-            target = {"analysis": slug, "measurement_id": measurement.pk, "cell_id": None, "pellet_id": None}
-            sample = measurement.subject
-            key = (type(sample).__name__, sample.pk)
-            touched.setdefault(key, (sample, set()))[1].update(retire(target, before=latest)[0])
-    for sample, quantities in touched.values():
-        queue_combinations(sample, quantities, [])
+    keys = [measurement.pk for measurement in measurements]
+    numbers = Result.objects.filter(run__is_current=True, run__measurement__in=keys)
+    fed = {(Cell, row[0]) if row[0] else (Pellet, row[1]) for row in numbers.values_list("cell_id", "pellet_id")}
+    # A measurement that was moved has its numbers with one sample and its future with another: both are held.
+    samples = fed | {(type(item.subject), item.subject.pk) for item in measurements}
+    held = {key: lock_sample(*key) for key in sorted(samples, key=lambda key: (key[0].__name__, key[1]))}
+    touched: dict[tuple[type, int], set[str]] = {}
+    for cell_id, pellet_id, slug in numbers.values_list("cell_id", "pellet_id", "quantity").distinct().order_by():
+        touched.setdefault((Cell, cell_id) if cell_id else (Pellet, pellet_id), set()).add(slug)
+    Result.objects.filter(run__is_current=True, run__measurement__in=keys).update(is_current=False)
+    AnalysisRun.objects.filter(is_current=True, measurement__in=keys).update(is_current=False)
+    # First what is measured, then what is made of it: one worker then combines once, with all new numbers.
     if queue:
         queue_analyses(Measurement, measurements, None)
+    for key, quantities in touched.items():
+        for slug, run_id in queue_combinations(held[key], quantities, []).items():
+            retire({_over(held[key]): held[key], "analysis": slug}, before=run_id)
 
 
 def _rederive_cells(sputter_run: SputterRun) -> None:

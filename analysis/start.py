@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -70,7 +70,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 def _needs() -> list[dict[str, Any]]:
-    """Files without a sample, files that failed, numbers that wait for a word; the oldest questions do not scroll away."""
+    """Files without a sample, files that failed, numbers that wait for a person."""
     found = []
     waiting = UploadFile.objects.filter(state="needs_sample", upload__withdrawn_at__isnull=True).order_by("-pk")
     if count := waiting.count():
@@ -85,14 +85,18 @@ def _needs() -> list[dict[str, Any]]:
         found.append({"icon": "alert", "count": count, "text": f"{first.name}: {first.message}", "act": "Look at it",
                       "title": _counted(count, "file", "files") + " could not be read",
                       "address": reverse("upload_detail", args=[first.upload.code])})  # fmt: skip
-    provisional = Measurement.objects.live().filter(results__is_current=True, results__acceptance="provisional")
+    # A resistance that the spectrum does not separate is no question to a person; a missing main value is.
+    waits = Q(results__is_current=True, results__acceptance="provisional")
+    provisional = Measurement.objects.live().filter(
+        waits & (Q(results__value__isnull=False) | Q(results__quantity__in=MAIN))
+    )
     waiting_numbers = provisional.annotate(count=Count("results")).select_related("cell", "pellet").order_by("-pk")
     total = waiting_numbers.count()
     for measurement in waiting_numbers[:LIST]:
         results = measurement.results.filter(is_current=True, acceptance="provisional").order_by("pk")
         names = ", ".join(dict.fromkeys(QUANTITIES[r.quantity].name for r in results if r.quantity in QUANTITIES))
         found.append({"icon": "flag", "count": 1, "title": f"{measurement.code} waits for your word", "act": "Look at it",
-                      "text": f"{measurement.subject.code}: {names}, {results[0].get_flag_display()}",
+                      "text": f"{measurement.subject.code}: {names}: {results[0].get_flag_display().lower()}",
                       "address": reverse("measurement_detail", args=[measurement.code])})  # fmt: skip
     if total > LIST:
         found[-1]["more"] = total - LIST
@@ -138,7 +142,7 @@ def _changes() -> list[dict[str, Any]]:
 def _change_text(revision: Revision) -> str:
     names = [name.rsplit("_", 1)[0] if name.endswith("_at") else name for name in revision.changes]
     if revision.action != "changed" or not names:
-        return str(revision.get_action_display())
+        return str(revision.get_action_display()).lower()
     if "acceptance" in revision.changes:
         quantity = revision.changes.get("quantity", ["", ""])[1]
         name = QUANTITIES[quantity].name if quantity in QUANTITIES else "a number"

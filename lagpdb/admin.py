@@ -122,6 +122,12 @@ class PersonAdmin(PlainAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": "People", **(extra_context or {})})
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        return super().add_view(request, form_url, {"title": "Invite a person", **(extra_context or {})})
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         names = ["username", "first_name", "last_name", "email", "role"]
         if obj is None:

@@ -65,6 +65,8 @@ class CuratorSite(admin.AdminSite):
         for app in found:
             if app["app_label"] == "auth":
                 app["name"] = "People"
+                for model in app["models"]:
+                    model["name"] = "People"
         return sorted(found, key=lambda app: order.index(app["app_label"]) if app["app_label"] in order else 99)
 
 
@@ -93,6 +95,12 @@ def page_link(record: models.Model) -> str:
 
     address = address_of(record) if isinstance(record, Record) else ""
     return format_html('<a href="{}">Open in lagpdb</a>', address) if address else "—"
+
+
+@admin.display(description="Trash", ordering="withdrawn_at")
+def in_trash(record: Record) -> str:
+    """Says so where a record is withdrawn."""
+    return "in the trash" if record.is_withdrawn else ""
 
 
 class TrashFilter(admin.SimpleListFilter):
@@ -128,6 +136,10 @@ class PlainAdmin(admin.ModelAdmin):
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return _with_units(super().get_list_display(request))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        title = str(self.model._meta.verbose_name_plural).capitalize()
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Find codes in any spelling: ``pel142`` and ``PEL_0142`` are PEL-0142. Choosers leave the trash out."""
@@ -186,7 +198,13 @@ class CurationForm(forms.ModelForm):
         if self.refusal is not None:
             is_rule = isinstance(self.refusal, ValidationError)
             self.add_error(None, self.refusal if is_rule else str(self.refusal))
-        return content
+        return content if self.is_new else content | self._untouched()
+
+    def _untouched(self) -> dict[str, Any]:
+        """Values that nobody touched, as they are: a form shows times without their fractions of a second."""
+        fields = [field for field in self.instance._meta.concrete_fields if not field.is_relation]
+        names = [field.name for field in fields if field.name in self.fields and field.name not in self.changed_data]
+        return {name: getattr(self.instance, name) for name in names}
 
     def add_error(self, field: str | None, error: Any) -> None:
         """A rule about a field that is not in the form becomes a sentence above it."""
@@ -210,7 +228,7 @@ class RecordAdmin(PlainAdmin):
     _kept = ("version", "created_at", "created_by", "updated_at", "withdrawn_at", "withdrawn_reason")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return [*super().get_list_display(request), page_link]
+        return [*super().get_list_display(request), in_trash, page_link]
 
     def own_fields(self) -> list[str]:
         """Fields that people fill in, the general ones last."""

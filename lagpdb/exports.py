@@ -42,7 +42,9 @@ def table(name: str, columns: Sequence[Column], chunks: Chunks, format: str) -> 
     """Rows in `format`; the first chunk is made before the answer begins, so that an early fault is still an error."""
     stream = _begun(chunks)
     if format == "csv":
-        response: HttpResponseBase = StreamingHttpResponse(_csv(columns, stream), content_type="text/csv; charset=utf-8")
+        response: HttpResponseBase = StreamingHttpResponse(
+            _csv(columns, stream), content_type="text/csv; charset=utf-8"
+        )
         return _named(response, f"{name}.csv")
     return _parquet(name, columns, stream)
 
@@ -107,7 +109,7 @@ def _field(column: Column) -> pa.Field:
 def _parquet(name: str, columns: Sequence[Column], chunks: Chunks) -> HttpResponseBase:
     # Parquet ends with its index, so it is written to a file that has no name, and sent from there.
     schema = pa.schema([_field(column) for column in columns])
-    stream = tempfile.TemporaryFile()
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
     try:
         with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
             for chunk in chunks:
@@ -139,6 +141,6 @@ def frame(name: str, data: Any, format: str) -> HttpResponseBase:
                 yield data.iloc[start : start + 20_000].to_csv(index=False, header=start == 0, lineterminator="\n")
 
         return _named(StreamingHttpResponse(parts(), content_type="text/csv; charset=utf-8"), f"{name}.csv")
-    stream = tempfile.TemporaryFile()
+    stream = tempfile.TemporaryFile()  # noqa: SIM115
     data.to_parquet(stream, index=False, compression="zstd")
     return parquet_file(stream, name)

@@ -25,6 +25,7 @@ from lagpdb.problems import Problem, Problems, nearest
 from lagpdb.records import normal_code
 from lagpdb.units import label
 
+BOOKKEEPING = {"notes", "version", "created_at", "created_by", "updated_at", "withdrawn_at", "withdrawn_reason"}
 LOOKUPS = ("gt", "gte", "lt", "lte", "in", "isnull", "range", "contains")
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
@@ -79,10 +80,14 @@ class _Conditions:
 def of_columns(
     columns: Mapping[str, Column], station: str = "", prefix: str = "", relation: Relation | None = None
 ) -> dict[str, Filter]:
-    """Filters for every declared column; with `station` they are named ``station__column``, and ``station`` is the code."""
+    """Filters for every declared column.
+
+    With `station` they are named ``station__column``, and ``station`` alone is its code; who kept the record,
+    and when, is then left out.
+    """
     found: dict[str, Filter] = {}
     for column in columns.values():
-        if not column.is_declared:
+        if not column.is_declared or (station and column.name in BOOKKEEPING):
             continue
         name = f"{station}__{column.name}" if station else column.name
         found[name] = Filter(

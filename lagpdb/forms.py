@@ -141,6 +141,11 @@ def form_field(field: models.Field, **kwargs: Any) -> forms.Field | None:
 class BoundRecordField(forms.BoundField):
     """What templates need to know about one field."""
 
+    def build_widget_attrs(self, attrs: dict[str, Any], widget: Any = None) -> dict[str, Any]:
+        """The browser's list of codes to choose from."""
+        attrs = super().build_widget_attrs(attrs, widget)
+        return attrs | {"list": f"{self.auto_id}_options"} if self.options else attrs
+
     @property
     def text(self) -> str:
         """The field as an unbound form shows it."""

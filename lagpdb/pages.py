@@ -157,34 +157,37 @@ def shown(record: Record, name: str, value: Any) -> str:
     return str(choices.get(value, value))
 
 
-def trash_context(record: Record, user: Any) -> dict[str, Any]:
-    """For the banner of a withdrawn record, and the box that withdraws: what is hidden with it."""
-    if record.is_withdrawn:
-        return {"can_restore": can_curate(user)}
-    if not can_edit(user):
-        return {}
-    kinds: dict[str, int] = {}
-    for dependent in dependents_of(record):
-        kind = str(dependent._meta.verbose_name)
-        kinds[kind] = kinds.get(kind, 0) + 1
-    return {"hidden_with_it": [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.items()]}
-
-
-@require_POST
 @role_required("member")
 def withdraw_record(request: HttpRequest, code: str) -> HttpResponse:
-    """Put a record into the trash, with what hangs on it."""
+    """Say what is hidden with a record, ask why, and put all of it into the trash."""
     record = find_record(code)
     if record is None:
         raise Http404(f"{normal_code(code)} does not exist.")
-    try:
-        family = withdraw(record, by=request.user, reason=request.POST.get("reason", ""))
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
-    else:
-        others = f", with {len(family) - 1} more that hang on it" if len(family) > 1 else ""
-        messages.success(request, f"{record.code} is in the trash{others}. Nothing is deleted.")
-    return redirect(address_of(record) or "/")
+    problem = ""
+    if request.method == "POST":
+        try:
+            family = withdraw(record, by=request.user, reason=request.POST.get("reason", ""))
+        except ValidationError as error:
+            problem = " ".join(error.messages)
+        else:
+            others = f", with {len(family) - 1} more that hang on it" if len(family) > 1 else ""
+            messages.success(request, f"{record.code} is in the trash{others}. Nothing is deleted.")
+            return redirect(address_of(record) or "/")
+    if record.is_withdrawn:
+        return redirect(address_of(record) or "/")
+    context = {"record": record, "problem": problem, "back": address_of(record), "hidden": _kinds(dependents_of(record))}
+    return render(request, "records/withdraw.html", context, status=422 if problem else 200)
+
+
+def _kinds(records: list[Record]) -> list[tuple[str, list[Record]]]:
+    """'3 measurements', with the records."""
+    kinds: dict[str, list[Record]] = {}
+    for record in records:
+        kinds.setdefault(record._meta.label_lower, []).append(record)
+    return [
+        (f"{len(group)} {group[0]._meta.verbose_name_plural if len(group) > 1 else group[0]._meta.verbose_name}", group)
+        for group in kinds.values()
+    ]
 
 
 @require_POST
@@ -211,7 +214,7 @@ def detail_context(request: HttpRequest, record: Record) -> dict[str, Any]:
         "record": record,
         "history": history,
         "api_address": f"/api/v1/{record._meta.verbose_name_plural.replace(' ', '-')}/{record.code}/",
-        **trash_context(record, request.user),
+        "can_restore": can_curate(request.user),
     }
 
 

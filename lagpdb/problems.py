@@ -145,7 +145,10 @@ def _of_surroundings(exc: Exception) -> tuple[int, list[dict[str, Any]], dict[st
     elif isinstance(exc, ProtectedError):
         status, detail = 409, "Other records hang on this one."
     elif isinstance(exc, IntegrityError):
-        status, detail = 409, "Somebody else saved something that contradicts this, just now. Load it again, then repeat."
+        status, detail = (
+            409,
+            "Somebody else saved something that contradicts this, just now. Load it again, then repeat.",
+        )
     elif isinstance(exc, DataError | UnicodeEncodeError | OverflowError):
         status, detail = 400, "A value is outside what can be stored or compared."
     elif isinstance(exc, OperationalError | InterfaceError):

@@ -250,7 +250,7 @@ def _create(record: Record, by: Any, reason: str) -> None:
 
 
 def _change(record: Record, by: Any, reason: str, version: int | None) -> None:
-    stored = type(record)._default_manager.select_for_update().get(pk=record.pk)
+    stored = type(record)._default_manager.select_for_update(no_key=True).get(pk=record.pk)
     if version is not None and version != stored.version:
         record.version = version
         raise StaleVersion(stored, record)
@@ -291,6 +291,9 @@ def withdraw(record: Record, *, by: Any, reason: str) -> list[Record]:
     if not reason.strip():
         raise ValidationError({"reason": "Say why: the reason is kept with the record and shown in the trash."})
     with transaction.atomic():
+        _reload(record)
+        if record.is_withdrawn:
+            raise ValidationError(f"{record.code} is in the trash already ({record.withdrawn_reason}).")
         operation, now = uuid.uuid4(), timezone.now()
         family = _family(record)
         for member in family:
@@ -301,25 +304,43 @@ def withdraw(record: Record, *, by: Any, reason: str) -> list[Record]:
 
 def restore(record: Record, *, by: Any, reason: str = "") -> list[Record]:
     """Take a record out of the trash, with everything that went there together with it."""
-    if record.withdrawn_at is None:
-        raise ValidationError(f"{record.code} is not in the trash, so there is nothing to restore.")
     with transaction.atomic():
+        _reload(record)
+        if not record.is_withdrawn:
+            raise ValidationError(f"{record.code} is not in the trash, so there is nothing to restore.")
         operation = record.withdrawn_operation
         family = []
         for model in _record_models():
             family += list(model._default_manager.filter(withdrawn_operation=operation, withdrawn_at__isnull=False))
         for member in family:
             member.withdrawn_at, member.withdrawn_reason, member.withdrawn_operation = None, "", None
+            _refuse_lost_parent(member)
             member.full_clean()
             _stamp(member, Revision.Action.RESTORED, by, reason)
     record.refresh_from_db()
     return family
 
 
+def _reload(record: Record) -> None:
+    """The record as it stands now, locked: what the caller holds may be old."""
+    record.refresh_from_db(from_queryset=type(record)._default_manager.select_for_update(no_key=True))
+
+
+def _refuse_lost_parent(record: Record) -> None:
+    """A record comes out of the trash after what it hangs on, not before."""
+    for field in record._meta.concrete_fields:
+        parent = getattr(record, field.name) if field.is_relation else None
+        if isinstance(parent, Record) and parent.is_withdrawn:
+            raise ValidationError(f"{parent.code}, which {record.code} belongs to, is in the trash. Restore it first.")
+
+
 def _stamp(record: Record, action: str, by: Any, reason: str) -> None:
     record.version = record.version + 1
     record.updated_at = timezone.now()
-    record.save(force_update=True)
+    record.save(
+        force_update=True,
+        update_fields=["version", "updated_at", "withdrawn_at", "withdrawn_reason", "withdrawn_operation"],
+    )
     _log(record, action, by, reason, {})
     record.settle(by=by, changes={"withdrawn_at": [None, plain(record.withdrawn_at)]})
 

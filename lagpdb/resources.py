@@ -14,7 +14,6 @@ from django.db import models, transaction
 from django.http import Http404
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.pagination import BasePagination
@@ -114,7 +113,8 @@ class Collection(View, GenericViewSet):
         """All declared filters, made once per class."""
         cls = type(self)
         if "_filters" not in cls.__dict__:
-            cls._filters = cls.extra_filters() | filters.of_columns(self.columns)  # type: ignore[attr-defined]
+            # A collection's own word on a name wins: it may know an index that the column alone does not.
+            cls._filters = filters.of_columns(self.columns) | cls.extra_filters()  # type: ignore[attr-defined]
         return cls._filters  # type: ignore[attr-defined]
 
     def is_reserved(self, name: str, text: str) -> bool:
@@ -140,7 +140,7 @@ class Collection(View, GenericViewSet):
 
     # -- rows ----------------------------------------------------------------------------------------------------------
     def get_queryset(self) -> models.QuerySet:
-        """What this person may see; not what lies in the trash, unless ``withdrawn=true`` or one record is asked for."""
+        """What this person may see; in lists not what lies in the trash, unless ``withdrawn=true``."""
         queryset = self.serializer_class.Meta.model._default_manager.visible_to(self.request.user)
         if issubclass(queryset.model, Record) and self.action == "list" and not self._flag("withdrawn"):
             queryset = queryset.live()
@@ -212,10 +212,18 @@ class Collection(View, GenericViewSet):
         known: list[tuple[str, dict[str, Any], str]] = [
             ("limit", {"type": "integer", "minimum": 1, "maximum": paging.MAX_LIMIT}, "Rows per page, 100 without it."),
             ("cursor", text, "Place in the list; follow `next` as it was given."),
-            ("ordering", text, "Columns, comma separated, `-` for falling; empty values last. Newest first without it."),
+            (
+                "ordering",
+                text,
+                "Columns, comma separated, `-` for falling; empty values last. Newest first without it.",
+            ),
             ("fields", text, "Columns to show, comma separated."),
             ("count", {"type": "boolean"}, "`1` gives the number of rows in the header X-Total-Count."),
-            ("format", {"type": "string", "enum": list(exports.FORMATS)}, "`csv` and `parquet` stream all rows, unpaged."),
+            (
+                "format",
+                {"type": "string", "enum": list(exports.FORMATS)},
+                "`csv` and `parquet` stream all rows, unpaged.",
+            ),
         ]
         if "withdrawn" in self.reserved and issubclass(self.serializer_class.Meta.model, Record):
             known.append(("withdrawn", {"type": "boolean"}, "`true` shows what lies in the trash, too."))
@@ -273,13 +281,13 @@ class Keeps:
     """Trash and history of every record."""
 
     @extend_schema(request=ReasonSerializer, summary="Put it into the trash, with everything that hangs on it")
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], write_scope="write")
     def withdraw(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Nothing is deleted: the record and what hangs on it leave the lists, with your reason."""
         return self._moved(request, withdraw)
 
     @extend_schema(request=ReasonSerializer, summary="Take it out of the trash")
-    @action(detail=True, methods=["post"], required_role="curator")
+    @action(detail=True, methods=["post"], write_scope="write", required_role="curator")
     def restore(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Brings back what was withdrawn together with it, too."""
         return self._moved(request, restore)

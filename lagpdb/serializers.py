@@ -17,7 +17,16 @@ from lagpdb.records import normal_code
 from lagpdb.units import symbol
 
 HEAD = ("code", "url")
-TAIL = ("notes", "is_synthetic", "version", "created_at", "created_by", "updated_at", "withdrawn_at", "withdrawn_reason")
+TAIL = (
+    "notes",
+    "is_synthetic",
+    "version",
+    "created_at",
+    "created_by",
+    "updated_at",
+    "withdrawn_at",
+    "withdrawn_reason",
+)
 
 
 class Number(serializers.FloatField):

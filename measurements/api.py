@@ -35,7 +35,7 @@ from measurements.models import Instrument, Measurement, UploadFile
 from measurements.parameters import check_parameters
 from measurements.serializers import InstrumentSerializer, MeasurementSerializer, UploadSerializer
 from measurements.store import StoreError, open_raw, recording
-from samples.genealogy import cell_stations, pellet_stations, step_stations
+from samples.genealogy import as_built, cell_stations, pellet_stations, step_stations
 from samples.models import Pellet
 
 
@@ -45,7 +45,7 @@ class Instruments(Records):
     serializer_class = InstrumentSerializer
 
 
-# -- measurements --------------------------------------------------------------------------------------------------------
+# -- measurements ------------------------------------------------------------------------------------------------------
 _PELLET = Coalesce(OuterRef("cell__pellet_id"), OuterRef("pellet_id"))
 
 
@@ -82,30 +82,15 @@ RECORDING_PARAMETERS = [
 ]
 
 
-class ReanalyseSerializer(serializers.Serializer):
-    """Choices for a new run."""
-
-    parameters = serializers.DictField(required=False, help_text="Known parameters, such as fit_range_Hz.")
-    reason = serializers.CharField(required=False, allow_blank=True, max_length=500, help_text="Why.")
-
-
 class Measurements(Changes, ReadRecords):
     """Spectra and recordings."""
 
     serializer_class = MeasurementSerializer
-    http_method_names = ["get", "head", "post", "patch"]
 
     @classmethod
     def extra_filters(cls) -> dict[str, Filter]:
         """Through the genealogy, at the time the cell was built."""
-        from measurements.coated import is_coated_filter
-
-        return _of_measurements() | {"is_coated": is_coated_filter()}
-
-    @property
-    def filters(self) -> dict[str, Filter]:
-        """`subject` finds by index."""
-        return super().filters | {"subject": subject_filter()}
+        return _of_measurements() | {"is_coated": as_built(), "subject": subject_filter()}
 
     def change(self, record: Any, values: dict[str, Any], reason: str, version: int | None) -> None:
         """A temperature that is typed is a person's; parameters are merged and checked."""
@@ -125,9 +110,7 @@ class Measurements(Changes, ReadRecords):
         save_record(record, by=self.request.user, reason=reason, version=version)
 
     @extend_schema(parameters=RECORDING_PARAMETERS, responses=OpenApiTypes.OBJECT, filters=False)
-    @action(
-        detail=True, methods=["get"], parameters=("format", "columns", "cycle", "from_s", "to_s", "envelope")
-    )
+    @action(detail=True, methods=["get"], parameters=("format", "columns", "cycle", "from_s", "to_s", "envelope"))
     def recording(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The parsed table: one row per point of the file, canonical columns with the unit in the name."""
         format = exports.format_of(request)
@@ -153,7 +136,9 @@ class Measurements(Changes, ReadRecords):
     def file(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The raw bytes as they came."""
         text = request.query_params.get("position", "0")
-        parts = self.row().files.filter(superseded_at__isnull=True).select_related("raw_file").order_by("position", "pk")
+        parts = (
+            self.row().files.filter(superseded_at__isnull=True).select_related("raw_file").order_by("position", "pk")
+        )
         part = parts[int(text) : int(text) + 1].first() if re.fullmatch(r"\d{1,4}", text) else None
         if part is None:
             raise Problem("This measurement has no such file.", 404, field="position")
@@ -167,12 +152,6 @@ class Measurements(Changes, ReadRecords):
         response["X-Content-Type-Options"] = "nosniff"
         response["Content-Security-Policy"] = "default-src 'none'; sandbox"
         return response
-
-    @extend_schema(request=ReanalyseSerializer, responses={202: OpenApiTypes.OBJECT}, filters=False)
-    @action(detail=True, methods=["post"])
-    def reanalyse(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Compute again, with your choices; the numbers in force stay until the new runs are done."""
-        raise NotImplementedError  # the roof joins the analysis in (lagpdb.api)
 
 
 def _plain(series: pd.Series) -> list[Any]:
@@ -205,7 +184,7 @@ def _cuts(given: Any) -> dict[str, Any]:
     return cuts
 
 
-# -- uploads ---------------------------------------------------------------------------------------------------------------
+# -- uploads -----------------------------------------------------------------------------------------------------------
 _TEXT = {"type": "string"}
 UPLOAD_BODY = {
     "multipart/form-data": {
@@ -305,4 +284,5 @@ def _upload_fields(given: dict[str, str]) -> dict[str, Any]:
     return ready
 
 
-COLLECTIONS = {"uploads": Uploads, "measurements": Measurements, "instruments": Instruments}
+# Measurements are mounted one floor up, where they can be analysed again.
+COLLECTIONS = {"uploads": Uploads, "instruments": Instruments}

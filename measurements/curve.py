@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def thinned(frame: pd.DataFrame, count: int) -> pd.DataFrame:
     values = frame[followed].to_numpy(dtype=float)
     edges = np.linspace(0, len(frame), max(count // 4, 1) + 1).astype(int)
     kept: set[int] = set()
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         stretch: Any = values[start:end]
         kept |= {int(start), int(end - 1)}
         if not np.all(np.isnan(stretch)):

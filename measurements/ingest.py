@@ -183,7 +183,7 @@ def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any]) -> None:
     """Write what reading gave, in one transaction."""
     with transaction.atomic():
         # Two uploads of the same bytes at once: the second waits here and then sees the first's measurements.
-        raw = RawFile.objects.select_for_update().get(pk=file.raw_file_id)
+        raw = RawFile.objects.select_for_update(no_key=True).get(pk=file.raw_file_id)
         now = timezone.now()
         owners = _owners(raw)
         if owners:

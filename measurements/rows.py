@@ -9,6 +9,7 @@ from typing import Any
 from zlib import crc32
 
 from django.apps import apps
+from django.db.models import F
 from django.utils import timezone
 
 from lagpdb import units
@@ -154,6 +155,11 @@ class Batch:
         return self.counts["done"] + self.counts["skipped"]
 
     @property
+    def working(self) -> int:
+        """Files that are worked on or wait for it."""
+        return self.counts["working"] + self.counts["queued"]
+
+    @property
     def settled(self) -> int:
         """Files of which nothing more is expected by themselves."""
         return self.finished + self.counts["needs"]
@@ -216,16 +222,10 @@ def _combined(keys: list[int]) -> dict[int, list[Any]]:
     rows = results().filter(
         quantity="activation_energy_eV", label="sigma_T", run__caused_by__in=keys, value__isnull=False
     )
-    for result in rows.annotate(file_id=_file_key()).order_by("pk"):
+    for result in rows.annotate(file_id=F("run__caused_by")).order_by("pk"):
         if result.file_id in keys:
             found[result.file_id] = [result]
     return found
-
-
-def _file_key() -> Any:
-    from django.db.models import F
-
-    return F("run__caused_by")
 
 
 def _progress(keys: list[int]) -> dict[int, str]:

@@ -19,7 +19,7 @@ def subject_code(prefix: str) -> Combinable:
     return Coalesce(f"{prefix}cell__code", f"{prefix}pellet__code", output_field=CharField())
 
 
-# -- bulk columns --------------------------------------------------------------------------------------------------------
+# -- bulk columns ------------------------------------------------------------------------------------------------------
 def files_of_measurements(measurements: list[int]) -> dict[int, list[dict[str, Any]]]:
     """The files in force of many measurements, in one query."""
     found: dict[int, list[dict[str, Any]]] = {pk: [] for pk in measurements}
@@ -63,7 +63,7 @@ def states_of_uploads(uploads: list[int]) -> dict[int, dict[str, int]]:
     return {upload: dict(states) for upload, states in counts.items()}
 
 
-# -- serializers ---------------------------------------------------------------------------------------------------------
+# -- serializers -------------------------------------------------------------------------------------------------------
 class InstrumentSerializer(RecordSerializer):
     """A device that measures."""
 

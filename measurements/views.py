@@ -276,6 +276,12 @@ class MeasurementList(RecordList):
     def queryset(self) -> QuerySet:
         return Measurement.objects.live().select_related("cell", "pellet", "operator")
 
+    def extra(self) -> dict[str, Any]:
+        """Kinds that exist, with their number."""
+        found = Measurement.objects.live().order_by().values_list("kind").annotate(n=Count("pk"))
+        counts = dict(found)
+        return {"kinds": [(slug, words, counts[slug]) for slug, words in KINDS.items() if slug in counts]}
+
     def decorate(self, rows: list[Any]) -> None:
         """Main number and state of the newest run: two queries."""
         numbers = main_results(rows)

@@ -9,8 +9,10 @@ from django.apps import apps
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 
+from lagpdb import units
 from lagpdb.mainvalues import main_results, newest, results
 from lagpdb.pages import can_edit, detail_context, get_record
 from samples import hints
@@ -148,12 +150,33 @@ def cell_detail(request: HttpRequest, code: str) -> HttpResponse:
         "numbers": _numbers(cell=cell),
         "energy": energy,
         "arrhenius": arrhenius if arrhenius and arrhenius.curves else None,
+        "arrhenius_plot": _arrhenius_plot(cell, arrhenius),
         "files": _arrivals(measurements__cell=cell),
         "rest_ends": rest_ends if cell.state in ("built", "resting") else None,
         "is_resting": bool(rest_ends and rest_ends > timezone.now()),
         "next_states": NEXT_STATES[cell.state] if can_edit(request.user) and not cell.is_withdrawn else (),
     }
     return render(request, "samples/cell_detail.html", context)
+
+
+def _arrhenius_plot(cell: Cell, run: Any) -> dict[str, Any] | None:
+    """What the plot component needs of the run's figure; the points stand beside it as a table."""
+    if run is None or not run.curves:
+        return None
+    points = run.curves.get("points") or {}
+    columns = {name: values for name, values in points.items() if isinstance(values, list)}
+    rows = zip(*columns.values(), strict=False)
+    return {
+        "name": "arrhenius",
+        "kind": "arrhenius",
+        "src": reverse("run_figure", args=[run.pk, "arrhenius", "json"]),
+        "csv": reverse("run_figure", args=[run.pk, "arrhenius", "csv"]),
+        "source": f"{cell.code}, run {run.pk}, {run.analysis} v{run.version}, lagpdb",
+        "file_name": f"{cell.code}_arrhenius",
+        "summary": f"Arrhenius plot of {cell.code}, {cell.notation}",
+        "headings": [units.label(name) for name in columns],
+        "rows": [[units.format_value(v) if isinstance(v, float) else v for v in row] for row in rows],
+    }
 
 
 def lot_detail(request: HttpRequest, code: str) -> HttpResponse:

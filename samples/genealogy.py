@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 
-from django.db.models import OuterRef, Q, QuerySet, Value
+from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
@@ -53,8 +54,7 @@ def cell_stations(prefix: str = "", relation: Relation | None = None) -> dict[st
     found: dict[str, Filter] = {}
     for station, (serializer, path) in OF_CELL.items():
         found |= of_columns(columns_of(serializer), station, prefix + path, relation)
-    of_cell = of_columns(columns_of(CellSerializer), "", prefix, relation)
-    return found | {"configuration": of_cell["configuration"]}
+    return found | {"configuration": replace(found["cell__configuration"], name="configuration")}
 
 
 def step_stations(pellet: Combinable, built_at: Combinable | None = None) -> dict[str, Filter]:
@@ -80,6 +80,19 @@ def _steps(steps: dict[str, tuple[type, Callable[[], QuerySet]]]) -> dict[str, F
     return found
 
 
+def as_built(prefix: str = "") -> Filter:
+    """`is_coated` of what was measured: the cell as it was built, else the bare pellet."""
+
+    def expression(_: str) -> Combinable:
+        bare = Exists(
+            Coating.objects.filter(pellet=OuterRef(f"{prefix}pellet"), sputter_run__withdrawn_at__isnull=True)
+        )
+        in_cell = When(**{f"{prefix}cell__isnull": False}, then=F(f"{prefix}cell__is_coated"))
+        return Case(in_cell, default=bare, output_field=BooleanField())
+
+    return Filter("is_coated", "flag", expression=expression, help="The cell as built, else the pellet: with a film.")
+
+
 # -- where they are mounted here ---------------------------------------------------------------------------------------
 def of_pellets() -> dict[str, Filter]:
     """On pellets: the cells that it is or was in are searched beside it."""
@@ -91,9 +104,7 @@ def of_pellets() -> dict[str, Filter]:
         match=lambda codes: Q(code__in=codes) | Q(pk__in=Cell.objects.filter(code__in=codes).values("pellet")),
         help="Code of the pellet, or of a cell on it.",
     )
-    return (
-        pellet_stations() | cell_stations(relation=in_cells) | step_stations(OuterRef("pk")) | {"subject": subject}
-    )
+    return pellet_stations() | cell_stations(relation=in_cells) | step_stations(OuterRef("pk")) | {"subject": subject}
 
 
 def of_cells() -> dict[str, Filter]:

@@ -5,10 +5,24 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from django.db.models import Case, CharField, Exists, ExpressionWrapper, F, FloatField, OuterRef, Q, Subquery, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    FloatField,
+    OuterRef,
+    Q,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Concat
 from django.db.models.lookups import IsNull
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from lagpdb.serializers import HEAD, TAIL, CodeField, Number, RecordSerializer
@@ -17,7 +31,7 @@ from samples.models.lots import faces_of
 from samples.notation import pellet_notation
 
 
-# -- what is computed: once in SQL, so that lists can filter and order by it; tests compare with the models -------------
+# -- what is computed: once in SQL, so that lists can filter and order by it; tests compare with the models ------------
 def _disc(path: str) -> Combinable:
     """Area in cm² of a disc whose diameter is given in mm."""
     return F(path) * F(path) * Value(math.pi / 400, output_field=FloatField())
@@ -84,7 +98,7 @@ def coated_pellets(runs: list[int]) -> dict[int, list[dict[str, Any]]]:
     return {run: list(pellets.values()) for run, pellets in found.items()}
 
 
-# -- serializers ---------------------------------------------------------------------------------------------------------
+# -- serializers -------------------------------------------------------------------------------------------------------
 class MaterialSerializer(RecordSerializer):
     """A substance with the constants that computations need."""
 
@@ -155,6 +169,7 @@ class PelletSerializer(RecordSerializer):
         bulk = {"notation": notations}
 
 
+@extend_schema_field(OpenApiTypes.STR)
 class FacesField(serializers.Field):
     """Faces of a pellet: "A", "B", "AB", or a list of them."""
 
@@ -179,7 +194,7 @@ class CoatedPelletSerializer(serializers.Serializer):
     def to_internal_value(self, data: Any) -> Any:
         """Refuses what it does not know, as everything here does."""
         if isinstance(data, dict) and (strange := set(data) - {"pellet", "faces"}):
-            raise serializers.ValidationError({name: "Not a field of this list." for name in sorted(map(str, strange))})
+            raise serializers.ValidationError(dict.fromkeys(sorted(map(str, strange)), "Not a field of this list."))
         return super().to_internal_value(data)
 
 

@@ -22,6 +22,7 @@ MINIMUM_TEMPERATURES = 4
 SAME_TEMPERATURE_K = 0.5
 SMALLEST_RELATIVE_UNCERTAINTY = 1.0e-3  # one very good fit must not decide alone
 LINE_POINTS = 60
+COMPUTED = 1.0e-8  # scatter below which points were computed, not measured: statistics of it mean nothing
 ACTIVATION_RANGE_EV = (0.0, 3.0)
 CONDUCTIVITY_RANGE_S_CM = (1.0e-14, 1.0)
 
@@ -138,7 +139,7 @@ def _check_line(outcome: Outcome, line: Line, used: pd.DataFrame, weights: Real)
             f"The temperatures span {np.ptp(celsius):.0f} K, less than 30 K: E_a is uncertain. "
             "Add a colder or a warmer measurement.",
         )
-    if line.degrees > 1:
+    if line.degrees > 1 and line.variance > COMPUTED**2:
         for place in np.flatnonzero(np.abs(line.studentised) > 3.0):
             outcome.warn(
                 "outlier",
@@ -146,7 +147,7 @@ def _check_line(outcome: Outcome, line: Line, used: pd.DataFrame, weights: Real)
                 "deviations off the line. Look at its spectrum; leave it out only with a reason.",
             )
     p = curvature_p_value(x, y, weights)
-    if p is not None and p < 0.05:
+    if p is not None and p < 0.05 and line.variance > COMPUTED**2:
         outcome.warn(
             "curvature",
             f"The points bend away from a straight line (p = {p:.2g}): E_a depends on the range. Bulk and "
@@ -241,7 +242,7 @@ def _curves(points: pd.DataFrame, line: Line, kelvin: Real) -> dict[str, Any]:
             "uncertainty_S_cm": [float(u) if np.isfinite(u) else None for u in points["uncertainty"]],
             "result_id": [int(i) for i in points["result_id"]],
             "is_used": [bool(used) for used in points["is_used"]],
-            "reason": points["reason"].tolist(),
+            "reason": [reason if isinstance(reason, str) else None for reason in points["reason"]],
         },
         "line": {"inverse_temperature_1000_per_K": inverse, "conductivity_S_cm": (np.exp(middle) * axis).tolist()},
         "band": {

@@ -220,8 +220,8 @@ def _check_kramers_kronig(outcome: Outcome, test: KramersKronig, fit: Fit) -> No
     if fit.rms_fraction > 3.0 * test.rms_fraction:
         outcome.warn(
             "residual_above_kk_noise",
-            f"The fit misses the data by {100 * fit.rms_fraction:.2g} %, the noise is {percent:.2g} %: the circuit is too "
-            "simple. Choose another circuit.",
+            f"The fit misses the data by {100 * fit.rms_fraction:.2g} %, the noise is {percent:.2g} %: the circuit is "
+            "too simple. Choose another circuit.",
         )
 
 

@@ -87,32 +87,22 @@ def blocking_cell_spectrum(
     electrode_exponent: float = 0.88,
     inductance_H: float = 5.0e-7,
 ) -> Complex:
-    """SYNTHETIC spectrum of a ceramic pellet between two blocking electrodes.
+    """SYNTHETIC spectrum of a ceramic pellet between two blocking electrodes, complex array of shape (n_points,). [Ω]
 
     Parameters
     ----------
-    frequency_Hz : array, shape (n_points,)
-        Frequency. [Hz]
     total_conductivity_25degC_S_cm, activation_energy_eV, thickness_um, electrode_area_cm2, temperature_degC : float
         See `total_resistance_ohm`, which gives the truth.
     noise_fraction : float
-        Proportional noise on either part.
-    rng : numpy.random.Generator
+        Proportional noise on either part, drawn from `rng`.
     bulk_fraction : float
         Share of the bulk in the total resistance, the same at every temperature: the total is exactly Arrhenius.
     relative_permittivity : float
         Of the bulk; with the geometry it places the bulk arc (some tens of MHz for LAGP at 25 °C).
     boundary_capacitance_F, boundary_exponent : float
         Effective capacitance [F] and CPE exponent of the grain boundary arc.
-    electrode_q_S_sn_cm2, electrode_exponent : float
-        CPE of both electrodes together, per area.
-    inductance_H : float
-        Leads. [H]
-
-    Returns
-    -------
-    complex array, shape (n_points,)
-        Impedance. [Ω]
+    electrode_q_S_sn_cm2, electrode_exponent, inductance_H : float
+        CPE of both electrodes together, per area; leads [H].
     """
     frequency = np.asarray(frequency_Hz, dtype=float)
     total = total_resistance_ohm(

@@ -75,7 +75,9 @@ def icon(name: str, size: str = "") -> SafeString:
 
 
 @register.inclusion_tag("_nav_item.html", takes_context=True)
-def nav_item(context: dict[str, Any], name: str, words: str, icon_name: str, count: int | None = None) -> dict[str, Any]:
+def nav_item(
+    context: dict[str, Any], name: str, words: str, icon_name: str, count: int | None = None
+) -> dict[str, Any]:
     """One line of the navigation; empty where no page of that name exists yet."""
     try:
         address = reverse(name)
@@ -112,11 +114,12 @@ def disc(is_coated: bool, is_one_sided: bool = False) -> SafeString:
 
 
 @register.simple_tag
-def synthetic_tag(record: Any) -> SafeString:
+def synthetic_tag(record: Any, is_short: bool = False) -> SafeString:
     """A mark on everything that a generator made; nothing on measured data."""
     if not getattr(record, "is_synthetic", False):
         return mark_safe("")
-    return format_html('<span class="tag synthetic">{}</span>', "reference set, synthetic")
+    words = "reference set, synthetic"
+    return format_html('<span class="tag synthetic" title="{}">{}</span>', words, "synthetic" if is_short else words)
 
 
 # --- Codes ------------------------------------------------------------------------------------------------------------
@@ -171,6 +174,8 @@ def quantity(name: str, value: float | None, uncertainty: float | None = None, l
 @register.filter
 def with_unit(value: float | None, suffix: str) -> str:
     """A number with its unit: `{{ pellet.thickness_um|with_unit:"um" }}`; '—' where nothing was entered."""
+    if suffix == "degC" and value is not None:  # temperatures are set points: 25 °C, not 25.0 °C
+        return f"{value:.4g} °C".replace("-", units.MINUS)
     return units.format_value(value, None, "=", suffix)
 
 
@@ -195,6 +200,12 @@ def file_size(size_bytes: int | None) -> str:
 def moment(when: Any) -> str:
     """'2026-03-11 14:10'; '—' where it is not known."""
     return when.strftime("%Y-%m-%d %H:%M") if when else "—"
+
+
+@register.filter
+def person(user: Any) -> str:
+    """A person's name as others know them."""
+    return (user.get_full_name() or user.get_username()) if user else ""
 
 
 @register.filter
@@ -241,4 +252,6 @@ def symbol_markup(text: str) -> SafeString:
 @register.simple_tag
 def number(value: Any, uncertainty: float | None = None, unit: str = "") -> str:
     """A number whose unit is a symbol of its own, such as a fitted parameter in S sⁿ."""
-    return units.format_value(value, uncertainty, "=", unit or "") if isinstance(value, int | float) else str(value)
+    if not isinstance(value, int | float):
+        return str(value)
+    return units.format_value(value, uncertainty, "=", "" if unit in (None, "1") else unit)

@@ -93,13 +93,7 @@ def read_table(
         With line, column and next step.
     """
     end = len(document.lines) if stop is None else stop
-    start = header + 1 if first is None else first
-    rows = [
-        (number, line)
-        for number, line in enumerate(document.lines[start:end], start + 1)
-        # Spreadsheets export empty rows as ";;;;".
-        if line.strip(" \t;,\x0c\x1a") and not is_comment(line, comments)
-    ]
+    rows = _rows_between(document, header + 1 if first is None else first, end, comments)
     heading = document.lines[header] if 0 <= header < len(document.lines) else ""
     is_long = names is None and len(heading) > MAX_HEADER
     _refuse(is_long, f"The line of names is longer than {MAX_HEADER} characters.", header)
@@ -113,6 +107,15 @@ def read_table(
     needed = impedance_columns(columns)
     is_last = not any(line.strip() for line in document.lines[end:])
     return _Rows(rows, columns, needed, layout, is_last, document.ends_with_newline).parse()
+
+
+def _rows_between(document: Document, start: int, end: int, comments: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Lines with content and their numbers; spreadsheets export empty rows as ";;;;"."""
+    return [
+        (number, line)
+        for number, line in enumerate(document.lines[start:end], start + 1)
+        if line.strip(" \t;,\x0c\x1a") and not is_comment(line, comments)
+    ]
 
 
 def _refuse(is_wrong: bool, sentence: str, index: int) -> None:

@@ -1,8 +1,8 @@
 """Speed of the impedance science against impedance.py on the same spectra: ``python tests/benchmarks/eis_speed.py``.
 
 The peer runs in a virtual environment of its own (``.venv-peers``, numpy 1.26, made on the first call), because its
-Kramers-Kronig test does not run under numpy 2. Both sides fit the same spectra in turn, so that whatever else the computer
-does hits both alike: read the ratios, not the milliseconds. All spectra are SYNTHETIC.
+Kramers-Kronig test does not run under numpy 2. Both sides fit the same spectra in turn, so that whatever else the
+computer does hits both alike: read the ratios, not the milliseconds. All spectra are SYNTHETIC.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ class Peer:
             "cap_s": CAP_S,
             **more,
         }
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())

@@ -126,7 +126,9 @@ def test_signing_in_and_out(client, ann):
     assert client.get("/account/").status_code == 302
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"]
+)
 def test_signing_in_leads_nowhere_else(client, ann, target):
     assert sign_in(client, next=target)["Location"] == "/"
 
@@ -239,7 +241,9 @@ def as_ann(client, ann):
 
 
 def test_people_change_their_own_name_and_nothing_more(as_ann, ann):
-    answer = as_ann.post("/account/", {"first_name": "Ann", "email": "ann@example.org", "is_superuser": "1", "role": "x"})
+    answer = as_ann.post(
+        "/account/", {"first_name": "Ann", "email": "ann@example.org", "is_superuser": "1", "role": "x"}
+    )
     assert answer.status_code == 302
     ann.refresh_from_db()
     assert (ann.first_name, ann.is_superuser, ann.username) == ("Ann", False, "ann")

@@ -1,7 +1,6 @@
 """The curation pages: every one loads at a constant cost, records change with a reason, nothing is deleted."""
 
 import re
-from datetime import timedelta
 
 import pytest
 from django.contrib import admin
@@ -9,14 +8,13 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
 
 from analysis.models import AnalysisRun, Result, RunInput
 from lagpdb import curation
 from lagpdb.ledger import pulse
 from lagpdb.models import ApiToken, Revision
 from lagpdb.records import Record, save_record, withdraw
-from lagpdb.roles import ROLES, role_of, set_role
+from lagpdb.roles import ROLES, set_role
 from lagpdb.tokens import make_token
 from measurements.models import Instrument, Measurement, MeasurementFile, RawFile, Upload, UploadFile
 from samples.models import (
@@ -59,7 +57,7 @@ def signed_in(client, role):
 
 def make_samples(mark=""):
     """One of everything that is made by hand."""
-    lagp, _ = Material.objects.get_or_create(code="LAGP", defaults={"name": "LAGP"})
+    lagp, _ = Material.objects.get_or_create(code="LAGP", defaults={"name": "LAGP", "theoretical_density_g_cm3": 3.4})
     lot = save_record(PowderLot(material=lagp, supplier=f"Supplier {mark}"), by=None)
     batch = save_record(PelletBatch(powder_lot=lot, powder_mass_mg=500), by=None)
     pellet = save_record(Pellet(batch=batch, thickness_um=800, diameter_mm=16, mass_mg=450), by=None)
@@ -163,8 +161,10 @@ def test_pages_load(client, world, model, role):
     assert client.get(url(model, "change", record.pk)).status_code == status
     may_add = status == 200 and model._meta.label_lower not in READ_ONLY | {"measurements.upload"}
     assert client.get(url(model, "add")).status_code == (200 if may_add else 403)
-    for filter_spec in re.findall(r'href="(\?[^"]+)"', searched.content.decode())[:40]:
-        assert client.get(url(model) + filter_spec.replace("&amp;", "&")).status_code == 200
+    if role == "administrator":
+        links = re.findall(r'href="(\?[^"]+)"', searched.content.decode())  # filters and headings
+        for link in links[:24]:
+            assert client.get(url(model) + link.replace("&amp;", "&")).status_code == 200
 
 
 @pytest.mark.parametrize("model", MODELS, ids=names(MODELS))
@@ -214,16 +214,15 @@ def form_of(client, address):
     data = {}
     for name in form.fields:
         bound = form[name]
-        value = bound.value()
-        for widget_name, widget_value in _parts(bound, value):
-            if widget_value is not None:
-                data[widget_name] = widget_value
+        data |= {part: value for part, value in _parts(bound, bound.value()) if value is not None}
+        if bound.field.show_hidden_initial:
+            data |= re.findall(r'name="([^"]+)" value="([^"]*)"', bound.as_hidden(only_initial=True))
     return data
 
 
 def _parts(bound, value):
     widget = getattr(bound.field.widget, "widget", bound.field.widget)
-    context = widget.get_context(bound.html_name, bound.field.prepare_value(value), {})["widget"]
+    context = widget.get_context(bound.html_name, value, {})["widget"]
     for part in context.get("subwidgets") or [context]:
         shown = part.get("value")
         if isinstance(shown, list):
@@ -381,106 +380,3 @@ def test_chosen_records_that_hang_together_are_withdrawn_once(client, world):
     assert Revision.objects.filter(record_code=batch.code, action="withdrawn").count() == 1
     answer = client.post(url(PelletBatch), chosen, follow=True)
     assert "Nothing chosen can be withdrawn." in answer.content.decode()
-
-
-# -- people ------------------------------------------------------------------------------------------------------------
-PERSON = {"username": "ada", "first_name": "Ada", "last_name": "", "email": "", "role": "member", "password": ""}
-
-
-def test_inviting_shows_a_one_time_password_once(client):
-    signed_in(client, "administrator")
-    answer = client.post(url(User, "add"), PERSON)
-    assert answer.status_code == 200
-    assert "no-store" in answer["Cache-Control"]
-    password = re.search(r"(?:[a-z2-9]{4}-){3}[a-z2-9]{4}", answer.content.decode())[0]
-    ada = User.objects.get(username="ada")
-    assert ada.check_password(password)
-    assert role_of(ada) == "member"
-    for address in (url(User), url(User, "change", ada.pk), "/admin/"):
-        assert password not in client.get(address).content.decode()
-
-
-def test_inviting_with_a_password_of_ones_choice(client):
-    signed_in(client, "administrator")
-    assert client.post(url(User, "add"), PERSON | {"password": "short"}).status_code == 200
-    assert client.post(url(User, "add"), PERSON | {"password": "nine-pellets-sintered"}).status_code == 302
-    assert User.objects.get(username="ada").check_password("nine-pellets-sintered")
-    assert client.post(url(User, "add"), PERSON | {"username": "ADA"}).status_code == 200
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_setting_a_role(client, role):
-    signed_in(client, "administrator")
-    ada = person("viewer", "ada")
-    client.post(url(User, "change", ada.pk), PERSON | {"role": role, "is_active": "on"})
-    assert role_of(User.objects.get(username="ada")) == role
-    assert client.get(url(User, "change", ada.pk)).context["adminform"].form["role"].value() == role
-
-
-def test_deactivating_instead_of_deleting(client):
-    signed_in(client, "administrator")
-    ada = person("curator", "ada")
-    client.post(url(User, "change", ada.pk), PERSON | {"role": "curator"})
-    ada = User.objects.get(username="ada")
-    assert not ada.is_active
-    form = client.get(url(User, "change", ada.pk)).context["adminform"].form
-    assert form["role"].value() == "curator"
-
-
-@pytest.mark.parametrize("change", [{"role": "member", "is_active": "on"}, {"role": "administrator"}])
-def test_the_last_administrator_stays(client, change):
-    signed_in(client, "administrator")
-    own = User.objects.get()
-    answer = client.post(url(User, "change", own.pk), PERSON | {"username": own.username} | change)
-    assert "only administrator" in answer.content.decode()
-    person("administrator", "second")
-    assert client.post(url(User, "change", own.pk), PERSON | {"username": own.username} | change).status_code == 302
-
-
-def test_a_new_password_without_e_mail(client, django_user_model):
-    ada = person("member", "ada")
-    before = ada.password
-    signed_in(client, "administrator")
-    address = reverse("admin:auth_user_new_password", args=[ada.pk])
-    assert client.get(address).status_code == 200
-    ada.refresh_from_db()
-    assert ada.password == before
-    page = client.post(address).content.decode()
-    password = re.search(r"(?:[a-z2-9]{4}-){3}[a-z2-9]{4}", page)[0]
-    ada.refresh_from_db()
-    assert ada.check_password(password)
-
-
-def test_curators_do_not_manage_people(client):
-    ada = person("member", "ada")
-    before = ada.password
-    signed_in(client, "curator")
-    assert client.post(reverse("admin:auth_user_new_password", args=[ada.pk])).status_code == 403
-    assert client.post(url(User, "change", ada.pk), PERSON | {"role": "administrator"}).status_code == 403
-    ada.refresh_from_db()
-    assert (ada.password, role_of(User.objects.get(pk=ada.pk))) == (before, "member")
-
-
-def test_people_by_role(client):
-    User.objects.create_user("nogroup")
-    User.objects.create_superuser("root", password="a-long-password")
-    for role in ROLES:
-        person(role)
-    client.force_login(User.objects.get(username="root"))
-    found = {r: {u.username for u in client.get(url(User), {"role": r}).context["cl"].queryset} for r in ROLES}
-    assert found == {
-        "viewer": {"viewer", "nogroup"},
-        "member": {"member"},
-        "curator": {"curator"},
-        "administrator": {"administrator", "root"},
-    }
-
-
-def test_administrators_revoke_tokens_of_others(client):
-    _, row = make_token(person("member", "ada"))
-    signed_in(client, "administrator")
-    page = client.get(url(ApiToken, "change", row.pk)).content.decode()
-    assert row.digest not in page
-    client.post(url(ApiToken), {"action": "revoke_selected", "_selected_action": [row.pk]})
-    row.refresh_from_db()
-    assert timezone.now() - row.revoked_at < timedelta(minutes=1)

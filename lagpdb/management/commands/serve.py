@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import secrets
@@ -83,30 +84,21 @@ class Command(BaseCommand):
 
     def _supervise(self, commands: dict[str, list[str]]) -> None:
         """Start each command, start it again when it dies, and end all when told to."""
-        children: dict[str, subprocess.Popen[bytes]] = {}
-        started: dict[str, float] = {}
-        quick_deaths = 0
+        children = {name: Child(name, command) for name, command in commands.items()}
         try:
             while not self._stopping:
-                for name, command in commands.items():
-                    child = children.get(name)
-                    if child is not None and child.poll() is None:
-                        continue
-                    if child is not None:
-                        quick_deaths = quick_deaths + 1 if time.monotonic() - started[name] < 5 else 0
-                        if name == "site" and quick_deaths > 2:
-                            raise CommandError(
-                                "The server stopped three times right after its start. Is the port in use? "
-                                "Try another one with --port."
-                            )
-                        self.stderr.write(f"The {name} stopped (status {child.returncode}); starting it again.")
-                        time.sleep(min(5.0, 0.2 * 2**quick_deaths))
-                    # A session of its own: Ctrl-C reaches this process, which ends its children in order.
-                    children[name] = subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)
-                    started[name] = time.monotonic()
+                for child in children.values():
+                    if child.has_died():
+                        self.stderr.write(f"The {child.name} stopped (status {child.status}); starting it again.")
+                    if child.name == "site" and child.quick_deaths > 2:
+                        raise CommandError(
+                            "The server stopped three times right after its start. Is the port in use? "
+                            "Try another one with --port."
+                        )
+                    child.start_when_due()
                 time.sleep(0.2)
         finally:
-            end(list(children.values()))
+            end([child.process for child in children.values() if child.process])
 
     # -- the demo ------------------------------------------------------------------------------------------------------
     @staticmethod
@@ -145,6 +137,46 @@ class Command(BaseCommand):
         with os.fdopen(descriptor, "w", encoding="ascii") as stream:
             stream.write(password)
         return password
+
+
+class Child:
+    """One command that is kept running: started again when it dies, later each time it dies at once."""
+
+    def __init__(self, name: str, command: list[str]) -> None:
+        self.name = name
+        self.command = command
+        self.process: subprocess.Popen[bytes] | None = None
+        self.status: int | None = None
+        self.quick_deaths = 0
+        self._started = self._due = 0.0
+
+    def has_died(self) -> bool:
+        """Whether it ended since the last time that was asked."""
+        if self.process is None or self.process.poll() is None:
+            return False
+        now = time.monotonic()
+        self.quick_deaths = self.quick_deaths + 1 if now - self._started < 5 else 0
+        self._due = now + min(5.0, 0.2 * 2**self.quick_deaths)
+        self.status, self.process = self.process.returncode, None
+        return True
+
+    def start_when_due(self) -> None:
+        """Start it if it does not run and has waited long enough."""
+        if self.process is not None or time.monotonic() < self._due:
+            return
+        # A session of its own: Ctrl-C reaches the supervisor, which ends its children in order.
+        self.process = subprocess.Popen(
+            self.command, cwd=settings.BASE_DIR, start_new_session=True, preexec_fn=_end_with_parent
+        )
+        self._started = time.monotonic()
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _end_with_parent() -> None:
+    """In the child: SIGTERM when the supervisor is killed, so that nobody keeps its port."""
+    _libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def end(children: list[subprocess.Popen[bytes]]) -> None:

@@ -10,10 +10,11 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
 
-from analysis.tasks import drain
+from analysis.tasks import drain, sweep
 from lagpdb import ledger
 from measurements.ingest import fence
 
@@ -32,19 +33,15 @@ class Command(BaseCommand):
         self._parent = os.getppid()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        self._swept_at = float("-inf")
         bell = self._bell()
         fence().start()
-        swept_at = 0.0
         try:
-            while self._goes_on():
+            while self._is_wanted():
                 try:
-                    if time.monotonic() - swept_at > self._sweep_s():
-                        swept_at = time.monotonic()
-                        ledger.pulse("supervised")
-                        ledger.sweep()
                     drain(self._goes_on)
-                except (DatabaseError, InterfaceError) as error:
-                    logger.warning("The database did not answer (%s); trying again.", error)
+                except (DatabaseError, *ledger.ENVIRONMENT_ERRORS) as error:
+                    logger.warning("Database or store did not answer (%s); trying again.", error)
                     connection.close()
                     time.sleep(POLL_S)
                 with suppress(TimeoutError, InterruptedError):
@@ -60,14 +57,17 @@ class Command(BaseCommand):
     def _stop(self, *_: Any) -> None:
         self._go_on = False
 
-    def _goes_on(self) -> bool:
+    def _is_wanted(self) -> bool:
         return self._go_on and os.getppid() == self._parent
 
-    @staticmethod
-    def _sweep_s() -> float:
-        from django.conf import settings
-
-        return float(settings.SWEEP_S)
+    def _goes_on(self) -> bool:
+        """Asked between any two jobs, so that a long queue does not keep the sweep waiting."""
+        if not self._is_wanted():
+            return False
+        if time.monotonic() - self._swept_at > settings.SWEEP_S:
+            self._swept_at = time.monotonic()
+            sweep()
+        return True
 
     @staticmethod
     def _bell() -> socket.socket:

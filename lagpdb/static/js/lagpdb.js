@@ -11,13 +11,20 @@
     } catch {
       // Not remembered where storage is switched off.
     }
+    showTheme();
     document.dispatchEvent(new CustomEvent("lagpdb:theme"));
   }
 
+  function showTheme() {
+    for (const choice of document.querySelectorAll("[data-theme-choice]")) {
+      choice.checked = choice.dataset.themeChoice === root.dataset.theme;
+    }
+  }
+
   function startThemeSwitch() {
-    for (const choice of document.querySelectorAll("input[name=theme]")) {
-      choice.checked = choice.value === root.dataset.theme;
-      choice.addEventListener("change", () => setTheme(choice.value));
+    showTheme();
+    for (const choice of document.querySelectorAll("[data-theme-choice]")) {
+      choice.addEventListener("change", () => setTheme(choice.dataset.themeChoice));
     }
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       document.dispatchEvent(new CustomEvent("lagpdb:theme"));

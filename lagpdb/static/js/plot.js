@@ -9,6 +9,15 @@
   const FONT = 'Inter, system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
   const EXPORT_FONT = "Helvetica, Arial, sans-serif";
 
+  // The library brings a style sheet for maps, which the security policy would refuse with an error; it is not needed.
+  document.head.appendChild = (node) => (node instanceof HTMLStyleElement ? node : Node.prototype.appendChild.call(document.head, node));
+
+  // Plotly writes lowered letters as style attributes, which the security policy forbids; the object model may.
+  SVGTSpanElement.prototype.setAttribute = function setAttribute(name, value) {
+    if (name === "style") this.style.cssText = value;
+    else Element.prototype.setAttribute.call(this, name, value);
+  };
+
   // --- Colours: "role:fit@0.15" becomes the style sheet's --fit with that opacity -----------------------------------------
   function palette(scheme) {
     const probe = document.createElement("span");
@@ -49,14 +58,17 @@
   }
 
   function fullLayout(spec, font) {
+    const legend = {
+      orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12, color: "role:ink2" },
+      bgcolor: "role:surface@0", itemsizing: "trace",
+    };
     const layout = {
       paper_bgcolor: "role:surface", plot_bgcolor: "role:surface", margin: { l: 58, r: 14, t: 8, b: 44 },
       font: { family: font, size: 12, color: "role:ink2" }, hovermode: "closest", dragmode: "zoom", showlegend: true,
-      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12, color: "role:ink2" },
-                bgcolor: "role:surface@0", itemsizing: "trace" },
       hoverlabel: { bgcolor: "role:surface", bordercolor: "role:edge", font: { color: "role:ink", size: 12.5 } },
-      separators: ".\u202f", transition: { duration: 0 }, uirevision: "keep", ...spec.layout,
+      separators: ".\u202f", uirevision: "keep", ...spec.layout,
     };
+    layout.legend = { ...legend, ...spec.layout.legend };
     for (const [name, axis] of Object.entries(spec.layout)) {
       if (/^[xy]axis\d*$/.test(name)) layout[name] = axisStyle(axis);
     }
@@ -74,6 +86,7 @@
     const colours = palette(scheme);
     const data = coloured(shownTraces(state), colours.colour);
     const layout = coloured(fullLayout(state.spec, font), colours.colour);
+    layout.annotations = (layout.annotations ?? []).filter(({ name }) => !name || name === state.frame);
     colours.done();
     return { data, layout };
   }

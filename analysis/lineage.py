@@ -1,0 +1,318 @@
+"""Where a record came from and what came of it, as W3C PROV JSON (https://www.w3.org/submissions/prov-json/).
+
+The lineage is the foreign keys; there is no second graph. From the record asked for we walk down to everything made
+from it, then from all of that up to powder lots and raw bytes. What was held is an entity, what was done an activity:
+sputter runs and analysis runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.db.models import Model, Q, QuerySet
+from django.http import Http404
+
+from analysis.models import AnalysisRun, Result, RunInput
+from lagpdb.records import normal_code
+from measurements.models import Measurement, MeasurementFile
+from samples.models import Cell, Coating, ElectrodeLot, Material, Pellet, PelletBatch, PowderLot, SputterRun
+
+LIMIT = 2000  # of each kind, newest first; a powder lot can have made more than a page can hold
+
+Ids = dict[type[Model], set[int]]
+_BY_PREFIX: dict[str, type[Model]] = {
+    model.PREFIX: model for model in (PowderLot, PelletBatch, Pellet, SputterRun, ElectrodeLot, Cell, Measurement)
+}
+
+
+def start(text: str) -> tuple[type[Model], int]:
+    """The record that a code, the id of a result, or ``run-<id>`` names.
+
+    Raises
+    ------
+    Http404
+        There is none.
+    """
+    if re.fullmatch(r"\d{1,18}", text.strip()):
+        found: tuple[type[Model], Any] = (Result, Result.objects.filter(pk=int(text)))
+    elif run := re.fullmatch(r"run-(\d{1,18})", text.strip()):
+        found = (AnalysisRun, AnalysisRun.objects.filter(pk=int(run[1])))
+    else:
+        code = normal_code(text)
+        model = _BY_PREFIX.get(code[:3], Material)
+        found = (model, model._default_manager.filter(code=code))  # type: ignore[misc]
+    key = found[1].values_list("pk", flat=True).first()
+    if key is None:
+        raise Http404(f"There is nothing with a lineage at ‘{text}’. Give a code, the id of a result, or run-<id>.")
+    return found[0], key
+
+
+# -- walking -----------------------------------------------------------------------------------------------------------
+# From, to, and the rows of `to` that hang on the given keys of `from`. In the order in which things are made.
+_Step = tuple[type[Model], type[Model], Callable[[Iterable[int]], QuerySet]]
+_DOWN: tuple[_Step, ...] = (
+    (Material, PowderLot, lambda ids: PowderLot.objects.filter(material__in=ids)),
+    (Material, ElectrodeLot, lambda ids: ElectrodeLot.objects.filter(material__in=ids)),
+    (Material, SputterRun, lambda ids: SputterRun.objects.filter(target__in=ids)),
+    (PowderLot, PelletBatch, lambda ids: PelletBatch.objects.filter(powder_lot__in=ids)),
+    (PelletBatch, Pellet, lambda ids: Pellet.objects.filter(batch__in=ids)),
+    (SputterRun, Pellet, lambda ids: Pellet.objects.filter(coatings__sputter_run__in=ids).distinct()),
+    (Pellet, Cell, lambda ids: Cell.objects.filter(pellet__in=ids)),
+    (ElectrodeLot, Cell, lambda ids: Cell.objects.filter(electrode_lot__in=ids)),
+    (Pellet, Measurement, lambda ids: Measurement.objects.filter(pellet__in=ids)),
+    (Cell, Measurement, lambda ids: Measurement.objects.filter(cell__in=ids)),
+    (Measurement, AnalysisRun, lambda ids: AnalysisRun.objects.filter(measurement__in=ids, is_current=True)),
+    (AnalysisRun, Result, lambda ids: Result.objects.filter(run__in=ids)),
+    (
+        Result,
+        AnalysisRun,
+        lambda ids: AnalysisRun.objects.filter(run_inputs__result__in=ids, is_current=True).distinct(),
+    ),
+    (AnalysisRun, Result, lambda ids: Result.objects.filter(run__in=ids)),
+)
+_UP: tuple[_Step, ...] = (
+    (Result, AnalysisRun, lambda ids: AnalysisRun.objects.filter(results__in=ids).distinct()),
+    (AnalysisRun, Result, lambda ids: Result.objects.filter(used_in__run__in=ids).distinct()),
+    (Result, AnalysisRun, lambda ids: AnalysisRun.objects.filter(results__in=ids).distinct()),
+    (AnalysisRun, Measurement, lambda ids: Measurement.objects.filter(_enters(ids)).distinct()),
+    (AnalysisRun, Cell, lambda ids: Cell.objects.filter(combination_runs__in=ids).distinct()),
+    (AnalysisRun, Pellet, lambda ids: Pellet.objects.filter(combination_runs__in=ids).distinct()),
+    (Measurement, Cell, lambda ids: Cell.objects.filter(measurements__in=ids).distinct()),
+    (Measurement, Pellet, lambda ids: Pellet.objects.filter(measurements__in=ids).distinct()),
+    (Cell, Pellet, lambda ids: Pellet.objects.filter(cells__in=ids).distinct()),
+    (Cell, ElectrodeLot, lambda ids: ElectrodeLot.objects.filter(cells__in=ids).distinct()),
+    (Pellet, SputterRun, lambda ids: SputterRun.objects.filter(coatings__pellet__in=ids).distinct()),
+    (Pellet, PelletBatch, lambda ids: PelletBatch.objects.filter(pellets__in=ids).distinct()),
+    (PelletBatch, PowderLot, lambda ids: PowderLot.objects.filter(batches__in=ids).distinct()),
+    (PowderLot, Material, lambda ids: Material.objects.filter(powder_lots__in=ids).distinct()),
+    (ElectrodeLot, Material, lambda ids: Material.objects.filter(electrode_lots__in=ids).distinct()),
+    (SputterRun, Material, lambda ids: Material.objects.filter(sputter_runs__in=ids).distinct()),
+)
+
+
+def _enters(runs: Iterable[int]) -> Q:
+    return Q(runs__in=runs) | Q(
+        pk__in=RunInput.objects.filter(run__in=runs, measurement__isnull=False).values("measurement")
+    )
+
+
+def _walk(ids: Ids, steps: tuple[_Step, ...]) -> bool:
+    """Add what the steps reach; True when something was left out. One query a step."""
+    is_cut = False
+    for origin, target, rows in steps:
+        if not ids.get(origin):
+            continue
+        found = set(rows(ids[origin]).order_by("-pk").values_list("pk", flat=True)[: LIMIT + 1])
+        is_cut = is_cut or len(found) > LIMIT
+        ids.setdefault(target, set()).update(sorted(found, reverse=True)[:LIMIT])
+    return is_cut
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+class _Document:
+    """PROV JSON in the making."""
+
+    def __init__(self, base_url: str) -> None:
+        self.content: dict[str, dict[str, Any]] = {
+            "prefix": {"lagpdb": f"{base_url}api/v1/", "sha256": "urn:sha256:", "prov": "http://www.w3.org/ns/prov#"},
+            "entity": {},
+            "activity": {},
+            "agent": {},
+        }
+
+    def entity(self, name: str, kind: str, **about: Any) -> str:
+        return self._node("entity", name, kind, about)
+
+    def activity(self, name: str, kind: str, start: Any = None, end: Any = None, **about: Any) -> str:
+        times = {"prov:startTime": start, "prov:endTime": end}
+        return self._node("activity", name, kind, {key: at.isoformat() for key, at in times.items() if at} | about)
+
+    def agent(self, name: str) -> str:
+        return self._node("agent", name, "prov:Person", {})
+
+    def _node(self, section: str, name: str, kind: str, about: dict[str, Any]) -> str:
+        known = {
+            f"lagpdb:{key}" if ":" not in key else key: value for key, value in about.items() if value not in (None, "")
+        }
+        self.content[section][name] = {"prov:type": kind} | known
+        return name
+
+    def relate(self, relation: str, **ends: str) -> None:
+        section = self.content.setdefault(relation, {})
+        section[f"_:{relation}{len(section) + 1}"] = {f"prov:{end}": name for end, name in ends.items()}
+
+
+def _name(model: type[Model], key: str | int) -> str:
+    collections = {
+        Material: "materials", PowderLot: "powder-lots", PelletBatch: "pellet-batches", Pellet: "pellets",
+        SputterRun: "sputter-runs", ElectrodeLot: "electrode-lots", Cell: "cells", Measurement: "measurements",
+        AnalysisRun: "runs", Result: "results",
+    }  # fmt: skip
+    return f"lagpdb:{collections[model]}/{key}"
+
+
+def prov(code: str, *, base_url: str = "/") -> dict[str, Any]:
+    """The lineage of a record, as PROV JSON.
+
+    Parameters
+    ----------
+    code : str
+        Any spelling of a code, the id of a result, or ``run-<id>``.
+    base_url : str
+        Address of the site, for the names of the nodes.
+
+    Raises
+    ------
+    Http404
+        There is no such record.
+    """
+    model, key = start(code)
+    ids: Ids = {model: {key}}
+    is_cut = _walk(ids, _DOWN)
+    is_cut = _walk(ids, _UP) or is_cut
+    document = _Document(base_url)
+    for write in (_materials, _pellets, _sputter_runs, _cells, _measurements, _runs, _results):
+        write(document, ids)
+    if is_cut:
+        document.content["lagpdb:note"] = {"left_out": f"Only the newest {LIMIT} of each kind are shown."}
+    return document.content
+
+
+def _materials(document: _Document, ids: Ids) -> None:
+    for material in Material.objects.filter(pk__in=ids.get(Material, ())):
+        document.entity(_name(Material, material.code), "lagpdb:Material", name=material.name, formula=material.formula)
+    for lot in PowderLot.objects.filter(pk__in=ids.get(PowderLot, ())).select_related("material"):
+        name = document.entity(
+            _name(PowderLot, lot.code), "lagpdb:PowderLot", supplier=lot.supplier, supplier_lot=lot.supplier_lot
+        )
+        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(Material, lot.material.code))
+    for sheet in ElectrodeLot.objects.filter(pk__in=ids.get(ElectrodeLot, ())).select_related("material"):
+        name = document.entity(
+            _name(ElectrodeLot, sheet.code), "lagpdb:ElectrodeLot", loading_mg_cm2=sheet.loading_mg_cm2
+        )
+        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(Material, sheet.material.code))
+
+
+def _pellets(document: _Document, ids: Ids) -> None:
+    for batch in PelletBatch.objects.filter(pk__in=ids.get(PelletBatch, ())).select_related("powder_lot"):
+        name = document.entity(
+            _name(PelletBatch, batch.code),
+            "lagpdb:PelletBatch",
+            sinter_temperature_degC=batch.sinter_temperature_degC,
+            sinter_time_h=batch.sinter_time_h,
+        )
+        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(PowderLot, batch.powder_lot.code))
+    for pellet in Pellet.objects.filter(pk__in=ids.get(Pellet, ())).select_related("batch"):
+        name = document.entity(
+            _name(Pellet, pellet.code),
+            "lagpdb:Pellet",
+            thickness_um=pellet.thickness_um,
+            diameter_mm=pellet.diameter_mm,
+            mass_mg=pellet.mass_mg,
+        )
+        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(PelletBatch, pellet.batch.code))
+
+
+def _sputter_runs(document: _Document, ids: Ids) -> None:
+    runs = SputterRun.objects.filter(pk__in=ids.get(SputterRun, ())).select_related("target")
+    for run in runs:
+        name = document.activity(
+            _name(SputterRun, run.code), "lagpdb:SputterRun", start=run.performed_at, duration_min=run.duration_min
+        )
+        document.relate("used", activity=name, entity=_name(Material, run.target.code), role="target")
+    coats = Coating.objects.filter(sputter_run__in=ids.get(SputterRun, ()), pellet__in=ids.get(Pellet, ()))
+    for run_code, pellet_code in sorted(set(coats.values_list("sputter_run__code", "pellet__code"))):
+        # The pellet keeps its code: it goes in, and comes out coated.
+        document.relate("wasGeneratedBy", entity=_name(Pellet, pellet_code), activity=_name(SputterRun, run_code))
+
+
+def _cells(document: _Document, ids: Ids) -> None:
+    for cell in Cell.objects.filter(pk__in=ids.get(Cell, ())).select_related("pellet", "electrode_lot"):
+        name = document.entity(
+            _name(Cell, cell.code), "lagpdb:Cell", notation=cell.notation, configuration=cell.configuration
+        )
+        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(Pellet, cell.pellet.code))
+        if cell.electrode_lot:
+            document.relate(
+                "wasDerivedFrom", generatedEntity=name, usedEntity=_name(ElectrodeLot, cell.electrode_lot.code)
+            )
+
+
+def _measurements(document: _Document, ids: Ids) -> None:
+    keys = ids.get(Measurement, ())
+    for item in Measurement.objects.filter(pk__in=keys).select_related("cell", "pellet", "operator"):
+        name = document.entity(
+            _name(Measurement, item.code),
+            "lagpdb:Measurement",
+            kind=item.kind,
+            temperature_degC=item.temperature_degC,
+            measured_at=item.measured_at.isoformat() if item.measured_at else None,
+        )
+        sample = item.cell or item.pellet
+        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(sample), sample.code))
+        if item.operator:
+            document.relate("wasAttributedTo", entity=name, agent=document.agent(f"lagpdb:people/{item.operator}"))
+    parts = MeasurementFile.objects.filter(measurement__in=keys, superseded_at__isnull=True)
+    for part in parts.select_related("raw_file", "measurement"):
+        raw = part.raw_file
+        document.entity(
+            f"sha256:{raw.sha256}",
+            "lagpdb:RawFile",
+            name=raw.original_name,
+            sha256=raw.sha256,
+            size_bytes=raw.size_bytes,
+        )
+        document.relate(
+            "wasDerivedFrom",
+            generatedEntity=_name(Measurement, part.measurement.code),
+            usedEntity=f"sha256:{raw.sha256}",
+        )
+
+
+def _runs(document: _Document, ids: Ids) -> None:
+    keys = ids.get(AnalysisRun, ())
+    for run in (
+        AnalysisRun.objects.filter(pk__in=keys).defer("curves", "tables").select_related("measurement", "created_by")
+    ):
+        name = document.activity(
+            _name(AnalysisRun, run.pk),
+            "lagpdb:AnalysisRun",
+            start=run.started_at,
+            end=run.finished_at,
+            analysis=run.analysis,
+            version=run.version,
+            software_version=run.software_version,
+            inputs=run.inputs or None,
+            parameters=run.parameters or None,
+        )
+        if run.measurement:
+            document.relate("used", activity=name, entity=_name(Measurement, run.measurement.code))
+        if run.created_by:
+            person = document.agent(f"lagpdb:people/{run.created_by}")
+            document.relate("wasAssociatedWith", activity=name, agent=person)
+    for entered in RunInput.objects.filter(run__in=keys).select_related("measurement"):
+        if entered.measurement:
+            source = _name(Measurement, entered.measurement.code)
+        else:
+            source = _name(Result, entered.result_id or 0)
+        document.relate("used", activity=_name(AnalysisRun, entered.run_id), entity=source, role=entered.role)
+
+
+def _results(document: _Document, ids: Ids) -> None:
+    for result in Result.objects.filter(pk__in=ids.get(Result, ())).select_related("cell", "pellet"):
+        name = document.entity(
+            _name(Result, result.pk),
+            "lagpdb:Result",
+            quantity=result.quantity,
+            value=result.value,
+            uncertainty=result.uncertainty,
+            limit=result.limit,
+            unit=result.unit,
+            flag=result.flag,
+            acceptance=result.acceptance,
+        )
+        document.relate("wasGeneratedBy", entity=name, activity=_name(AnalysisRun, result.run_id))
+        sample = result.cell or result.pellet
+        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(sample), sample.code))

@@ -1,0 +1,140 @@
+// Forms of records. Everything here also works without it: it only makes typing faster.
+"use strict";
+(() => {
+  const form = () => document.getElementById("record-form");
+
+  // --- "Use 801": put the value that was meant into its field -------------------------------------------------------------
+  function useSuggestion(button) {
+    const name = button.value.slice(0, button.value.indexOf("="));
+    const field = form()?.elements.namedItem(name);
+    if (!field) return false;
+    field.value = button.dataset.use;
+    field.classList.remove("err");
+    field.focus();
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    return true;
+  }
+
+  // --- Rows: Enter moves down, a pasted column fills downward ---------------------------------------------------------------
+  function below(input) {
+    const row = input.closest("tr");
+    const suffix = input.name.slice(input.name.lastIndexOf("-"));
+    let next = row?.nextElementSibling;
+    while (next) {
+      const found = next.querySelector(`input[name$="${suffix}"]:not([type=hidden])`);
+      if (found) return found;
+      next = next.nextElementSibling;
+    }
+    return null;
+  }
+
+  function onKey(event) {
+    const input = event.target;
+    if (event.key !== "Enter" || input.tagName !== "INPUT" || !input.closest("table.rows")) return;
+    event.preventDefault();
+    const code = input.value.match(/^\s*pel[-_ ]?0*(\d+)\s*$/i);   // a scanned label ends with Enter
+    if (code && jumpTo(code[1], input)) return;
+    const next = below(input);
+    if (next) {
+      next.focus();
+      next.select();
+    } else {
+      document.querySelector(".save-bar .btn.main")?.focus();
+    }
+  }
+
+  function jumpTo(number, input) {
+    const row = document.querySelector(`tr[data-row="PEL-${number.padStart(4, "0")}"]`);
+    if (!row) return false;
+    input.value = input.defaultValue;
+    const target = [...row.querySelectorAll("input:not([type=hidden])")].find((item) => !item.value) ?? row.querySelector("input:not([type=hidden])");
+    target.focus();
+    row.classList.add("jumped");
+    setTimeout(() => row.classList.remove("jumped"), 1500);
+    return true;
+  }
+
+  function onPaste(event) {
+    let input = event.target;
+    if (input.tagName !== "INPUT" || !input.closest("table.rows")) return;
+    const cells = event.clipboardData.getData("text").replace(/\r\n?/g, "\n").replace(/\n+$/, "").split("\n");
+    if (cells.length < 2 || cells.some((cell) => cell.includes("\t"))) return;
+    event.preventDefault();
+    for (const cell of cells) {
+      if (!input) break;
+      input.value = cell.trim();
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+      input = below(input);
+    }
+  }
+
+  // --- The save button says what it will do --------------------------------------------------------------------------------
+  function nameSaveButton() {
+    const words = document.querySelector("[data-save-words]");
+    const table = document.querySelector("table.rows");
+    if (!words || !table) return;
+    const rows = [...table.querySelectorAll("tr[data-row]")];
+    const bad = rows.filter((row) => row.querySelector("[data-bad]"));
+    for (const row of rows) {
+      const complaint = row.querySelector("[data-bad]");
+      if (!complaint) for (const item of row.querySelectorAll(".err")) item.classList.remove("err");
+    }
+    const names = bad.map((row) => row.dataset.row);
+    const named = names.length < 4 ? names.join(", ") : `${names.length} rows`;
+    words.textContent = bad.length ? `Save ${rows.length - bad.length}, keep ${named} as draft` : "Save";
+  }
+
+  // --- Grey is from the recipe, black is changed, the arrow returns it -----------------------------------------------------
+  function markRecipe(box) {
+    const input = box.querySelector("input");
+    const isSame = input.value.trim() === box.dataset.recipe;
+    box.classList.toggle("def", isSame);
+    let undo = box.querySelector(".undo");
+    if (!undo) {
+      undo = document.createElement("button");
+      undo.type = "button";
+      undo.className = "undo";
+      undo.textContent = "↺";
+      undo.setAttribute("aria-label", `Back to ${box.dataset.recipe} of the recipe`);
+      undo.addEventListener("click", () => {
+        input.value = box.dataset.recipe;
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+        input.focus();
+      });
+      input.after(undo);
+    }
+    undo.hidden = isSame;
+  }
+
+  // --- Another number of pellets: other rows, with what was typed ----------------------------------------------------------
+  function onCount(event) {
+    const rows = document.getElementById("rows");
+    const count = Number(event.target.value);
+    if (!rows || !Number.isInteger(count) || count < 1 || count > 50) return;
+    window.htmx.ajax("POST", "/pellets/new/rows/", { source: form(), target: "#rows", swap: "innerHTML" });
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-use]");
+    if (button && useSuggestion(button)) event.preventDefault();
+    const filler = event.target.closest("button[data-fill]");
+    if (filler) document.querySelector(filler.dataset.fill).value = filler.dataset.text;
+  });
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("paste", onPaste);
+  document.addEventListener("input", (event) => {
+    const box = event.target.closest(".inp[data-recipe]");
+    if (box) markRecipe(box);
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.id === "id_count") onCount(event);
+  });
+  document.addEventListener("htmx:afterSettle", nameSaveButton);
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const box of document.querySelectorAll(".inp[data-recipe]")) markRecipe(box);
+    const first = form()?.dataset.firstProblem;
+    const target = (first && document.getElementById(first)) || document.querySelector("table.rows .err input");
+    if (target) target.focus();
+    nameSaveButton();
+  });
+})();

@@ -1,0 +1,237 @@
+"""What holds for every collection: list, detail, filter, sparse rows, exports, refusals, rights, and a constant cost."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import orjson
+import pyarrow.parquet as pq
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from lagpdb.api import COLLECTIONS
+from lagpdb.resources import Records
+from tests import builders
+
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
+
+ROOT = "/api/v1/"
+
+
+class Api:
+    """A client that speaks JSON and carries a token."""
+
+    def __init__(self, scope: str = "write", role: str = "curator") -> None:
+        self.client = Client()
+        self.headers = {"Authorization": f"Token {builders.token(scope=scope, role=role)}"}
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.client.get(ROOT + path, query, headers=self.headers)
+
+    def rows(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        response = self.get(path, **query)
+        assert response.status_code == 200, response.content
+        return response.json()["results"]
+
+    def send(self, method: str, path: str, content: Any) -> Any:
+        return getattr(self.client, method)(ROOT + path, orjson.dumps(content), "application/json", headers=self.headers)
+
+    def post(self, path: str, content: Any = None) -> Any:
+        return self.send("post", path, content or {})
+
+    def patch(self, path: str, content: Any) -> Any:
+        return self.send("patch", path, content)
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+def _upload() -> Any:
+    from measurements.models import Upload, UploadFile
+
+    made = builders._saved(Upload, cell=builders.blocking_cell())
+    file = UploadFile.objects.create(upload=made, raw_file=builders.raw_file(), name="a.z", job_state="ended")
+    file.measurements.add(builders.measurement(made.cell))
+    return made
+
+
+def _recipe() -> Any:
+    from samples.models import Recipe
+
+    number = Recipe.objects.count() + 100
+    return builders._saved(Recipe, kind="cell", number=number, name="usual", defaults={"electrode_diameter_mm": 10})
+
+
+# How one more row of each collection is made.
+MAKERS: dict[str, Any] = {
+    "materials": lambda: builders.material(f"M{next(builders._numbers)}"),
+    "recipes": _recipe,
+    "powder-lots": builders.lot,
+    "pellet-batches": builders.batch,
+    "pellets": builders.pellet,
+    "sputter-runs": lambda: builders.sputter_run(builders.pellet()),
+    "electrode-lots": builders.electrode_lot,
+    "cells": builders.full_cell,
+    "uploads": _upload,
+    "measurements": builders.measurement,
+    "instruments": builders.instrument,
+    "runs": builders.run,
+    "results": builders.result,
+}
+WITHOUT_ROWS = {"quantities", "lineage"}
+
+
+def address(name: str, record: Any) -> str:
+    return f"{name}/{getattr(record, 'code', None) or record.pk}/"
+
+
+def test_every_collection_has_a_maker() -> None:
+    assert set(MAKERS) | WITHOUT_ROWS == set(COLLECTIONS)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+class TestEveryCollection:
+    def test_list_and_detail_show_the_same_columns(self, api: Api, name: str) -> None:
+        record = MAKERS[name]()
+        found = api.get(f"{name}/").json()
+        assert set(found) == {"next", "previous", "results"}
+        row = found["results"][0]
+        detail = api.get(address(name, record))
+        assert detail.status_code == 200
+        shown = detail.json()
+        assert row.items() <= shown.items()
+        assert shown["url"] == f"http://testserver{ROOT}{address(name, record)}"
+        assert {"created_at", "updated_at", "version", "is_synthetic"} <= set(shown)
+        assert api.get(shown["url"].removeprefix(f"http://testserver{ROOT}")).status_code == 200
+
+    def test_sparse_rows(self, api: Api, name: str) -> None:
+        MAKERS[name]()
+        key = "id" if name in ("runs", "results") else "code"
+        assert set(api.rows(f"{name}/", fields=f"{key},created_at")[0]) == {key, "created_at"}
+        refused = api.get(f"{name}/", fields="creatd_at")
+        assert refused.status_code == 400
+        assert "created_at" in refused.json()["detail"]
+
+    def test_csv_and_parquet_are_the_same_rows(self, api: Api, name: str) -> None:
+        for _ in range(3):
+            MAKERS[name]()
+        rows = api.rows(f"{name}/")
+        text = b"".join(api.get(f"{name}/", format="csv", limit=1).streaming_content).decode()
+        table = list(csv.DictReader(io.StringIO(text)))
+        assert list(table[0]) == list(rows[0])
+        assert [row["url"] for row in table] == [row["url"] for row in rows]
+        parquet = pq.read_table(io.BytesIO(b"".join(api.get(f"{name}/", format="parquet").streaming_content)))
+        assert parquet.column_names == list(rows[0])
+        assert parquet.column("url").to_pylist() == [row["url"] for row in rows]
+
+    def test_empty_lists_export_a_header(self, api: Api, name: str) -> None:
+        query = {"created_at__gt": "2999-01-01"}
+        lines = b"".join(api.get(f"{name}/", format="csv", **query).streaming_content).decode().splitlines()
+        assert len(lines) == 1
+        parquet = pq.read_table(io.BytesIO(b"".join(api.get(f"{name}/", format="parquet", **query).streaming_content)))
+        assert parquet.num_rows == 0
+
+    def test_unknown_parameters_are_refused_with_the_nearest(self, api: Api, name: str) -> None:
+        refused = api.get(f"{name}/", creatd_at__gte="2026-01-01")
+        assert refused.status_code == 400
+        problem = refused.json()
+        assert problem["type"] == "unknown_parameter"
+        assert problem["field"] == "creatd_at__gte"
+        assert "created_at" in problem["detail"]
+        assert set(problem) >= {"type", "title", "detail", "field", "line", "ref"}
+
+    def test_nobody_is_401_and_unknown_is_404(self, api: Api, name: str) -> None:
+        record = MAKERS[name]()
+        for path in (f"{name}/", address(name, record)):
+            nobody = Client().get(ROOT + path)
+            assert nobody.status_code == 401
+            assert nobody.json()["type"] == "not_signed_in"
+        missing = api.get(f"{name}/ZZZ-9999/")
+        assert missing.status_code == 404
+        assert missing.json()["type"] == "not_found"
+
+    def test_a_token_that_reads_may_not_write(self, name: str) -> None:
+        record = MAKERS[name]()
+        reader = Api(scope="read")
+        viewset = COLLECTIONS[name]
+        if issubclass(viewset, Records):
+            assert reader.post(f"{name}/", {"nothing": 1}).status_code == 403
+        if hasattr(viewset, "partial_update"):
+            assert reader.patch(address(name, record), {"notes": "x"}).status_code == 403
+        if hasattr(viewset, "withdraw"):
+            assert reader.post(f"{address(name, record)}withdraw/", {"reason": "x"}).status_code == 403
+
+    def test_cost_does_not_grow_with_rows(self, api: Api, name: str) -> None:
+        api.get(f"{name}/")
+
+        def queries() -> int:
+            with CaptureQueriesContext(connection, ) as caught:
+                assert api.get(f"{name}/", count=1, limit=1000).status_code == 200
+            return len(caught)
+
+        for _ in range(10):
+            MAKERS[name]()
+        at_ten = queries()
+        for _ in range(90):
+            MAKERS[name]()
+        assert queries() == at_ten
+        assert at_ten <= 6
+
+    def test_detail_costs_at_most_a_few_queries(self, api: Api, name: str) -> None:
+        record = MAKERS[name]()
+        api.get(f"{name}/")
+        with CaptureQueriesContext(connection) as caught:
+            assert api.get(address(name, record)).status_code == 200
+        assert len(caught) <= 6
+
+    def test_every_declared_filter_and_order_answers(self, api: Api, name: str) -> None:
+        MAKERS[name]()
+        view = COLLECTIONS[name]()
+        view.request = None
+        samples = {"number": "1", "integer": "1", "flag": "true", "time": "2026-01-01", "date": "2026-01-01"}
+        for used in view.filters.values():
+            value = samples.get(used.kind, "x")
+            for lookup in ("", *used.lookups):
+                if lookup == "" and (used.kind == "json" or used.name in view.reserved):
+                    continue
+                text = {"isnull": "true", "in": f"{value},{value}", "range": f"{value},{value}"}.get(lookup, value)
+                parameter = f"{used.name}__{lookup}" if lookup else used.name
+                response = api.get(f"{name}/", **{parameter: text})
+                assert response.status_code == 200, (parameter, response.content)
+        for column in view.columns.values():
+            if column.is_declared and column.kind != "json":
+                assert api.get(f"{name}/", ordering=f"-{column.name}").status_code == 200, column.name
+
+
+@pytest.mark.parametrize("name", [name for name in MAKERS if hasattr(COLLECTIONS[name], "withdraw")])
+class TestEveryRecord:
+    def test_trash_and_history(self, api: Api, name: str) -> None:
+        record = MAKERS[name]()
+        path = address(name, record)
+        empty = api.post(f"{path}withdraw/")
+        assert empty.status_code == 400
+        assert empty.json()["field"] == "reason"
+        gone = api.post(f"{path}withdraw/", {"reason": "double"})
+        assert gone.status_code == 200, gone.content
+        assert gone.json()["withdrawn_at"]
+        assert api.rows(f"{name}/", code=record.code) == []
+        assert len(api.rows(f"{name}/", code=record.code, withdrawn="true")) == 1
+        assert api.get(path).json()["withdrawn_at"]
+        assert api.post(f"{path}withdraw/", {"reason": "again"}).status_code == 400
+        assert api.post(f"{path}restore/", {"reason": "was right"}).status_code == 200
+        assert len(api.rows(f"{name}/", code=record.code)) == 1
+        history = api.rows(f"{path}history/")
+        assert [each["action"] for each in history][:2] == ["restored", "withdrawn"]
+        assert history[1]["reason"] == "double"
+
+    def test_restoring_is_for_curators(self, name: str) -> None:
+        record = MAKERS[name]()
+        member = Api(role="member")
+        assert member.post(f"{address(name, record)}withdraw/", {"reason": "x"}).status_code == 200
+        assert member.post(f"{address(name, record)}restore/").status_code == 403
