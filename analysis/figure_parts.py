@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lagpdb.units import format_value
 
 Curves = Mapping[str, Any]
 Figure = dict[str, Any]
@@ -31,7 +30,7 @@ class Sample:
     @property
     def words(self) -> str:
         """'CEL-0095, Ag|LAGP|Ag, 25 °C'."""
-        at = format_value(self.temperature_degC, None, "=", "degC") if self.temperature_degC is not None else ""
+        at = f"{self.temperature_degC:.4g} °C" if self.temperature_degC is not None else ""
         return ", ".join(part for part in (self.name or self.code, at) if part)
 
 

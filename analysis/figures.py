@@ -128,6 +128,8 @@ def _beside(row: int, real: Sequence[float], minus_imag: Sequence[float], total:
     """On which side of its point a label stands clear of the curve."""
     last, following = max(row - 3, 0), min(row + 3, len(real) - 1)  # beyond the noise of neighbours
     across, up = real[following] - real[last], minus_imag[following] - minus_imag[last]
+    if total is not None and abs(real[row] - total) < 0.12 * total and minus_imag[row] < 0.15 * total:
+        return "bottom left"  # in the valley before the tail
     if abs(up) > 1.5 * abs(across):
         return "middle right" if total is not None and real[row] > 0.9 * total else "middle left"
     if abs(up) < 0.5 * abs(across):
@@ -196,7 +198,9 @@ def bode(curves: Curves, sample: Sample) -> Figure:
     layout = {
         "xaxis": log_axis("Frequency (Hz)", min(frequency), max(frequency)),
         "yaxis": log_axis("|Z| (Ω)", min(magnitude), max(magnitude)),
-        "yaxis2": plain_axis("−phase (°)", overlaying="y", side="right", range=[floor - 3, 93], dtick=30, showgrid=False),
+        "yaxis2": plain_axis(
+            "−phase (°)", overlaying="y", side="right", range=[floor - 3, 93], dtick=30, showgrid=False
+        ),
     }  # fmt: skip
     span = f"{format_value(min(magnitude), None, '=', 'ohm')} to {format_value(max(magnitude), None, '=', 'ohm')}"
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -78,7 +79,7 @@ def _needs() -> list[dict[str, Any]]:
         candidates = [str(item.get("code", item) if isinstance(item, dict) else item) for item in first.candidates][:3]
         could = f" could be {' or '.join(candidates)}" if candidates else " names no sample"
         found.append({"icon": "inbox", "count": count, "text": f"“{first.name}”{could}", "address": reverse("inbox"),
-                      "title": _counted(count, "file has", "files have") + " no sample", "act": "Choose sample"})  # fmt: skip
+                      "act": "Choose sample", "title": _counted(count, "file has", "files have") + " no sample"})
     failed = UploadFile.objects.filter(state="failed", upload__withdrawn_at__isnull=True).order_by("-pk")
     if count := failed.count():
         first = failed.select_related("upload").first()
@@ -95,7 +96,7 @@ def _needs() -> list[dict[str, Any]]:
     for measurement in waiting_numbers[:LIST]:
         results = measurement.results.filter(is_current=True, acceptance="provisional").order_by("pk")
         names = ", ".join(dict.fromkeys(QUANTITIES[r.quantity].name for r in results if r.quantity in QUANTITIES))
-        found.append({"icon": "flag", "count": 1, "title": f"{measurement.code} waits for your word", "act": "Look at it",
+        found.append({"icon": "flag", "count": 1, "act": "Look at it", "title": f"{measurement.code} waits for you",
                       "text": f"{measurement.subject.code}: {names}: {results[0].get_flag_display().lower()}",
                       "address": reverse("measurement_detail", args=[measurement.code])})  # fmt: skip
     if total > LIST:
@@ -155,7 +156,7 @@ def _change_text(revision: Revision) -> str:
 
 # --- Pristine and coated ----------------------------------------------------------------------------------------------
 def conductivity_strip() -> dict[str, Any] | None:
-    """Every accepted conductivity near 25 °C as a dot, the latest of each pellet; measured and synthetic never mixed."""
+    """Accepted conductivities near 25 °C as dots, the latest of each pellet; measured and synthetic never mixed."""
     rows = list(
         Result.objects.usable()
         .filter(quantity="ionic_conductivity_S_cm", temperature_degC__range=NEAR_25_DEGC, cell__isnull=False)
@@ -252,7 +253,7 @@ def _readers() -> list[dict[str, Any]]:
     found = []
     for reader in discover("measurements.readers", Reader).values():
         words = " ".join((sys.modules[reader.__module__].__doc__ or "").split())
-        first = words.split(". ")[0].rstrip(".")
+        first = re.split(r"\.\s+(?=[A-Z][a-z])", words)[0].rstrip(".").replace("`", "")
         found.append(
             {
                 "name": reader.name,

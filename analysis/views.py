@@ -193,7 +193,8 @@ def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpR
         raise Http404("This run has no such figure.")
     code = run.measurement.code if run.measurement else run.subject.code
     made_by = f"run {run.pk}, {run.analysis} version {run.version}, lagpdb {run.software_version}"
-    return _figure(figure, form, f"{code}_{name}", figures.columns(name, run.curves), (code, figure["summary"], made_by))
+    comments = (code, figure["summary"], made_by)
+    return _figure(figure, form, f"{code}_{name}", figures.columns(name, run.curves), comments)
 
 
 def measurement_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponse:

@@ -206,13 +206,13 @@ def _condition(used: Filter, lookup: str, value: Any, into: _Conditions) -> None
     if used.expression is not None:
         path = f"where_{used.name}"
         into.aliases[path] = used.expression(used.prefix)
-    elif used.kind == "json" and lookup == "contains":
-        path = f"where_{used.name}"
-        into.aliases[path] = Cast(used.path, TextField())
+    if lookup == "contains" and used.kind not in ("text", "code"):
+        into.aliases[f"text_{used.name}"] = Cast(path, TextField())
+        path = f"text_{used.name}"
     if lookup == "range":
         into.condition &= Q(**{f"{path}__gte": value[0], f"{path}__lte": value[1]})
         return
-    if lookup == "contains" and used.kind in ("text", "code", "json"):
+    if lookup == "contains":
         lookup = "icontains"  # `contains` minds case on one database and not on the other
     into.condition &= Q(**{f"{path}__{lookup or 'exact'}": value})
 

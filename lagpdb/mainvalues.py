@@ -24,6 +24,24 @@ MAIN: dict[str, tuple[str, ...]] = {
     "afm": ("film_thickness_nm",),
     "xps": ("binding_energy_eV",),
 }
+# What the page of a sample shows first, in this order; the rest is folded away.
+FIRST = (
+    "ionic_conductivity_25degC_S_cm",
+    "activation_energy_eV",
+    "lithium_transference_number",
+    "ionic_conductivity_S_cm",
+    "electronic_conductivity_S_cm",
+    "interfacial_resistance_ohm",
+    "interfacial_asr_ohm_cm2",
+    "critical_current_density_mA_cm2",
+    "time_to_failure_h",
+    "overpotential_mV",
+    "capacity_retention_fraction",
+    "discharge_specific_capacity_mAh_g",
+    "coulombic_efficiency_fraction",
+    "phase_match_fraction",
+    "film_thickness_nm",
+)
 ROOM_degC = 25.0
 
 
@@ -39,13 +57,24 @@ def main_results(measurements: Iterable[Any]) -> dict[int, Any]:
     best: dict[int, tuple[int, Any]] = {}
     if not wanted:
         return {}
-    rows = results().filter(measurement_id__in=kinds, quantity__in=wanted)
+    rows = results().filter(measurement_id__in=kinds, quantity__in=wanted).select_related("run")
     for row in rows.order_by("position", "pk"):
         order = MAIN[kinds[row.measurement_id]]
         rank = order.index(row.quantity) if row.quantity in order else len(order)
         if row.measurement_id not in best or rank < best[row.measurement_id][0]:
             best[row.measurement_id] = (rank, row)
     return {key: row for key, (_, row) in best.items()}
+
+
+def numbers_of(**sample: Any) -> tuple[list[Any], list[Any]]:
+    """Current numbers of a sample: those that people ask for, in their order, and all others."""
+    rows = list(results().filter(**sample).select_related("measurement", "cell"))
+    place = {slug: number for number, slug in enumerate(FIRST)}
+    rows.sort(
+        key=lambda row: (place.get(row.quantity, 99), row.quantity, row.temperature_degC or 0, row.position, row.pk)
+    )
+    first = [row for row in rows if row.quantity in place]
+    return (first, [row for row in rows if row.quantity not in place]) if first else (rows, [])
 
 
 def newest(quantity: str, over: str, keys: Iterable[int], **conditions: Any) -> dict[int, Any]:

@@ -175,7 +175,12 @@ def withdraw_record(request: HttpRequest, code: str) -> HttpResponse:
             return redirect(address_of(record) or "/")
     if record.is_withdrawn:
         return redirect(address_of(record) or "/")
-    context = {"record": record, "problem": problem, "back": address_of(record), "hidden": _kinds(dependents_of(record))}
+    context = {
+        "record": record,
+        "problem": problem,
+        "back": address_of(record),
+        "hidden": _kinds(dependents_of(record)),
+    }
     return render(request, "records/withdraw.html", context, status=422 if problem else 200)
 
 

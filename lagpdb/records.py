@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import uuid
 from collections.abc import Iterable
@@ -122,6 +123,16 @@ class Record(models.Model):
 
     def __str__(self) -> str:
         return str(self.code)
+
+    def clean_fields(self, exclude: Any = None) -> None:
+        """Refuse what is no number: SQLite would store NaN as an empty field."""
+        from lagpdb.units import label
+
+        super().clean_fields(exclude=exclude)
+        for field in self._meta.concrete_fields:
+            value = getattr(self, field.attname)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValidationError({field.name: f"{label(field.name)} must be a number, not {value}."})
 
     @property
     def is_withdrawn(self) -> bool:

@@ -65,7 +65,7 @@ class UploadForm(forms.Form):
         """For the list that the browser offers."""
         return list(self.fields["instrument"].options)
 
-    def clean_temperature_degC(self) -> float | None:  # noqa: N802 - Django's naming of the hook
+    def clean_temperature_degC(self) -> float | None:
         """The plain number [°C]."""
         quantity = self.cleaned_data["temperature_degC"]
         return quantity.value if quantity else None

@@ -79,9 +79,9 @@ class Row:
         if not known:
             return "25 °C assumed" if any(item.kind == "eis" for item in self.measurements) else ""
         values = sorted({item.temperature_degC for item in known})
-        span = units.format_value(values[0], unit="degC")
+        span = units.exact_value(values[0], "degC")
         if len(values) > 1:
-            span = f"{values[0]:g} to {units.format_value(values[-1], unit='degC')}"
+            span = f"{values[0]:g} to {units.exact_value(values[-1], 'degC')}"
         return f"{span} {known[0].get_temperature_origin_display()}"
 
     @property
@@ -101,6 +101,12 @@ class Row:
     def main(self) -> Any:
         """The number that is shown, when there is one."""
         return self.mains[0] if len(self.mains) == 1 else None
+
+    @property
+    def figure(self) -> int | None:
+        """Run whose Nyquist plot the result card draws."""
+        is_spectrum = self.main is not None and self.measurements[0].kind == "eis"
+        return self.main.run_id if is_spectrum and self.main.run.analysis == "conductivity" else None
 
     @property
     def span(self) -> str:
@@ -131,7 +137,7 @@ class Row:
             if self.main
             else ""
         )
-        return f"{code}{number}, {self.file.get_state_display()}"
+        return f"{code}{number}, {self.file.get_state_display().lower()}"
 
 
 @dataclass

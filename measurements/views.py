@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
@@ -16,7 +17,6 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
-from django.conf import settings
 
 from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.mainvalues import main_results
@@ -157,7 +157,7 @@ def file_lines(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "measurements/_lines.html", {"file": file, "lines": lines, "sentence": sentence})
 
 
-# -- what people do with a file ------------------------------------------------------------------------------------------
+# -- what people do with a file -----------------------------------------------------------------------------------------
 @require_POST
 @role_required("member")
 def assign(request: HttpRequest, pk: int) -> HttpResponse:

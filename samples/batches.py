@@ -215,7 +215,7 @@ def _differs(field: Any) -> bool:
     return " ".join(str(field.data or "").split()) != " ".join(field.text.split()) and field.data is not None
 
 
-# -- drafts of rows: they live on the server with the session until they are saved ---------------------------------------
+# -- drafts of rows: they live on the server with the session until they are saved --------------------------------------
 def keep_drafts(request: HttpRequest, code: str, drafts: dict[str, Any]) -> None:
     """Remember the rows that could not be saved; forget them once they are."""
     kept = {**request.session.get("row_drafts", {}), code: drafts}

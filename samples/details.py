@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from lagpdb import units
-from lagpdb.mainvalues import main_results, newest, results
+from lagpdb.mainvalues import main_results, newest, numbers_of
 from lagpdb.pages import can_edit, detail_context, get_record
 from samples import hints
 from samples.forms import notation_of
@@ -46,13 +46,6 @@ def _tests(**of: Any) -> list[Any]:
     return rows
 
 
-def _numbers(**of: Any) -> list[Any]:
-    """Current results of a sample, what is said first on top."""
-    rows = list(results().filter(**of).select_related("measurement", "cell", "run"))
-    rows.sort(key=lambda row: (row.quantity, row.temperature_degC or 0, row.position, -row.pk))
-    return rows
-
-
 def _arrivals(**of: Any) -> list[Any]:
     """Files that brought measurements of a sample."""
     return list(
@@ -74,6 +67,7 @@ def pellet_detail(request: HttpRequest, code: str) -> HttpResponse:
     )
     faces = {coating.face: coating.sputter_run.target.code for coating in coatings}
     cells = list(pellet.cells.live().order_by("pk"))
+    first, others = numbers_of(pellet=pellet)
     siblings = Pellet.objects.live().filter(batch=pellet.batch_id).exclude(pk=pellet.pk).count()
     context = {
         **detail_context(request, pellet),
@@ -87,7 +81,8 @@ def pellet_detail(request: HttpRequest, code: str) -> HttpResponse:
         "live_cell": next((cell for cell in cells if cell.is_live), None),
         "siblings": siblings,
         "tests": _tests(**{"pellet": pellet}) + _tests(cell__pellet=pellet),
-        "numbers": _numbers(pellet=pellet),
+        "numbers": first,
+        "more_numbers": others,
         "files": _arrivals(measurements__in=_keys_of(pellet)),
         "can_build": pellet.state in ("available", "recovered") and not pellet.is_withdrawn,
     }
@@ -131,6 +126,7 @@ def cell_detail(request: HttpRequest, code: str) -> HttpResponse:
         Cell, code, "pellet__batch__powder_lot__material", "electrode_lot__material", "electrode_material"
     )
     tests = _tests(cell=cell)
+    first, others = numbers_of(cell=cell)
     rest_ends = cell.assembled_at + timedelta(hours=hints.REST_h) if cell.assembled_at else None
     runs = apps.get_model("analysis", "AnalysisRun").objects
     arrhenius = runs.filter(cell=cell, analysis="activation", is_current=True).first()
@@ -147,7 +143,8 @@ def cell_detail(request: HttpRequest, code: str) -> HttpResponse:
         "densities": hints.densities(cell.electrode_area_cm2),
         "rates": hints.rates(cell),
         "tests": tests,
-        "numbers": _numbers(cell=cell),
+        "numbers": first,
+        "more_numbers": others,
         "energy": energy,
         "arrhenius": arrhenius if arrhenius and arrhenius.curves else None,
         "arrhenius_plot": _arrhenius_plot(cell, arrhenius),
@@ -191,7 +188,7 @@ def lot_detail(request: HttpRequest, code: str) -> HttpResponse:
         **detail_context(request, lot),
         "lot": lot,
         "left": lot.left_g,
-        "stock": hints.stock_words(lot, powder),
+        "enough": hints.stock_words(lot, powder).partition(" left, ")[2] or hints.stock_words(lot, powder),
         "batches": batches,
         "pellets": pellets,
     }

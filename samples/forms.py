@@ -39,7 +39,7 @@ def newest_recipe(kind: str) -> Recipe | None:
 
 
 def judge(name: str, text: str, recipe: Recipe | None = None) -> tuple[str, str, str]:
-    """What was understood while typing: (level, sentence, suggested text). Level: ok, unusual, impossible, unreadable."""
+    """What was understood while typing: (ok | unusual | impossible | unreadable, sentence, suggested text)."""
     bounds = bounds_of(name, recipe, BOUNDS)
     try:
         quantity = parse_quantity(text, name, allow_limit=False)
@@ -107,8 +107,8 @@ class LotForm(RecordForm):
                 self.ask(
                     Question(
                         "second_container",
-                        f"{other.code} already has supplier lot {other.supplier_lot}. Open it, or save this as a second "
-                        "container.",
+                        f"{other.code} already has supplier lot {other.supplier_lot}. "
+                        "Open it, or save this as a second container.",
                         "Save as a second container",
                         f"/lots/{other.code}/",
                         f"Open {other.code}",
@@ -219,7 +219,7 @@ class PelletRowForm(RecordForm):
         if own == Pellet.State.IN_CELL:  # the cell decides
             allowed = {own: None}
         self.fields["state"] = forms.ChoiceField(
-            label="State", choices=[(state, Pellet.State(state).label) for state in allowed], required=False
+            label="State", choices=[(state, Pellet.State(state).label.lower()) for state in allowed], required=False
         )
         self.fields["notes"].widget = forms.TextInput()
         self.fields["notes"].label = "Remark"
@@ -269,7 +269,7 @@ class PelletForm(ReasonMixin, PelletRowForm):
         super().__init__(*args, **kwargs)
         self.fields["notes"].widget = forms.Textarea(attrs={"rows": 3})
         if self.instance.state != Pellet.State.IN_CELL:
-            self.fields["state"].choices = [c for c in Pellet.State.choices if c[0] != Pellet.State.IN_CELL]
+            self.fields["state"].choices = [(state, words.lower()) for state, words in Pellet.State.choices if state != "in_cell"]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -342,16 +342,16 @@ class CellForm(RecordForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         configuration, pellet = cleaned.get("configuration"), cleaned.get("pellet")
-        if configuration and "electrode_lot" not in self.errors:
-            if (configuration == Cell.Configuration.FULL) != bool(cleaned.get("electrode_lot")):
-                self.add_error(
-                    "electrode_lot", "A full cell needs an electrode lot; blocking and symmetric cells have none."
-                )
+        is_full, has_lot = configuration == Cell.Configuration.FULL, bool(cleaned.get("electrode_lot"))
+        if configuration and "electrode_lot" not in self.errors and is_full != has_lot:
+            self.add_error(
+                "electrode_lot", "A full cell needs an electrode lot; blocking and symmetric cells have none."
+            )
         if pellet and pellet.state in (Pellet.State.BROKEN, Pellet.State.CONSUMED) and self.instance.pk is None:
             self.add_error("pellet", f"{pellet.code} is {pellet.get_state_display()}. Choose another pellet.")
         if configuration and pellet and not self.errors:
-            probe = Cell(pellet=pellet, configuration=configuration, facing=cleaned["facing"],
-                         electrode_material=cleaned.get("electrode_material"), electrode_lot=cleaned.get("electrode_lot"))  # fmt: skip
+            names = ("pellet", "configuration", "facing", "electrode_material", "electrode_lot")
+            probe = Cell(**{name: cleaned.get(name) for name in names})
             if question := hints.facing_question(probe, faces_of([pellet.pk])[pellet.pk]):
                 self.ask(Question(*question))
         return cleaned

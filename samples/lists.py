@@ -12,7 +12,6 @@ from lagpdb.mainvalues import newest
 from lagpdb.records import normal_code
 from samples.forms import notation_of
 from samples.models import Cell, Coating, Pellet, PowderLot, SputterRun
-from samples.models.cells import LIVE_STATES
 from samples.models.lots import faces_of
 
 
@@ -117,7 +116,9 @@ class PelletList(RecordList):
         cells = {
             cell.pellet_id: cell
             for cell in Cell.objects.live()
-            .filter(pellet_id__in=keys, state__in=LIVE_STATES)
+            .filter(pellet_id__in=keys)
+            .exclude(state=Cell.State.DISMANTLED)
+            .order_by("pk")
             .only("code", "pellet_id", "state")
         }
         conductivities = newest("ionic_conductivity_S_cm", "pellet", keys)

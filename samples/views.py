@@ -81,7 +81,7 @@ def cell_hint(request: HttpRequest) -> HttpResponse:
     configuration, pellet = form.cleaned_data.get("configuration") or "", form.cleaned_data.get("pellet")
     cell = Cell(configuration=configuration, facing=form.cleaned_data.get("facing") or "A", **given)
     notation = ""
-    questions: list[str] = []
+    questions = [text for text in form.errors.get("pellet", ()) if request.GET.get("pellet", "").strip()]
     if pellet is not None and configuration:
         cell.pellet = pellet
         cell.derive()

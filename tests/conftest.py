@@ -1,6 +1,8 @@
-"""What every test may use: the folder of real instrument files."""
+"""What every test may use: the folder of real instrument files, and a store of its own."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,25 @@ def _real_data() -> Path:
 def real_data() -> Path:
     """The folder of real instrument files; only tests marked `real` may ask for it."""
     return _real_data()
+
+
+@pytest.fixture
+def own_store(tmp_path, settings):
+    """An empty store, and a data folder, that this test alone uses."""
+    from measurements.store import store
+
+    settings.DATA_DIR = tmp_path
+    store.cache_clear()
+    yield store()
+    store.cache_clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_child_left() -> Iterator[None]:
+    """The child that parsed files for the tests ends with them."""
+    yield
+    if ingest := sys.modules.get("measurements.ingest"):
+        ingest.fence().stop()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

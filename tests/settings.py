@@ -10,3 +10,6 @@ from lagpdb.settings import *  # noqa: E402, F403
 
 # Hashing a password as slowly as it should be would be most of the suite's time.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# The middleware for static files warns about a folder that is not there, and warnings are errors.
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405

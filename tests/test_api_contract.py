@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -13,8 +14,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from lagpdb import filters
 from lagpdb.api import COLLECTIONS
 from lagpdb.resources import Records
+from measurements.models import Upload, UploadFile
+from samples.models import Recipe
 from tests import builders
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
@@ -38,7 +42,9 @@ class Api:
         return response.json()["results"]
 
     def send(self, method: str, path: str, content: Any) -> Any:
-        return getattr(self.client, method)(ROOT + path, orjson.dumps(content), "application/json", headers=self.headers)
+        return getattr(self.client, method)(
+            ROOT + path, orjson.dumps(content), "application/json", headers=self.headers
+        )
 
     def post(self, path: str, content: Any = None) -> Any:
         return self.send("post", path, content or {})
@@ -52,37 +58,56 @@ def api() -> Api:
     return Api()
 
 
-def _upload() -> Any:
-    from measurements.models import Upload, UploadFile
+class Shelf:
+    """What the rows of one test share, made when it is first needed: hundreds of rows need not have hundreds of lots."""
 
-    made = builders._saved(Upload, cell=builders.blocking_cell())
-    file = UploadFile.objects.create(upload=made, raw_file=builders.raw_file(), name="a.z", job_state="ended")
-    file.measurements.add(builders.measurement(made.cell))
-    return made
+    @cached_property
+    def batch(self) -> Any:
+        return builders.batch()
+
+    @cached_property
+    def electrode_lot(self) -> Any:
+        return builders.electrode_lot()
+
+    @cached_property
+    def cell(self) -> Any:
+        return builders.blocking_cell(batch=self.batch)
+
+    @cached_property
+    def measurement(self) -> Any:
+        return builders.measurement(self.cell)
+
+    def upload(self) -> Any:
+        made = builders._saved(Upload, cell=self.cell)
+        file = UploadFile.objects.create(upload=made, raw_file=builders.raw_file(), name="a.z", job_state="ended")
+        file.measurements.add(self.measurement)
+        return made
+
+    def recipe(self) -> Any:
+        number = Recipe.objects.count() + 100
+        return builders._saved(Recipe, kind="cell", number=number, name="usual", defaults={"electrode_diameter_mm": 10})
 
 
-def _recipe() -> Any:
-    from samples.models import Recipe
-
-    number = Recipe.objects.count() + 100
-    return builders._saved(Recipe, kind="cell", number=number, name="usual", defaults={"electrode_diameter_mm": 10})
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
 
 
 # How one more row of each collection is made.
 MAKERS: dict[str, Any] = {
-    "materials": lambda: builders.material(f"M{next(builders._numbers)}"),
-    "recipes": _recipe,
-    "powder-lots": builders.lot,
-    "pellet-batches": builders.batch,
-    "pellets": builders.pellet,
-    "sputter-runs": lambda: builders.sputter_run(builders.pellet()),
-    "electrode-lots": builders.electrode_lot,
-    "cells": builders.full_cell,
-    "uploads": _upload,
-    "measurements": builders.measurement,
-    "instruments": builders.instrument,
-    "runs": builders.run,
-    "results": builders.result,
+    "materials": lambda on: builders.material(f"M{next(builders._numbers)}"),
+    "recipes": lambda on: on.recipe(),
+    "powder-lots": lambda on: builders.lot(),
+    "pellet-batches": lambda on: builders.batch(powder_lot=on.batch.powder_lot),
+    "pellets": lambda on: builders.pellet(batch=on.batch),
+    "sputter-runs": lambda on: builders.sputter_run(builders.pellet(batch=on.batch)),
+    "electrode-lots": lambda on: builders.electrode_lot(),
+    "cells": lambda on: builders.full_cell(batch=on.batch, electrode_lot=on.electrode_lot),
+    "uploads": lambda on: on.upload(),
+    "measurements": lambda on: builders.measurement(on.cell),
+    "instruments": lambda on: builders.instrument(),
+    "runs": lambda on: builders.run(on.measurement, is_current=False),
+    "results": lambda on: builders.result(on.measurement, run=builders.run(on.measurement, is_current=False)),
 }
 WITHOUT_ROWS = {"quantities", "lineage"}
 
@@ -97,8 +122,8 @@ def test_every_collection_has_a_maker() -> None:
 
 @pytest.mark.parametrize("name", MAKERS)
 class TestEveryCollection:
-    def test_list_and_detail_show_the_same_columns(self, api: Api, name: str) -> None:
-        record = MAKERS[name]()
+    def test_list_and_detail_show_the_same_columns(self, api: Api, shelf: Shelf, name: str) -> None:
+        record = MAKERS[name](shelf)
         found = api.get(f"{name}/").json()
         assert set(found) == {"next", "previous", "results"}
         row = found["results"][0]
@@ -110,17 +135,17 @@ class TestEveryCollection:
         assert {"created_at", "updated_at", "version", "is_synthetic"} <= set(shown)
         assert api.get(shown["url"].removeprefix(f"http://testserver{ROOT}")).status_code == 200
 
-    def test_sparse_rows(self, api: Api, name: str) -> None:
-        MAKERS[name]()
+    def test_sparse_rows(self, api: Api, shelf: Shelf, name: str) -> None:
+        MAKERS[name](shelf)
         key = "id" if name in ("runs", "results") else "code"
         assert set(api.rows(f"{name}/", fields=f"{key},created_at")[0]) == {key, "created_at"}
         refused = api.get(f"{name}/", fields="creatd_at")
         assert refused.status_code == 400
         assert "created_at" in refused.json()["detail"]
 
-    def test_csv_and_parquet_are_the_same_rows(self, api: Api, name: str) -> None:
+    def test_csv_and_parquet_are_the_same_rows(self, api: Api, shelf: Shelf, name: str) -> None:
         for _ in range(3):
-            MAKERS[name]()
+            MAKERS[name](shelf)
         rows = api.rows(f"{name}/")
         text = b"".join(api.get(f"{name}/", format="csv", limit=1).streaming_content).decode()
         table = list(csv.DictReader(io.StringIO(text)))
@@ -130,14 +155,14 @@ class TestEveryCollection:
         assert parquet.column_names == list(rows[0])
         assert parquet.column("url").to_pylist() == [row["url"] for row in rows]
 
-    def test_empty_lists_export_a_header(self, api: Api, name: str) -> None:
+    def test_empty_lists_export_a_header(self, api: Api, shelf: Shelf, name: str) -> None:
         query = {"created_at__gt": "2999-01-01"}
         lines = b"".join(api.get(f"{name}/", format="csv", **query).streaming_content).decode().splitlines()
         assert len(lines) == 1
         parquet = pq.read_table(io.BytesIO(b"".join(api.get(f"{name}/", format="parquet", **query).streaming_content)))
         assert parquet.num_rows == 0
 
-    def test_unknown_parameters_are_refused_with_the_nearest(self, api: Api, name: str) -> None:
+    def test_unknown_parameters_are_refused_with_the_nearest(self, api: Api, shelf: Shelf, name: str) -> None:
         refused = api.get(f"{name}/", creatd_at__gte="2026-01-01")
         assert refused.status_code == 400
         problem = refused.json()
@@ -146,8 +171,8 @@ class TestEveryCollection:
         assert "created_at" in problem["detail"]
         assert set(problem) >= {"type", "title", "detail", "field", "line", "ref"}
 
-    def test_nobody_is_401_and_unknown_is_404(self, api: Api, name: str) -> None:
-        record = MAKERS[name]()
+    def test_nobody_is_401_and_unknown_is_404(self, api: Api, shelf: Shelf, name: str) -> None:
+        record = MAKERS[name](shelf)
         for path in (f"{name}/", address(name, record)):
             nobody = Client().get(ROOT + path)
             assert nobody.status_code == 401
@@ -156,8 +181,8 @@ class TestEveryCollection:
         assert missing.status_code == 404
         assert missing.json()["type"] == "not_found"
 
-    def test_a_token_that_reads_may_not_write(self, name: str) -> None:
-        record = MAKERS[name]()
+    def test_a_token_that_reads_may_not_write(self, shelf: Shelf, name: str) -> None:
+        record = MAKERS[name](shelf)
         reader = Api(scope="read")
         viewset = COLLECTIONS[name]
         if issubclass(viewset, Records):
@@ -167,52 +192,55 @@ class TestEveryCollection:
         if hasattr(viewset, "withdraw"):
             assert reader.post(f"{address(name, record)}withdraw/", {"reason": "x"}).status_code == 403
 
-    def test_cost_does_not_grow_with_rows(self, api: Api, name: str) -> None:
+    def test_cost_does_not_grow_with_rows(self, api: Api, shelf: Shelf, name: str) -> None:
         api.get(f"{name}/")
 
         def queries() -> int:
-            with CaptureQueriesContext(connection, ) as caught:
+            with CaptureQueriesContext(connection) as caught:
                 assert api.get(f"{name}/", count=1, limit=1000).status_code == 200
             return len(caught)
 
         for _ in range(10):
-            MAKERS[name]()
+            MAKERS[name](shelf)
         at_ten = queries()
         for _ in range(90):
-            MAKERS[name]()
+            MAKERS[name](shelf)
         assert queries() == at_ten
         assert at_ten <= 6
 
-    def test_detail_costs_at_most_a_few_queries(self, api: Api, name: str) -> None:
-        record = MAKERS[name]()
+    def test_detail_costs_at_most_a_few_queries(self, api: Api, shelf: Shelf, name: str) -> None:
+        record = MAKERS[name](shelf)
         api.get(f"{name}/")
         with CaptureQueriesContext(connection) as caught:
             assert api.get(address(name, record)).status_code == 200
         assert len(caught) <= 6
 
-    def test_every_declared_filter_and_order_answers(self, api: Api, name: str) -> None:
-        MAKERS[name]()
+    def test_every_declared_filter_is_a_query_that_runs(self, shelf: Shelf, name: str) -> None:
+        MAKERS[name](shelf)
         view = COLLECTIONS[name]()
-        view.request = None
+        model = view.serializer_class.Meta.model
         samples = {"number": "1", "integer": "1", "flag": "true", "time": "2026-01-01", "date": "2026-01-01"}
         for used in view.filters.values():
             value = samples.get(used.kind, "x")
+            texts = {"isnull": "true", "in": f"{value},{value}", "range": f"{value},{value}"}
             for lookup in ("", *used.lookups):
-                if lookup == "" and (used.kind == "json" or used.name in view.reserved):
-                    continue
-                text = {"isnull": "true", "in": f"{value},{value}", "range": f"{value},{value}"}.get(lookup, value)
                 parameter = f"{used.name}__{lookup}" if lookup else used.name
-                response = api.get(f"{name}/", **{parameter: text})
-                assert response.status_code == 200, (parameter, response.content)
+                filters.apply(model.objects.all(), {parameter: texts.get(lookup, value)}, view.filters).exists()
+
+    def test_every_declared_order_answers(self, api: Api, shelf: Shelf, name: str) -> None:
+        MAKERS[name](shelf)
+        MAKERS[name](shelf)
+        view = COLLECTIONS[name]()
         for column in view.columns.values():
             if column.is_declared and column.kind != "json":
-                assert api.get(f"{name}/", ordering=f"-{column.name}").status_code == 200, column.name
+                rows = api.rows(f"{name}/", ordering=f"-{column.name}", limit=1)
+                assert len(rows) == 1, column.name
 
 
 @pytest.mark.parametrize("name", [name for name in MAKERS if hasattr(COLLECTIONS[name], "withdraw")])
 class TestEveryRecord:
-    def test_trash_and_history(self, api: Api, name: str) -> None:
-        record = MAKERS[name]()
+    def test_trash_and_history(self, api: Api, shelf: Shelf, name: str) -> None:
+        record = MAKERS[name](shelf)
         path = address(name, record)
         empty = api.post(f"{path}withdraw/")
         assert empty.status_code == 400
@@ -230,8 +258,8 @@ class TestEveryRecord:
         assert [each["action"] for each in history][:2] == ["restored", "withdrawn"]
         assert history[1]["reason"] == "double"
 
-    def test_restoring_is_for_curators(self, name: str) -> None:
-        record = MAKERS[name]()
+    def test_restoring_is_for_curators(self, shelf: Shelf, name: str) -> None:
+        record = MAKERS[name](shelf)
         member = Api(role="member")
         assert member.post(f"{address(name, record)}withdraw/", {"reason": "x"}).status_code == 200
         assert member.post(f"{address(name, record)}restore/").status_code == 403

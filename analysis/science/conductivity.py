@@ -25,6 +25,8 @@ CONDUCTIVITY_RANGE_S_CM = (1.0e-14, 1.0)
 RESISTANCE_RANGE_OHM = (1.0e-3, 1.0e12)
 ASSUMED_TEMPERATURE_DEGC = 25.0
 CURVE_POINTS = 200
+KELVIN_FROM = 250.0  # a temperature in °C above this was more likely written in kelvin
+PLAUSIBLE_THICKNESS_UM = (20.0, 10000.0)  # outside, a unit was probably mistaken
 
 
 def ionic_conductivity_S_cm(resistance_ohm: Number, thickness_um: float, area_cm2: float) -> Number:
@@ -134,6 +136,10 @@ def _geometry(subject: Subject, parameters: Parameters, outcome: Outcome) -> _Ge
             "thickness_uncertainty_unknown",
             "The uncertainty of the thickness is not known; that of σ leaves it out. Enter at least three readings.",
         )
+    if thickness is not None and not PLAUSIBLE_THICKNESS_UM[0] <= thickness <= PLAUSIBLE_THICKNESS_UM[1]:
+        outcome.warn(
+            "thickness_implausible", f"A thickness of {thickness:g} µm is unusual for a pellet. Check the unit."
+        )
     area, area_relative, origin = _area(subject, parameters, outcome)
     outcome.inputs["electrode_area_cm2"] = {
         "value": area,
@@ -186,6 +192,8 @@ def _temperature(parameters: Parameters, outcome: Outcome) -> None:
         value = ASSUMED_TEMPERATURE_DEGC if value is None else float(value)
         origin = "assumed"
         outcome.warn("temperature_missing", f"No temperature in file or name. {value:g} °C is assumed.")
+    if value > KELVIN_FROM:
+        outcome.warn("temperature_like_kelvin", f"{value:g} °C is unusually hot. If it is in kelvin, correct it.")
     outcome.inputs["temperature_degC"] = {"value": float(value), "uncertainty": None, "origin": origin or "person"}
 
 

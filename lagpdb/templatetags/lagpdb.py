@@ -235,7 +235,8 @@ def quantity_symbol(slug: str) -> SafeString | str:
     return symbol_markup(found.symbol) if found else ""
 
 
-_SUBSCRIPT = re.compile(r"_\{?([A-Za-z0-9,]+)\}?")
+# One or two letters, then the lowered ones: R_gb, ΔV_hys; names such as hard_short are left alone.
+_SUBSCRIPT = re.compile(r"(?<=\b\w)_(\w+(?:,\w+)?⁺?)|(?<=\b\w\w)_(\w+(?:,\w+)?)")
 
 
 @register.filter
@@ -243,7 +244,7 @@ def symbol_markup(text: str) -> SafeString:
     """A symbol with its subscript: 'R_gb' as R with a lowered gb; everything else is escaped."""
     parts, position = [], 0
     for match in _SUBSCRIPT.finditer(str(text)):
-        parts.append(format_html("{}<sub>{}</sub>", str(text)[position : match.start()], match[1]))
+        parts.append(format_html("{}<sub>{}</sub>", str(text)[position : match.start()], match[1] or match[2]))
         position = match.end()
     parts.append(format_html("{}", str(text)[position:]))
     return mark_safe("".join(parts))  # noqa: S308 - every part is escaped above

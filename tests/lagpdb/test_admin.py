@@ -297,7 +297,8 @@ def test_what_saving_refuses_comes_back_with_all_that_was_typed(client, world, m
 
 def test_new_records_get_their_code(client, world):
     signed_in(client, "curator")
-    data = form_of(client, url(PowderLot, "add")) | {"material": Material.objects.get().pk, "amount_g": "100"}
+    lagp = Material.objects.get(code="LAGP")
+    data = form_of(client, url(PowderLot, "add")) | {"material": lagp.pk, "amount_g": "100"}
     answer = client.post(url(PowderLot, "add"), data)
     assert answer.status_code == 302
     lot = PowderLot.objects.order_by("pk").last()

@@ -75,10 +75,28 @@
     return layout;
   }
 
+  // Of the decade labels, those that would lie on each other are left out: the first (highest) frequency stays.
+  function thinned(state, trace) {
+    const ohm = state.pxPerOhm;
+    if (!ohm || !Array.isArray(trace.textposition)) return trace;
+    const taken = [];
+    const rows = trace.x.map((_, row) => row).filter((row) => {
+      const side = trace.textposition[row];
+      const x = trace.x[row] * ohm + (side.includes("right") ? 36 : side.includes("left") ? -36 : 0);
+      const y = trace.y[row] * ohm + (side.includes("top") ? 14 : side.includes("bottom") ? -14 : 0);
+      if (taken.some(([a, b]) => Math.abs(a - x) < 62 && Math.abs(b - y) < 16)) return false;
+      taken.push([x, y]);
+      return true;
+    });
+    const only = (values) => rows.map((row) => values[row]);
+    return { ...trace, x: only(trace.x), y: only(trace.y), text: only(trace.text), textposition: only(trace.textposition) };
+  }
+
   function shownTraces(state) {
     return state.spec.traces.map((trace) => {
       const frame = trace.meta?.frame;
-      return frame && frame !== state.frame ? { ...trace, visible: false } : trace;
+      if (!frame) return trace;
+      return frame === state.frame ? thinned(state, trace) : { ...trace, visible: false };
     });
   }
 
@@ -95,7 +113,7 @@
   function niceStep(span, count) {
     const rough = span / count;
     const power = 10 ** Math.floor(Math.log10(rough));
-    return power * [1, 2, 5, 10].find((step) => step * power >= rough * 0.999);
+    return power * [1, 2, 5, 10].find((step) => step * power >= rough * 0.72);
   }
 
   function setSiTicks(state) {
@@ -103,6 +121,7 @@
     if (!rules) return;
     const { xaxis, yaxis } = state.canvas._fullLayout;
     const size = state.canvas._fullLayout._size;
+    state.pxPerOhm = size.w / (xaxis.range[1] - xaxis.range[0]);
     const reach = Math.max(...xaxis.range.map(Math.abs), ...yaxis.range.map(Math.abs));
     const [prefix, factor] = [["M", 1e6], ["k", 1e3], ["", 1], ["m", 1e-3]].find(([, f]) => reach >= 2 * f) ?? ["m", 1e-3];
     const step = niceStep(xaxis.range[1] - xaxis.range[0], Math.max(size.w / 85, 3));
@@ -150,6 +169,7 @@
 
   async function redraw(state) {
     const { data, layout } = picture(state, state.scheme, FONT);
+    [layout.width, layout.height] = [state.canvas.clientWidth, state.canvas.clientHeight];
     const config = { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: false, showTips: false };
     state.isDrawing = true;
     await Plotly.react(state.canvas, data, layout, config);
@@ -174,7 +194,9 @@
     for (const [axis, range] of Object.entries(state.home)) state.spec.layout[axis].range = [...range];
     if (frame) {
       state.spec.layout.xaxis.range = [...frame.x];
-      state.spec.layout.yaxis.range = [...frame.y];
+      // The strip below zero holds the words of the intercepts, however small the frame is.
+      const strip = 34 * (frame.x[1] - frame.x[0]) / Math.max(state.canvas.clientWidth - 72, 100);
+      state.spec.layout.yaxis.range = [Math.min(frame.y[0], -strip), frame.y[1]];
     }
     for (const button of state.element.querySelectorAll("[data-frame]")) {
       button.setAttribute("aria-pressed", String(button.dataset.frame === name));
@@ -303,7 +325,7 @@
     }
     state.frame = state.spec.frame ?? null;
     canvas.setAttribute("aria-label", `${state.spec.summary} Arrow keys step through the points.`);
-    await draw(state);
+    await setFrame(state, state.frame);
     canvas.addEventListener("keydown", (event) => step(state, event));
     element.addEventListener("click", (event) => onClick(state, event));
     canvas.on("plotly_doubleclick", () => setFrame(state, state.frame));

@@ -200,6 +200,12 @@ def test_a_value_outside_physical_range_is_flagged():
     assert by_quantity(run(frame))["ionic_conductivity_S_cm"].flag == "out_of_range"
 
 
+def test_mistaken_units_are_doubted():
+    assert "thickness_implausible" in codes(run(subject=cell(thickness_um=0.801)))
+    assert "temperature_like_kelvin" in codes(run(temperature_degC=298.15))
+    assert not {"thickness_implausible", "temperature_like_kelvin"} & codes(run())
+
+
 def test_three_points_are_refused():
     with pytest.raises(AnalysisError, match=r"^3 points found, a fit needs at least 10\.$"):
         run(recording().head(3))
