@@ -31,6 +31,7 @@ from lagpdb.units import format_value
 
 ARC_FACTOR = 1.5  # the frame "Arc" goes from 0 to this times the total resistance
 
+
 # --- Nyquist ----------------------------------------------------------------------------------------------------------
 def nyquist(curves: Curves, sample: Sample) -> Figure:
     """Z′ against −Z″, 1 : 1; frames Arc and Full range; decades of frequency and intercepts marked."""
@@ -243,7 +244,7 @@ def residuals(curves: Curves, sample: Sample) -> Figure:
         layout[f"yaxis{axis[1:]}"] = plain_axis(
             f"{'Fit' if name == 'Fit' else 'KK'}, Δ/|Z| (%)", domain=domains[axis], range=span, zeroline=True, nticks=6
         )
-    layout["xaxis"]["anchor"] = panels[-1][2] if panels else "y"
+    layout["xaxis"] |= {"anchor": panels[-1][2] if panels else "y", "mirror": "all"}
     return {
         "kind": "residuals", "traces": traces, "layout": layout,
         "summary": f"Residuals of fit and Kramers–Kronig test of {sample.words}: real and imaginary part in per cent "

@@ -78,8 +78,16 @@ def _needs() -> list[dict[str, Any]]:
         first = waiting.first()
         candidates = [str(item.get("code", item) if isinstance(item, dict) else item) for item in first.candidates][:3]
         could = f" could be {' or '.join(candidates)}" if candidates else " names no sample"
-        found.append({"icon": "inbox", "count": count, "text": f"“{first.name}”{could}", "address": reverse("inbox"),
-                      "act": "Choose sample", "title": _counted(count, "file has", "files have") + " no sample"})
+        found.append(
+            {
+                "icon": "inbox",
+                "count": count,
+                "text": f"“{first.name}”{could}",
+                "address": reverse("inbox"),
+                "act": "Choose sample",
+                "title": _counted(count, "file has", "files have") + " no sample",
+            }
+        )
     failed = UploadFile.objects.filter(state="failed", upload__withdrawn_at__isnull=True).order_by("-pk")
     if count := failed.count():
         first = failed.select_related("upload").first()

@@ -75,7 +75,7 @@ class Filter:
         """The condition as its chip says it."""
         if self.kind == "flag":
             return f"{self.label}: {'yes' if text == 'true' else 'no'}"
-        return f"{self.label}: {dict(self.choices).get(text, text)}"
+        return f"{self.label}: {dict(self.choices).get(text, text)} {self.unit}".strip()
 
     @property
     def unit(self) -> str:

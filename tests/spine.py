@@ -1,4 +1,4 @@
-"""Samples, files and uploads for tests of the spine: small, synthetic, made in a few lines."""
+"""Files and uploads for tests of the spine, and what must hold after any of them: small, synthetic, in a few lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from lagpdb.records import save_record
 from measurements.ingest import receive
 from measurements.models import Upload, UploadFile
 from measurements.store import StoredUpload, put_bytes
-from samples.models import Cell, ElectrodeLot, Material, Pellet, PelletBatch, PowderLot
+from samples.models import Cell, Pellet, PelletBatch
+from tests import builders
 
 SIGMA_25_S_CM = 2.0e-4
 ACTIVATION_EV = 0.35
@@ -27,31 +28,20 @@ def person(name: str = "lin") -> Any:
 
 def batch(**fields: Any) -> PelletBatch:
     """A batch of LAGP pellets."""
-    material, _ = Material.objects.get_or_create(
-        code="LAGP", defaults={"name": "LAGP", "theoretical_density_g_cm3": 3.41}
-    )
-    lot = save_record(PowderLot(material=material), by=None)
-    return save_record(PelletBatch(powder_lot=lot, **fields), by=None)
+    return builders.batch(**fields)
 
 
 def pellet(of: PelletBatch | None = None, **fields: Any) -> Pellet:
-    """A pellet, 800 µm thick and 12 mm wide unless told."""
-    known = {"thickness_um": 800.0, "thickness_uncertainty_um": 4.0, "diameter_mm": 12.0} | fields
-    return save_record(Pellet(batch=of or batch(), **known), by=None)
+    """A pellet, 800 µm thick and 12 mm wide unless told, not weighed."""
+    known = {"batch": of, "thickness_um": 800.0, "thickness_uncertainty_um": 4.0, "mass_mg": None}
+    return builders.pellet(**known | fields)
 
 
 def cell(on: Pellet | None = None, configuration: str = "blocking", **fields: Any) -> Cell:
     """A cell, with electrodes of 10 mm unless told."""
-    known = {"electrode_diameter_mm": 10.0} | fields
-    if configuration == "full" and "electrode_lot" not in known:
-        known["electrode_lot"] = electrode_lot()
+    lot = {"electrode_lot": builders.electrode_lot(diameter_mm=12.0)} if configuration == "full" else {}
+    known = {"electrode_diameter_mm": 10.0} | lot | fields
     return save_record(Cell(pellet=on or pellet(), configuration=configuration, **known), by=None)
-
-
-def electrode_lot(**fields: Any) -> ElectrodeLot:
-    """A sheet of LFP electrode."""
-    material, _ = Material.objects.get_or_create(code="LFP", defaults={"name": "LFP"})
-    return save_record(ElectrodeLot(material=material, loading_mg_cm2=2.5, diameter_mm=12.0, **fields), by=None)
 
 
 def spectrum(temperature_degC: float = 25.0, seed: int = 1, thickness_um: float = 800.0, points: int = 71) -> bytes:

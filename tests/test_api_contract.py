@@ -1,4 +1,4 @@
-"""What holds for every collection: list, detail, filter, sparse rows, exports, refusals, rights, and a constant cost."""
+"""What holds for every collection: list, detail, filter, sparse rows, exports, refusals, rights, constant cost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 from functools import cached_property
 from typing import Any
 
-import orjson
 import pyarrow.parquet as pq
 import pytest
 from django.db import connection
@@ -20,37 +19,9 @@ from lagpdb.resources import Records
 from measurements.models import Upload, UploadFile
 from samples.models import Recipe
 from tests import builders
+from tests.client import ROOT, Api
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
-
-ROOT = "/api/v1/"
-
-
-class Api:
-    """A client that speaks JSON and carries a token."""
-
-    def __init__(self, scope: str = "write", role: str = "curator") -> None:
-        self.client = Client()
-        self.headers = {"Authorization": f"Token {builders.token(scope=scope, role=role)}"}
-
-    def get(self, path: str, **query: Any) -> Any:
-        return self.client.get(ROOT + path, query, headers=self.headers)
-
-    def rows(self, path: str, **query: Any) -> list[dict[str, Any]]:
-        response = self.get(path, **query)
-        assert response.status_code == 200, response.content
-        return response.json()["results"]
-
-    def send(self, method: str, path: str, content: Any) -> Any:
-        return getattr(self.client, method)(
-            ROOT + path, orjson.dumps(content), "application/json", headers=self.headers
-        )
-
-    def post(self, path: str, content: Any = None) -> Any:
-        return self.send("post", path, content or {})
-
-    def patch(self, path: str, content: Any) -> Any:
-        return self.send("patch", path, content)
 
 
 @pytest.fixture
@@ -59,7 +30,7 @@ def api() -> Api:
 
 
 class Shelf:
-    """What the rows of one test share, made when it is first needed: hundreds of rows need not have hundreds of lots."""
+    """What the rows of one test share, made when it is first needed: a hundred rows need not have a hundred lots."""
 
     @cached_property
     def batch(self) -> Any:

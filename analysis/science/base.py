@@ -48,7 +48,7 @@ class Subject:
 class Finding:
     """One number that an analysis reports, before it becomes a row.
 
-    `value` None goes with flag ``missing`` (or ``not_converged``) and no uncertainty. `uncertainty` is standard (k = 1).
+    `value` None goes with flag ``missing`` (or ``not_converged``), no uncertainty. `uncertainty` is standard (k = 1).
     """
 
     quantity: str

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import template
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -200,6 +201,13 @@ def file_size(size_bytes: int | None) -> str:
 def moment(when: Any) -> str:
     """'2026-03-11 14:10'; '—' where it is not known."""
     return when.strftime("%Y-%m-%d %H:%M") if when else "—"
+
+
+@register.filter
+def elapsed(since: Any) -> str:
+    """For how long something lasts: '8 s', '2 min', '3 h'."""
+    seconds = max((timezone.now() - since).total_seconds(), 0) if since else 0
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds // 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
 
 
 @register.filter

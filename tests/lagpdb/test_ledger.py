@@ -97,9 +97,14 @@ def test_a_lost_claim_rolls_back_what_was_written_with_it():
     zombie = claimed(job)
     lapse(job)
     claimed(job)
-    with pytest.raises(ledger.LostClaim), transaction.atomic():
+
+    @transaction.atomic
+    def write() -> None:
         UploadFile.objects.filter(pk=job.pk).update(message="written by a zombie")
         ledger.close(zombie)
+
+    with pytest.raises(ledger.LostClaim):
+        write()
     job.refresh_from_db()
     assert job.message == ""
 
@@ -486,5 +491,3 @@ def test_any_order_of_events(rung):
             suppress_health_check=list(HealthCheck),
         ),
     )
-
-

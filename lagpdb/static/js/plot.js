@@ -12,8 +12,8 @@
   // The library brings a style sheet for maps, which the security policy would refuse with an error; it is not needed.
   document.head.appendChild = (node) => (node instanceof HTMLStyleElement ? node : Node.prototype.appendChild.call(document.head, node));
 
-  // Plotly writes lowered letters as style attributes, which the security policy forbids; the object model may.
-  SVGTSpanElement.prototype.setAttribute = function setAttribute(name, value) {
+  // Plotly writes some styles as attributes, which the security policy forbids; through the object model they may stand.
+  SVGElement.prototype.setAttribute = function setAttribute(name, value) {
     if (name === "style") this.style.cssText = value;
     else Element.prototype.setAttribute.call(this, name, value);
   };
@@ -49,7 +49,7 @@
   // --- The layout that all kinds share ------------------------------------------------------------------------------------
   function axisStyle(axis) {
     return {
-      showline: true, mirror: axis.overlaying ? false : true, linecolor: "role:edge", linewidth: 1, ticks: "outside",
+      showline: true, mirror: !axis.overlaying, linecolor: "role:edge", linewidth: 1, ticks: "outside",
       ticklen: 5, tickcolor: "role:edge", gridcolor: "role:line", gridwidth: 1, zeroline: false,
       zerolinecolor: "role:edge", zerolinewidth: 1, minexponent: 4, exponentformat: "power", automargin: true,
       tickfont: { size: 11.5, color: "role:ink2" }, hoverformat: ".4~g", ...axis,
