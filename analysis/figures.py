@@ -323,7 +323,7 @@ def _energy_note(energy: Mapping[str, Any] | None) -> list[Figure]:
     text = f"E<sub>a</sub> = {format_value(energy['value'], energy.get('uncertainty'), '=', 'eV')}"
     if energy.get("lower") is not None:
         half = (energy["upper"] - energy["lower"]) / 2
-        digits = max(3, 1 - math.floor(math.log10(half))) if half > 0 else 3
+        digits = max(3, -math.floor(math.log10(half))) if half > 0 else 3
         text += f"<br>95 % CI {energy['lower']:.{digits}f} to {energy['upper']:.{digits}f} eV"
     text += f"<br>from {energy.get('form', 'ln(σT)')}, n = {energy.get('count', '?')}"
     return [{"xref": "paper", "yref": "paper", "x": 0.03, "y": 0.04, "xanchor": "left", "yanchor": "bottom",

@@ -122,10 +122,10 @@ class _Document:
             "agent": {},
         }
 
-    def entity(self, name: str, kind: str, **about: Any) -> str:
+    def entity(self, name: str, kind: str, /, **about: Any) -> str:
         return self._node("entity", name, kind, about)
 
-    def activity(self, name: str, kind: str, start: Any = None, end: Any = None, **about: Any) -> str:
+    def activity(self, name: str, kind: str, /, start: Any = None, end: Any = None, **about: Any) -> str:
         times = {"prov:startTime": start, "prov:endTime": end}
         return self._node("activity", name, kind, {key: at.isoformat() for key, at in times.items() if at} | about)
 

@@ -135,7 +135,9 @@ def _latest() -> list[dict[str, Any]]:
 
 def _changes() -> list[dict[str, Any]]:
     """What people changed last; what the software does by itself is left out."""
-    revisions = Revision.objects.select_related("by").filter(by__isnull=False)[: LIST + 3]
+    revisions = Revision.objects.select_related("by").filter(by__isnull=False)
+    # New measurements stand under the latest results already.
+    revisions = revisions.exclude(record_type="measurements.measurement", action="created")[: LIST + 3]
     return [
         {
             "code": revision.record_code,

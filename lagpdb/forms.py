@@ -170,6 +170,11 @@ class BoundRecordField(forms.BoundField):
         return self.form.data.get(key, default) if self.form.is_bound else default
 
     @property
+    def focus_id(self) -> str:
+        """Id of the element that takes the focus; of the first choice where there are several."""
+        return self.id_for_label or f"{self.auto_id}_0"
+
+    @property
     def unit(self) -> str:
         return getattr(self.field, "unit", "")
 
@@ -299,7 +304,7 @@ class RecordForm(forms.ModelForm):
             save_record(
                 self.instance,
                 by=by,
-                reason=self.cleaned_data.get("reason") or "",
+                reason=self.noted(self.cleaned_data.get("reason") or ""),
                 version=None if is_new else self.cleaned_data.get("version"),
             )
         except ValidationError as error:
@@ -307,10 +312,15 @@ class RecordForm(forms.ModelForm):
             return False
         return True
 
+    def noted(self, reason: str) -> str:
+        """The reason, with what was unusual: saving is allowed, and the history keeps the note."""
+        notes = " ".join(self.warnings.values())
+        return f"{reason} Saved with a note: {notes}".strip()[:500] if notes else reason
+
     @property
     def first_problem(self) -> str:
         """Id of the first field with an error: it gets the focus."""
-        return next((self[name].id_for_label for name in self.fields if name in self.errors), "")
+        return next((self[name].focus_id for name in self.fields if name in self.errors), "")
 
 
 def bounds_of(name: str, recipe: Any, defaults: dict[str, Bounds]) -> Bounds | None:

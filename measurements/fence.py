@@ -52,6 +52,7 @@ class Fence:
         """Start the child now, so that the first file does not wait for its imports."""
         if self._child is not None and self._child.poll() is None:
             return
+        self.stop()  # a dead one leaves its pipes
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LAGPDB_")},
             "OMP_NUM_THREADS": "1",

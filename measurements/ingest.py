@@ -10,7 +10,6 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from lagpdb import ledger
 from lagpdb.records import Revision, next_numbers, normal_code
@@ -18,7 +17,7 @@ from measurements.fence import Fence, FenceError
 from measurements.kinds import KINDS
 from measurements.matching import Match, find_subject, in_cell, match, temperature_in_name
 from measurements.models import Measurement, MeasurementFile, RawFile, Upload, UploadFile
-from measurements.parameters import check_parameters, local
+from measurements.parameters import check_parameters, moment_of
 from measurements.signals import measurement_stored
 from measurements.store import StoredUpload, StoreError, store
 from samples.models import Cell, Pellet
@@ -55,7 +54,7 @@ def receive(
         raise ValidationError({"files": "No file came with this upload. Choose at least one."})
     if kind and kind not in KINDS:
         raise ValidationError({"kind": f"‘{kind}’ is not a kind of measurement. Kinds: {', '.join(KINDS)}."})
-    if temperature_degC is not None and not -273.15 <= temperature_degC < 3000:
+    if temperature_degC is not None and not _is_temperature(temperature_degC):
         raise ValidationError({"temperature_degC": f"{temperature_degC:g} °C cannot be. Is it in kelvin?"})
     checked = check_parameters(parameters)
     with transaction.atomic():
@@ -79,6 +78,10 @@ def receive(
             if row.job_state == UploadFile.JobState.WAITING:
                 ledger.ring_on_commit(row)
     return upload
+
+
+def _is_temperature(value_degC: float) -> bool:
+    return -273.15 <= value_degC < 3000
 
 
 def is_junk(name: str) -> bool:
@@ -288,14 +291,11 @@ def _measurement(file: UploadFile, described: dict[str, Any], found: Match) -> M
     temperature, origin = _temperature(file, metadata)
     parameters = dict(upload.parameters)
     stated = parameters.pop("measured_at", None) or metadata.get("measured_at")
-    moment = parse_datetime(str(stated)) if stated else None
-    if moment is not None and timezone.is_naive(moment):
-        moment = local(moment)
     return Measurement(
         kind=kind,
         pellet=subject if isinstance(subject, Pellet) else None,
         cell=subject if isinstance(subject, Cell) else None,
-        measured_at=moment,
+        measured_at=moment_of(stated),
         operator=upload.operator,
         instrument=upload.instrument,
         temperature_degC=temperature,
@@ -312,10 +312,11 @@ def _measurement(file: UploadFile, described: dict[str, Any], found: Match) -> M
 def _temperature(file: UploadFile, metadata: dict[str, Any]) -> tuple[float | None, str]:
     if file.upload.temperature_degC is not None:
         return file.upload.temperature_degC, Measurement.TemperatureOrigin.PERSON
-    if metadata.get("temperature_degC") is not None:
-        return metadata["temperature_degC"], Measurement.TemperatureOrigin.FILE
+    stated = metadata.get("temperature_degC")
+    if stated is not None and _is_temperature(stated):
+        return stated, Measurement.TemperatureOrigin.FILE
     named = temperature_in_name(file.name)
-    if named is not None:
+    if named is not None and _is_temperature(named):
         return named, Measurement.TemperatureOrigin.NAME
     return None, Measurement.TemperatureOrigin.ASSUMED
 
@@ -327,7 +328,8 @@ def assign(file: UploadFile, subject: Pellet | Cell, *, by: Any, reason: str = "
         stored = UploadFile.objects.select_for_update().get(pk=file.pk)
         if stored.state not in (UploadFile.State.NEEDS_SAMPLE, UploadFile.State.ATTACHMENT, UploadFile.State.FAILED):
             raise ValidationError(
-                f"{stored.name} is {stored.get_state_display()}, it does not wait for a sample. Reload the page."
+                f"{stored.name} is {stored.get_state_display().lower()}, it does not wait for a sample. "
+                "Reload the page."
             )
         if stored.raw_file_id is None:
             raise ValidationError(f"{stored.name} was not stored. Send the file again.")
@@ -344,7 +346,8 @@ def try_again(file: UploadFile, *, by: Any) -> UploadFile:
     with transaction.atomic():
         stored = UploadFile.objects.select_for_update().get(pk=file.pk)
         if stored.state not in (UploadFile.State.FAILED, UploadFile.State.NEEDS_SAMPLE) or stored.raw_file_id is None:
-            raise ValidationError(f"{stored.name} is {stored.get_state_display()}; there is nothing to try again.")
+            state = stored.get_state_display().lower()
+            raise ValidationError(f"{stored.name} is {state}; there is nothing to try again.")
         _again(stored)
         _log(stored, by, "tried again", {})
     stored.refresh_from_db()

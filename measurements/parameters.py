@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -51,21 +52,21 @@ def check_parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _parameter(name: str, value: Any) -> Any:
     if name in NUMBERS or name in COUNTS:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
+        if not _is_number(value) or not 0 < value < 1e9:
             raise ValueError(f"{name} must be a number above 0, not ‘{value}’.")
         if name in COUNTS and int(value) != value:
             raise ValueError(f"{name} counts cycles: give a whole number, not ‘{value}’.")
         return int(value) if name in COUNTS else float(value)
     if name == "measured_at":
-        moment = parse_datetime(str(value))
+        moment = moment_of(value)
         if moment is None:
             raise ValueError(f"measured_at must be ISO 8601, such as 2026-03-11T14:10, not ‘{value}’.")
-        return (moment if timezone.is_aware(moment) else local(moment)).isoformat()
+        return moment.isoformat()
     if name == "fit_range_Hz":
-        if not (isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value)):
+        if not (isinstance(value, list | tuple) and len(value) == 2 and all(_is_number(v) for v in value)):
             raise ValueError(f"fit_range_Hz must be two frequencies, such as [0.1, 1e6], not ‘{value}’.")
         low, high = sorted(float(v) for v in value)
-        if low < 0 or high <= low:
+        if not 0 < low < high < math.inf:
             raise ValueError("fit_range_Hz needs a lower and a higher frequency, both above 0.")
         return [low, high]
     if name == "masked_points":
@@ -77,6 +78,19 @@ def _parameter(name: str, value: Any) -> Any:
     if value not in CIRCUITS:
         raise ValueError(f"circuit must be one of {', '.join(CIRCUITS)}, not ‘{value}’.")
     return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def moment_of(text: Any) -> dt.datetime | None:
+    """The time that a text in ISO 8601 means; None when it is none."""
+    try:
+        moment = parse_datetime(str(text))
+    except ValueError:  # the shape of a date that never was, such as 30 February
+        return None
+    return moment if moment is None or timezone.is_aware(moment) else local(moment)
 
 
 def local(moment: dt.datetime) -> dt.datetime:

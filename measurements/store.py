@@ -28,6 +28,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 
 CHUNK = 4 * 1024 * 1024
+FULL = "The store is full. Nothing was lost: ask an administrator for room, then send it again."
 
 
 class StoreError(Exception):
@@ -241,8 +242,9 @@ class StoreUploadHandler(FileUploadHandler):
         super().new_file(*args, **kwargs)
         self._refused, self._status, self._writer = "", 0, None
         if self._no_room:
-            self._refuse("The store is full. Nothing was lost: ask an administrator for room, then send it again.", 507)
-        else:
+            self._refuse(FULL, 507)
+            return
+        with self._while_there_is_room():
             self._writer = store().begin()
 
     def _refuse(self, sentence: str, status: int) -> None:
@@ -250,6 +252,15 @@ class StoreUploadHandler(FileUploadHandler):
         if self._writer is not None:
             self._writer.abort()
             self._writer = None
+
+    @contextmanager
+    def _while_there_is_room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            self._refuse(FULL, 507)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         """Take a chunk; a refused file is read to its end and dropped, so that its neighbours arrive."""
@@ -262,20 +273,17 @@ class StoreUploadHandler(FileUploadHandler):
                 413,
             )
             return
-        try:
+        with self._while_there_is_room():
             self._writer.write(raw_data)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            self._refuse("The store is full. Nothing was lost: ask an administrator for room, then send it again.", 507)
 
     def file_complete(self, file_size: int) -> StoredUpload:
         """The file is through: keep it under its hash."""
-        if self._writer is None:
-            return StoredUpload(self.file_name, None, self._refused, self._status)
-        stored = self._writer.commit()
+        stored = None
+        if self._writer is not None:
+            with self._while_there_is_room():
+                stored = self._writer.commit()
         self._writer = None
-        return StoredUpload(self.file_name, stored)
+        return StoredUpload(self.file_name, stored, self._refused, self._status)
 
     def upload_interrupted(self) -> None:
         """The connection broke: what came so far is dropped, nothing half-written stays."""

@@ -157,7 +157,7 @@ def file_lines(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "measurements/_lines.html", {"file": file, "lines": lines, "sentence": sentence})
 
 
-# -- what people do with a file -----------------------------------------------------------------------------------------
+# -- what people do with a file ----------------------------------------------------------------------------------------
 @require_POST
 @role_required("member")
 def assign(request: HttpRequest, pk: int) -> HttpResponse:

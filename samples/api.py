@@ -102,7 +102,7 @@ class SputterRuns(Records):
         """The run and what it coated."""
         pellets = values.pop("pellets", [])
         run = super().make(values, reason)
-        self._coat(run, pellets, reason)
+        self._coat(run, pellets, reason, is_new=True)
         return run
 
     def change(self, record: Any, values: dict[str, Any], reason: str, version: int | None) -> None:
@@ -114,8 +114,9 @@ class SputterRuns(Records):
         if pellets is not None:
             self._coat(record, pellets, reason)
 
-    def _coat(self, run: Any, pellets: list[dict[str, Any]], reason: str) -> None:
-        coat(run, [(each["pellet"], each["faces"]) for each in pellets], by=self.request.user, reason=reason)
+    def _coat(self, run: Any, pellets: list[dict[str, Any]], reason: str, is_new: bool = False) -> None:
+        wanted = [(each["pellet"], each["faces"]) for each in pellets]
+        coat(run, wanted, by=self.request.user, reason=reason, is_new=is_new)
 
 
 class ElectrodeLots(Records):

@@ -74,7 +74,7 @@ def _save_rows_of(batch: PelletBatch, rows: list[PelletRowForm], user: Any) -> d
                 setattr(pellet, name, getattr(row.instance, name))
             try:
                 with transaction.atomic():
-                    save_record(pellet, by=user)
+                    save_record(pellet, by=user, reason=row.noted(""))
             except ValidationError:
                 is_good, pellet = False, Pellet(batch=batch, is_synthetic=batch.is_synthetic)
         if not is_good:
@@ -199,7 +199,7 @@ def _save_row(
         drafts[prefix] = typed | {"sentence": f"{', '.join(names)} changes. Give the reason below the table."}
         return 0
     try:
-        save_record(row.instance, by=request.user, reason=reason, version=row.cleaned_data.get("version"))
+        save_record(row.instance, by=request.user, reason=row.noted(reason), version=row.cleaned_data.get("version"))
     except ValidationError as error:
         drafts[prefix] = typed | {"sentence": " ".join(error.messages)}
     except StaleVersion:
@@ -215,7 +215,7 @@ def _differs(field: Any) -> bool:
     return " ".join(str(field.data or "").split()) != " ".join(field.text.split()) and field.data is not None
 
 
-# -- drafts of rows: they live on the server with the session until they are saved --------------------------------------
+# -- drafts of rows: they live on the server with the session until they are saved -------------------------------------
 def keep_drafts(request: HttpRequest, code: str, drafts: dict[str, Any]) -> None:
     """Remember the rows that could not be saved; forget them once they are."""
     kept = {**request.session.get("row_drafts", {}), code: drafts}

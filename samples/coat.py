@@ -14,10 +14,13 @@ from lagpdb.records import Revision, record_changed
 from samples.models import Coating, Pellet, SputterRun
 
 
-def coat(run: SputterRun, wanted: Iterable[tuple[Pellet, str]], *, by: Any, reason: str = "") -> None:
+def coat(
+    run: SputterRun, wanted: Iterable[tuple[Pellet, str]], *, by: Any, reason: str = "", is_new: bool = False
+) -> None:
     """Make the coatings of a run exactly those of `wanted`: pairs of a pellet and its faces, 'A', 'B' or 'AB'.
 
-    A new layer lies on all that is there. The change is a revision of the run.
+    A new layer lies on all that is there. With `is_new` this belongs to the making of the run, in one transaction;
+    later it is a correction: a revision, and the cells on those pellets hear of it.
 
     Raises
     ------
@@ -39,7 +42,11 @@ def coat(run: SputterRun, wanted: Iterable[tuple[Pellet, str]], *, by: Any, reas
                 _take_away(coating)
         for pellet_id, face in sorted(asked - set(present)):
             _lay(run, pellets[pellet_id], face)
-        _note(run, before, by, reason)
+        after = _words(run)
+        if is_new:
+            _note_made(run, after)
+        elif before != after:
+            _note_changed(run, before, after, by, reason)
 
 
 def _lay(run: SputterRun, pellet: Pellet, face: str) -> None:
@@ -70,10 +77,14 @@ def _words(run: SputterRun) -> list[str]:
     return [f"{code} {letters}" for code, letters in faces.items()]
 
 
-def _note(run: SputterRun, before: list[str], by: Any, reason: str) -> None:
-    after = _words(run)
-    if before == after:
-        return
+def _note_made(run: SputterRun, after: list[str]) -> None:
+    made = Revision.objects.filter(record_type=run._meta.label_lower, record_id=run.pk, version=run.version).first()
+    if made is not None and after:
+        made.changes["pellets"] = [None, after]
+        made.save(update_fields=["changes"])
+
+
+def _note_changed(run: SputterRun, before: list[str], after: list[str], by: Any, reason: str) -> None:
     changes: dict[str, list[Any]] = {"pellets": [before, after]}
     run.version, run.updated_at = run.version + 1, timezone.now()
     run.save(update_fields=["version", "updated_at"])

@@ -269,7 +269,9 @@ class PelletForm(ReasonMixin, PelletRowForm):
         super().__init__(*args, **kwargs)
         self.fields["notes"].widget = forms.Textarea(attrs={"rows": 3})
         if self.instance.state != Pellet.State.IN_CELL:
-            self.fields["state"].choices = [(state, words.lower()) for state, words in Pellet.State.choices if state != "in_cell"]
+            self.fields["state"].choices = [
+                (state, words.lower()) for state, words in Pellet.State.choices if state != "in_cell"
+            ]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

@@ -71,7 +71,7 @@ def sputter_run(*coated: Pellet | tuple[Pellet, str], **fields: Any) -> SputterR
     """A run of CuS over pellets, both faces unless said otherwise."""
     usual = {"power_W": 80.0, "pressure_Pa": 1.0, "duration_min": 10.0}
     made = _saved(SputterRun, **{"target": fields.pop("target", None) or material("CuS"), **usual, **fields})
-    coat(made, [each if isinstance(each, tuple) else (each, "AB") for each in coated], by=None)
+    coat(made, [each if isinstance(each, tuple) else (each, "AB") for each in coated], by=None, is_new=True)
     return made
 
 

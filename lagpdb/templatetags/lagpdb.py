@@ -207,7 +207,9 @@ def moment(when: Any) -> str:
 def elapsed(since: Any) -> str:
     """For how long something lasts: '8 s', '2 min', '3 h'."""
     seconds = max((timezone.now() - since).total_seconds(), 0) if since else 0
-    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds // 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds // 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
 
 
 @register.filter

@@ -1,0 +1,137 @@
+"""Celery, Redis and PostgreSQL are killed in the middle of the work: nothing is lost, nothing is computed twice."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+import redis as client
+
+from tests.faults.site import Site, send
+from tests.servers import Postgres, Redis
+
+pytestmark = pytest.mark.faults
+
+
+def in_queue(broker: Redis) -> int:
+    """How many messages wait in the broker."""
+    with client.Redis.from_url(broker.url) as connection:
+        return sum(connection.llen(key) for key in connection.scan_iter("celery*") if connection.type(key) == b"list")
+
+
+def has_begun(site: Site) -> bool:
+    """Whether the first run has ended, and so the worker is in the middle of the rest."""
+    return any(run["state"] == "succeeded" for run in site.ask("runs"))
+
+
+def test_worker_is_killed_in_the_middle_of_fits(site: Site) -> None:
+    site.beat()
+    worker = site.worker()
+    site.send(30)
+    site.catch(worker.pool)
+    worker.kill()
+    site.worker("two")
+    found = site.settle()
+    assert found["files"] == {"done": 30}
+    assert found["again"] >= 1
+
+
+def test_pool_processes_are_killed_again_and_again(site: Site) -> None:
+    site.beat()
+    worker = site.worker()
+    site.send(60)
+    for _ in range(4):
+        send(signal.SIGKILL, site.catch(worker.pool))
+    found = site.settle()
+    assert found["files"] == {"done": 60}
+    assert found["again"] >= 1
+    assert worker.runs
+
+
+def test_frozen_worker_that_comes_back_writes_nothing(site: Site) -> None:
+    """Its lease lapsed and another one did its work: the result it still had in hand is dropped."""
+    worker = site.worker()
+    site.send(20)
+    frozen = site.catch(worker.pool)
+    held = {tuple(each) for each in site.ask("in_work")}
+    site.beat()
+    site.settle()
+    send(signal.SIGCONT, frozen)
+    site.wait(lambda: "has taken over" in site.tail() or None, "the worker that was frozen notices", 10)
+    assert site.settle()["files"] == {"done": 20}
+    again = {run["id"]: run["attempts"] for run in site.ask("runs") if run["id"] in {pk for pk, _ in held}}
+    assert max(again.values()) > max(claim for _, claim in held) - 1
+
+
+def test_worker_is_told_to_stop_in_the_middle(site: Site) -> None:
+    site.beat()
+    worker = site.worker()
+    site.send(40)
+    site.wait(lambda: has_begun(site), "the work has begun")
+    assert worker.end() < 10
+    assert site.ask("in_work") == []
+    site.worker("two")
+    assert site.settle()["files"] == {"done": 40}
+
+
+def test_redis_is_down_at_upload(site: Site, broker: Redis) -> None:
+    site.serve()
+    site.beat()
+    site.worker()
+    files = site.spectra(20)
+    assert site.post(*files[:5]).status_code == 201
+    site.settle()
+    broker.stop()
+    began = time.monotonic()
+    assert site.post(*files[5:10]).status_code == 201
+    for file in files[10:15]:
+        assert site.post(file).status_code == 201
+    assert time.monotonic() - began < 5
+    assert site.ask("look")["unfinished"] == 10
+    broker.start()
+    assert site.post(*files[15:]).status_code == 201
+    assert site.settle()["files"] == {"done": 20}
+
+
+def test_redis_is_killed_with_a_full_queue(site: Site, broker: Redis) -> None:
+    site.send(40)
+    assert in_queue(broker) == 40
+    broker.kill()
+    broker.start()
+    assert in_queue(broker) == 0
+    site.beat()
+    site.worker()
+    assert site.settle()["files"] == {"done": 40}
+
+
+def test_redis_is_killed_while_runs_go_on(site: Site, broker: Redis) -> None:
+    site.beat()
+    worker = site.worker()
+    site.send(60)
+    site.wait(lambda: has_begun(site), "the work has begun")
+    broker.kill()
+    time.sleep(1)
+    broker.start()
+    assert site.settle()["files"] == {"done": 60}
+    assert worker.runs
+
+
+def test_postgres_is_restarted_and_killed_while_runs_go_on(site: Site, database: Postgres) -> None:
+    site.serve()
+    site.beat()
+    worker = site.worker()
+    files = site.spectra(4)
+    site.send(60)
+    site.wait(lambda: has_begun(site), "the work has begun")
+    database.restart()
+    assert site.post(*files[:2]).status_code == 201
+    site.settle()
+    site.send(60)
+    site.wait(lambda: site.ask("in_work"), "the work goes on")
+    database.kill()
+    assert site.is_live()
+    database.start()
+    assert site.post(*files[2:]).status_code == 201
+    assert site.settle()["files"] == {"done": 124}
+    assert worker.runs
