@@ -69,6 +69,8 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
         "plots": drawn,
         "cell_plots": plots.plots_of_run(cell_run) if cell_run else {},
         "cell_run": cell_run,
+        "plots_templates": [f"analysis/{latest.analysis}.html"] if latest else ["analysis/_impedance.html"],
+        "cell_template": f"analysis/{cell_run.analysis}.html" if cell_run else "",
         "formula": (current.inputs.get("formula") if current else None) or {},
         "inputs": _inputs(current, measurement) if current else [],
         "fit_rows": (current.tables.get("fit") if current else None) or [],

@@ -167,9 +167,8 @@ def _finish(held: ledger.Claim, item: AnalysisRun, outcome: Outcome | None, mess
     with transaction.atomic():
         now = timezone.now()
         files = _files_of(item)
-        # The measurement may have been withdrawn or moved while it was computed: then the numbers do not count.
-        holds = _holds_still(item)
-        sample = lock_sample(type(item.subject), item.subject.pk)
+        holds = _hold(item)
+        sample = item.subject
         touched: set[str] = set()
         if outcome is None:
             ledger.close(held, state=AnalysisRun.State.FAILED, message=message, finished_at=now)
@@ -177,20 +176,20 @@ def _finish(held: ledger.Claim, item: AnalysisRun, outcome: Outcome | None, mess
                 # A combination that no longer holds must not leave its old number standing.
                 retire(_target(item), before=item.pk)
         else:
-            touched = _succeed(held, item, outcome, sample, holds and not sample.is_withdrawn)
+            touched = _succeed(held, item, outcome, sample, holds)
         if item.measurement_id:
             queue_combinations(sample, touched, files)
         settle(files)
 
 
-def _holds_still(item: AnalysisRun) -> bool:
-    """Whether the (now locked) measurement of the run is in force and belongs to the same sample as before."""
-    measurement = item.measurement
-    if measurement is None:
-        return True
-    rows = Measurement.objects.select_for_update(no_key=True).filter(pk=measurement.pk)
-    row = rows.values_list("withdrawn_at", "cell_id", "pellet_id").get()
-    return row == (None, measurement.cell_id, measurement.pellet_id)
+def _hold(item: AnalysisRun) -> bool:
+    """Lock measurement and sample; whether neither was withdrawn nor moved while the run was computed."""
+    measurement, sample, is_same = item.measurement, item.subject, True
+    if measurement is not None:
+        rows = Measurement.objects.select_for_update(no_key=True).filter(pk=measurement.pk)
+        now = rows.values_list("withdrawn_at", "cell_id", "pellet_id").get()
+        is_same = now == (None, measurement.cell_id, measurement.pellet_id)
+    return not lock_sample(type(sample), sample.pk).is_withdrawn and is_same
 
 
 def _succeed(

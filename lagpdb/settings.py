@@ -163,7 +163,6 @@ STATIC_ROOT = DATA_DIR / "static"
 # The plotting library lies in the installed package; nothing of other people's stands in this repository.
 _plotly = importlib.util.find_spec("plotly")
 STATICFILES_DIRS = [
-    BASE_DIR / "lagpdb" / "static",
     ("plotly", Path(_plotly.submodule_search_locations[0]) / "package_data"),  # type: ignore[union-attr, index]
 ]
 WHITENOISE_USE_FINDERS = DEBUG

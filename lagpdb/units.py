@@ -283,10 +283,10 @@ def _plain(number: Decimal) -> str:
 
 
 def _written(number: Decimal, uncertainty: Decimal | None = None) -> str:
-    """Already rounded numbers, as powers of ten below 0.001 and from a million on."""
+    """Already rounded numbers, as powers of ten below 0.01 and from a million on."""
     size = max(abs(number), uncertainty or Decimal(0))
     power = size.adjusted() if size else 0
-    if -3 <= power < 6:
+    if -2 <= power < 6:
         return _plain(number) + (f" ± {_plain(uncertainty)}" if uncertainty is not None else "")
     mantissa = _plain(number.scaleb(-power))
     if uncertainty is not None:

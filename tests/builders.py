@@ -47,30 +47,30 @@ def material(code: str = "LAGP", **fields: Any) -> Material:
     if found is not None:
         return found
     known = {"LAGP": {"theoretical_density_g_cm3": 3.42}, "LFP": {"theoretical_capacity_mAh_g": 170.0}}
-    return _saved(Material, code=code, name=code, **{**known.get(code, {}), **fields})
+    return saved(Material, code=code, name=code, **{**known.get(code, {}), **fields})
 
 
 def lot(**fields: Any) -> PowderLot:
     """A powder lot of LAGP."""
-    return _saved(PowderLot, **{"material": fields.pop("material", None) or material(), "amount_g": 500.0, **fields})
+    return saved(PowderLot, **{"material": fields.pop("material", None) or material(), "amount_g": 500.0, **fields})
 
 
 def batch(**fields: Any) -> PelletBatch:
     """A batch, sintered at 900 °C for 8 h."""
     usual = {"powder_mass_mg": 500.0, "sinter_temperature_degC": 900.0, "sinter_time_h": 8.0, "grits": [400, 800]}
-    return _saved(PelletBatch, **{"powder_lot": fields.pop("powder_lot", None) or lot(), **usual, **fields})
+    return saved(PelletBatch, **{"powder_lot": fields.pop("powder_lot", None) or lot(), **usual, **fields})
 
 
 def pellet(**fields: Any) -> Pellet:
     """A pellet of 801 µm and 12 mm."""
     usual = {"thickness_um": 801.0, "thickness_uncertainty_um": 3.0, "diameter_mm": 12.0, "mass_mg": 290.0}
-    return _saved(Pellet, **{"batch": fields.pop("batch", None) or batch(), **usual, **fields})
+    return saved(Pellet, **{"batch": fields.pop("batch", None) or batch(), **usual, **fields})
 
 
 def sputter_run(*coated: Pellet | tuple[Pellet, str], **fields: Any) -> SputterRun:
     """A run of CuS over pellets, both faces unless said otherwise."""
     usual = {"power_W": 80.0, "pressure_Pa": 1.0, "duration_min": 10.0}
-    made = _saved(SputterRun, **{"target": fields.pop("target", None) or material("CuS"), **usual, **fields})
+    made = saved(SputterRun, **{"target": fields.pop("target", None) or material("CuS"), **usual, **fields})
     coat(made, [each if isinstance(each, tuple) else (each, "AB") for each in coated], by=None, is_new=True)
     return made
 
@@ -78,7 +78,7 @@ def sputter_run(*coated: Pellet | tuple[Pellet, str], **fields: Any) -> SputterR
 def electrode_lot(**fields: Any) -> ElectrodeLot:
     """A sheet of LFP."""
     usual = {"active_fraction": 0.8, "loading_mg_cm2": 2.5, "diameter_mm": 10.0}
-    return _saved(ElectrodeLot, **{"material": fields.pop("material", None) or material("LFP"), **usual, **fields})
+    return saved(ElectrodeLot, **{"material": fields.pop("material", None) or material("LFP"), **usual, **fields})
 
 
 def blocking_cell(**fields: Any) -> Cell:
@@ -101,14 +101,14 @@ def full_cell(**fields: Any) -> Cell:
 def _cell(configuration: str, fields: dict[str, Any]) -> Cell:
     of_pellet = {name: fields.pop(name) for name in ("thickness_um", "mass_mg", "batch") if name in fields}
     on = fields.pop("pellet", None) or pellet(**of_pellet)
-    return _saved(Cell, **{"pellet": on, "configuration": configuration, "electrode_diameter_mm": 10.0, **fields})
+    return saved(Cell, **{"pellet": on, "configuration": configuration, "electrode_diameter_mm": 10.0, **fields})
 
 
 # -- what was measured -------------------------------------------------------------------------------------------------
 def instrument(code: str = "", **fields: Any) -> Instrument:
     """A device."""
     code = code or f"device-{next(_numbers)}"
-    return _saved(Instrument, code=code, name=fields.pop("name", code), **fields)
+    return saved(Instrument, code=code, name=fields.pop("name", code), **fields)
 
 
 def raw_file(content: bytes = b"", name: str = "spectrum.z") -> RawFile:
@@ -125,7 +125,7 @@ def measurement(subject: Cell | Pellet | None = None, raw: RawFile | None = None
     subject = subject or blocking_cell()
     link = {"cell": subject} if isinstance(subject, Cell) else {"pellet": subject}
     usual = {"kind": "eis", "temperature_degC": 25.0, "point_count": 60}
-    made = _saved(Measurement, **{**link, **usual, **fields})
+    made = saved(Measurement, **{**link, **usual, **fields})
     MeasurementFile.objects.create(measurement=made, raw_file=raw or raw_file())
     return made
 
@@ -161,5 +161,6 @@ def result(
     return Result.objects.create(run=made_by, quantity=quantity, value=value, **{**where, **usual, **fields})
 
 
-def _saved(model: type[Record], by: Any = None, **fields: Any) -> Any:
+def saved(model: type[Record], by: Any = None, **fields: Any) -> Any:
+    """Any record, as it is given."""
     return save_record(model(**fields), by=by)

@@ -49,14 +49,14 @@ class Shelf:
         return builders.measurement(self.cell)
 
     def upload(self) -> Any:
-        made = builders._saved(Upload, cell=self.cell)
+        made = builders.saved(Upload, cell=self.cell)
         file = UploadFile.objects.create(upload=made, raw_file=builders.raw_file(), name="a.z", job_state="ended")
         file.measurements.add(self.measurement)
         return made
 
     def recipe(self) -> Any:
         number = Recipe.objects.count() + 100
-        return builders._saved(Recipe, kind="cell", number=number, name="usual", defaults={"electrode_diameter_mm": 10})
+        return builders.saved(Recipe, kind="cell", number=number, name="usual", defaults={"electrode_diameter_mm": 10})
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ def test_a_measurement_without_data_says_so(api: Api) -> None:
     from measurements.models import Measurement
 
     cell = builders.blocking_cell()
-    bare = builders._saved(Measurement, cell=cell, kind="photo")
+    bare = builders.saved(Measurement, cell=cell, kind="photo")
     assert api.get(f"measurements/{bare.code}/recording/").status_code == 404
     assert api.get(f"measurements/{bare.code}/file/").status_code == 404
 

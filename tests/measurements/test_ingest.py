@@ -58,7 +58,9 @@ def test_receive_notes_the_files_and_rings_for_each(django_capture_on_commit_cal
 
 
 def test_junk_is_skipped_and_counted():
-    upload = spine.upload(("Thumbs.db", b"x"), ("~$a.xlsx", b"x"), (".DS_Store", b"x"), ("._a.csv", b"x"), ("a.csv", b"y"))
+    upload = spine.upload(
+        ("Thumbs.db", b"x"), ("~$a.xlsx", b"x"), (".DS_Store", b"x"), ("._a.csv", b"x"), ("a.csv", b"y")
+    )
     assert upload.skipped_count == 4
     assert [file.name for file in upload.files.all()] == ["a.csv"]
     assert not is_junk("Thumbs.dbx")
@@ -100,7 +102,7 @@ def test_a_file_that_the_store_refused_is_failed_at_once_and_its_neighbours_go_o
     assert second.state == "received"
     with pytest.raises(ValidationError, match="nothing to try again"):
         try_again(first, by=None)
-    with pytest.raises(ValidationError, match="was not stored. Send the file again"):
+    with pytest.raises(ValidationError, match=r"was not stored\. Send the file again"):
         assign(first, spine.cell(), by=None)
 
 
@@ -112,7 +114,12 @@ def test_a_spectrum_of_a_known_cell_is_queued_then_done():
     assert file.recognised_as
     measurement = Measurement.objects.get()
     assert list(file.measurements.all()) == [measurement]
-    assert (measurement.code, measurement.kind, measurement.cell, measurement.pellet) == ("MEA-00001", "eis", cell, None)
+    assert (measurement.code, measurement.kind, measurement.cell, measurement.pellet) == (
+        "MEA-00001",
+        "eis",
+        cell,
+        None,
+    )
     assert (measurement.temperature_degC, measurement.temperature_origin) == (60, "name")
     assert (measurement.point_count, measurement.operator) == (71, spine.person())
     assert (file.raw_file.reader_version or RawFile.objects.get().reader_version) >= 1
@@ -179,7 +186,7 @@ def test_the_folder_names_the_sample():
     [
         ("empty.csv", b"", "The file is empty. Export it again, then upload that."),
         ("zeros.csv", bytes(4096), "zero bytes, so the copy is damaged"),
-        ("archive.txt", zipped(), "zip"),
+        ("archive.txt", zipped(), "This is a ZIP archive, although its name ends in .txt. Unpack it"),
         ("picture.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, ""),
         ("words.txt", b"Dear colleague,\nthe data follow tomorrow.\n" * 9, ""),
     ],
@@ -299,7 +306,9 @@ def test_a_duplicate_of_what_lies_in_the_trash_says_so():
     today = f"{timezone.now():%-d %B}"
     again = taken_in(f"{cell.code}_25C.csv")
     assert again.state == "duplicate"
-    assert again.message == f"This file is in Trash ({measurement.code}, deleted {today}, reason: wrong cell). Restore it?"
+    assert (
+        again.message == f"This file is in Trash ({measurement.code}, deleted {today}, reason: wrong cell). Restore it?"
+    )
     restore(measurement, by=None)
 
 

@@ -71,7 +71,7 @@ class Command(BaseCommand):
             "--workers",
             str(options["workers"]),
             "--blocking-threads",
-            "8",
+            "4",
             "--backlog",
             "1024",
             "--workers-kill-timeout",

@@ -30,7 +30,14 @@
 
   function onKey(event) {
     const input = event.target;
-    if (event.key !== "Enter" || input.tagName !== "INPUT" || !input.closest("table.rows")) return;
+    if (event.key !== "Enter" || input.tagName !== "INPUT") return;
+    if (input.matches("form.record input[autocapitalize]")) {      // a scanned code ends with Enter: go on, do not save yet
+      event.preventDefault();
+      const fields = [...form().querySelectorAll("input:not([type=hidden]), select, textarea")];
+      fields[fields.indexOf(input) + 1]?.focus();
+      return;
+    }
+    if (!input.closest("table.rows")) return;
     event.preventDefault();
     const code = input.value.match(/^\s*pel[-_ ]?0*(\d+)\s*$/i);   // a scanned label ends with Enter
     if (code && jumpTo(code[1], input)) return;
