@@ -104,6 +104,8 @@ def _run_parameters(data: Any) -> dict[str, Any]:
             parameters["fit_range_Hz"] = [parse_quantity(text, "Hz", allow_limit=False).value for text in limits]
         except QuantityError as error:
             raise ValidationError(f"Frequency range: {error.sentence}") from error
+    if data.get("flip_sign"):
+        parameters["flip_sign"] = True
     masked = data.get("masked_points", "").replace(",", " ").replace(";", " ").split()
     if masked:
         parameters["masked_points"] = sorted({row for part in masked for row in _rows_of(part)})

@@ -202,7 +202,7 @@ class BoundRecordField(forms.BoundField):
     @property
     def warning(self) -> str:
         """'Unusual' sentence: it may be saved."""
-        return self.form.warnings.get(self.name, "")
+        return "" if self.errors else self.form.warnings.get(self.name, "")
 
     @property
     def suggestion(self) -> str:

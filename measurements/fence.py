@@ -83,14 +83,14 @@ class Fence:
             if stream:
                 stream.close()
 
-    def parse(self, path: Path, name: str, folder: Path) -> dict[str, Any]:
+    def parse(self, path: Path, name: str, folder: Path, *, skips_bad_rows: bool = False) -> dict[str, Any]:
         """Recognise and read one file; its recordings are left as Parquet in `folder`.
 
         Returns
         -------
         dict
             ``{"reader", "reader_name", "reader_version", "recordings": [{"technique", "metadata", "warnings", "points",
-            "columns"}]}``, or ``{"sentence", "line", "is_short"}`` when the reader refused the file.
+            "columns"}]}``, or ``{"sentence", "line", "is_short", "is_row"}`` when the reader refused the file.
 
         Raises
         ------
@@ -157,17 +157,22 @@ def _limit(memory_MB: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
 
 
-def _read(request: dict[str, str]) -> dict[str, Any]:
+def _read(request: dict[str, Any]) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from measurements.readers.base import ReaderError, TooFewPoints
+    from measurements.readers.base import BadRow, ReaderError, TooFewPoints
     from measurements.readers.recognise import read_file
 
     try:
-        reader, recordings = read_file(Path(request["path"]), request["name"])
+        reader, recordings = read_file(Path(request["path"]), request["name"], skips_bad_rows=request["skips_bad_rows"])
     except ReaderError as error:
-        return {"sentence": error.sentence, "line": error.line, "is_short": isinstance(error, TooFewPoints)}
+        return {
+            "sentence": error.sentence,
+            "line": error.line,
+            "is_short": isinstance(error, TooFewPoints),
+            "is_row": isinstance(error, BadRow),
+        }
     folder = Path(request["folder"]) / f"{reader.slug}-{reader.version}"
     folder.mkdir(parents=True, exist_ok=True)
     described = []

@@ -121,7 +121,7 @@ def fence() -> Fence:
     return _fence
 
 
-def parse(sha256: str, name: str) -> dict[str, Any]:
+def parse(sha256: str, name: str, *, skips_bad_rows: bool = False) -> dict[str, Any]:
     """Read stored bytes inside the fence; the tables stay in the store's cache.
 
     Returns
@@ -131,13 +131,14 @@ def parse(sha256: str, name: str) -> dict[str, Any]:
     """
     folder = store().parsed_folder(sha256, "", 0).parent
     with store().local_copy(sha256) as path:
-        return fence().parse(path, name, folder)
+        return fence().parse(path, name, folder, skips_bad_rows=skips_bad_rows)
 
 
 def read_again(raw: RawFile) -> RawFile:
     """Fill the cache of parsed tables anew, with the readers as they are now."""
     try:
-        answer = parse(raw.sha256, raw.original_name)
+        # What was taken in without its bad rows is read so again; a sound file reads the same either way.
+        answer = parse(raw.sha256, raw.original_name, skips_bad_rows=True)
     except FenceError as error:
         raise StoreError(str(error)) from None
     if "recordings" not in answer:
@@ -159,7 +160,7 @@ def take_in(file_id: int) -> None:
         return
     with ledger.kept_alive(held):
         try:
-            answer = parse(file.raw_file.sha256, file.name)
+            answer = parse(file.raw_file.sha256, file.name, skips_bad_rows=file.bad_rows == "skip")
         except (FenceError, StoreError) as error:
             answer = {"sentence": str(error), "line": None}
         except ledger.ENVIRONMENT_ERRORS:
@@ -195,7 +196,12 @@ def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any]) -> None:
             return
         if "sentence" in answer and not answer.get("is_short"):
             ledger.close(
-                held, state=UploadFile.State.FAILED, message=answer["sentence"], line=answer["line"], finished_at=now
+                held,
+                state=UploadFile.State.FAILED,
+                message=answer["sentence"],
+                line=answer["line"],
+                bad_rows="skippable" if answer.get("is_row") else "",
+                finished_at=now,
             )
             return
         found = match(file)
@@ -341,22 +347,24 @@ def assign(file: UploadFile, subject: Pellet | Cell, *, by: Any, reason: str = "
     return stored
 
 
-def try_again(file: UploadFile, *, by: Any) -> UploadFile:
-    """Read a file once more that failed or has no sample."""
+def try_again(file: UploadFile, *, by: Any, skips_bad_rows: bool = False) -> UploadFile:
+    """Read a file once more that failed or has no sample; with `skips_bad_rows`, without the rows that are damaged."""
     with transaction.atomic():
         stored = UploadFile.objects.select_for_update().get(pk=file.pk)
         if stored.state not in (UploadFile.State.FAILED, UploadFile.State.NEEDS_SAMPLE) or stored.raw_file_id is None:
-            state = stored.get_state_display().lower()
-            raise ValidationError(f"{stored.name} is {state}; there is nothing to try again.")
+            raise ValidationError(f"{stored.name} is {stored.get_state_display()}; there is nothing to try again.")
+        if skips_bad_rows and stored.bad_rows != "skippable":
+            raise ValidationError(f"{stored.name} did not fail at a single row, so no row can be skipped.")
+        stored.bad_rows = "skip" if skips_bad_rows else ""
         _again(stored)
-        _log(stored, by, "tried again", {})
+        _log(stored, by, "damaged rows left out" if skips_bad_rows else "tried again", {})
     stored.refresh_from_db()
     return stored
 
 
 def _again(file: UploadFile) -> None:
     file.state, file.message, file.line, file.finished_at = UploadFile.State.RECEIVED, "", None, None
-    file.save(update_fields=["state", "message", "line", "finished_at", "pellet", "cell"])
+    file.save(update_fields=["state", "message", "line", "finished_at", "pellet", "cell", "bad_rows"])
     ledger.rearm(file)
 
 

@@ -195,6 +195,13 @@ class UploadFile(Job):
     state = models.CharField(max_length=12, choices=State, default=State.RECEIVED)
     message = models.TextField(blank=True, default="")
     line = models.PositiveIntegerField(null=True, blank=True, help_text="Line of the file the message speaks of.")
+    bad_rows = models.CharField(
+        max_length=9,
+        blank=True,
+        default="",
+        choices=[("skippable", "could be skipped"), ("skip", "are skipped")],
+        help_text="Single rows cannot be read: a person may choose to go on without them.",
+    )
     recognised_as = models.CharField(max_length=80, blank=True, default="")
     matched_by = models.CharField(max_length=80, blank=True, default="", help_text="How the sample was found.")
     candidates = models.JSONField(default=list, blank=True, help_text="Samples it could be, with their role.")

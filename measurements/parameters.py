@@ -21,7 +21,8 @@ NUMBERS = {
     "electrode_area_cm2",
 }
 COUNTS = {"formation_cycles", "reference_cycle"}
-CIRCUITS = ("A", "B", "C", "D")
+CIRCUITS = ("A", "B", "C", "D", "E", "F")
+SWITCHES = {"flip_sign"}
 
 
 def check_parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def check_parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
     ValidationError
         One sentence per parameter that cannot be used.
     """
-    known = sorted(NUMBERS | COUNTS | {"measured_at", "fit_range_Hz", "circuit", "masked_points"})
+    known = sorted(NUMBERS | COUNTS | SWITCHES | {"measured_at", "fit_range_Hz", "circuit", "masked_points"})
     checked: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for name, value in (given or {}).items():
@@ -57,6 +58,10 @@ def _parameter(name: str, value: Any) -> Any:
         if name in COUNTS and int(value) != value:
             raise ValueError(f"{name} counts cycles: give a whole number, not ‘{value}’.")
         return int(value) if name in COUNTS else float(value)
+    if name in SWITCHES:
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} is true or false, not ‘{value}’.")
+        return value
     if name == "measured_at":
         moment = moment_of(value)
         if moment is None:

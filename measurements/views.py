@@ -182,7 +182,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Read a file once more."""
     file = get_object_or_404(UploadFile.objects.select_related("upload"), pk=pk)
     try:
-        ingest.try_again(file, by=request.user)
+        ingest.try_again(file, by=request.user, skips_bad_rows="skips_bad_rows" in request.POST)
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:

@@ -1,47 +1,114 @@
-"""A client of the API for tests: JSON in and out, with a token."""
+"""The client of an installation under test: uploads and looks, as told on stdin, one line of JSON at a time.
+
+Run by `tests.installation` as ``python -m tests.client`` with the environment of that installation.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import sys
+import time
+import traceback
 from typing import Any
 
-import orjson
-from django.test import Client
+import django
 
-from tests import builders
+django.setup()
 
-ROOT = "/api/v1/"
+from django.db import close_old_connections  # noqa: E402
+
+from analysis.models import AnalysisRun, Result  # noqa: E402
+from lagpdb import ledger  # noqa: E402
+from measurements.models import Measurement, UploadFile  # noqa: E402
+from measurements.store import store  # noqa: E402
+from tests import spine  # noqa: E402
 
 
-class Api:
-    """Speaks JSON and carries a token of a fresh person."""
+def upload(count: int = 1, name: str = "{cell}_{t}C.csv", cells: int = 1, same: bool = False) -> float:
+    """Upload that many spectra over new cells; returns the seconds that receiving took."""
+    made = [spine.cell() for _ in range(cells)]
+    files = []
+    for number in range(count):
+        temperature = 20 + 5 * (number // cells % 16)
+        content = spine.spectrum(temperature, seed=0 if same else number + 1000 * made[0].pk)
+        files.append((name.format(cell=made[number % cells].code, t=temperature), content))
+    stored = [spine.arrived(*file) for file in files]
+    started = time.monotonic()
+    spine.receive(stored, by=None)
+    return time.monotonic() - started
 
-    def __init__(self, scope: str = "write", role: str = "curator") -> None:
-        self.client = Client()
-        self.person = builders.user(role=role)
-        self.headers = {"Authorization": f"Token {builders.token(self.person, scope)}"}
 
-    def get(self, path: str, **query: Any) -> Any:
-        return self.client.get(path if path.startswith("http") else ROOT + path, query, headers=self.headers)
+def states() -> dict[str, int]:
+    """How many files are in which state."""
+    found: dict[str, int] = {}
+    for state in UploadFile.objects.values_list("state", flat=True):
+        found[state] = found.get(state, 0) + 1
+    return found
 
-    def rows(self, path: str, **query: Any) -> list[dict[str, Any]]:
-        response = self.get(path, **query)
-        assert response.status_code == 200, response.content
-        return response.json()["results"]
 
-    def text(self, path: str, **query: Any) -> str:
-        return b"".join(self.get(path, **query).streaming_content).decode()
+def settled() -> bool:
+    """Whether all work is final."""
+    return not any(model.objects.exclude(job_state="ended").exists() for model in ledger.job_models())
 
-    def send(self, method: str, path: str, content: Any) -> Any:
-        body = orjson.dumps(content)
-        return getattr(self.client, method)(ROOT + path, body, "application/json", headers=self.headers)
 
-    def post(self, path: str, content: Any = None) -> Any:
-        return self.send("post", path, content or {})
+def messages() -> dict[str, str]:
+    """What the files say, by name."""
+    return dict(UploadFile.objects.values_list("name", "message"))
 
-    def patch(self, path: str, content: Any) -> Any:
-        return self.send("patch", path, content)
 
-    def made(self, path: str, content: Any) -> dict[str, Any]:
-        response = self.post(path, content)
-        assert response.status_code == 201, response.content
-        return response.json()
+def check() -> dict[str, int]:
+    """Fail when an invariant is broken; else counts."""
+    spine.check_invariants()
+    left = [path.name for path in store().raw.glob("incoming/*")]
+    assert not left, f"temporary files in the store: {left}"
+    for sha256 in store().hashes():
+        store().check(sha256)
+    return {
+        "measurements": Measurement.objects.count(),
+        "runs": AnalysisRun.objects.count(),
+        "succeeded": AnalysisRun.objects.filter(state="succeeded").count(),
+        "sigma": Result.objects.current().filter(quantity="ionic_conductivity_S_cm").count(),
+        "energies": Result.objects.current().filter(quantity="activation_energy_eV", label="sigma_T").count(),
+        "most_attempts": max(UploadFile.objects.order_by("-attempts").values_list("attempts", flat=True)[:1], default=0),
+    }
+
+
+def attempts() -> int:
+    """Attempts of the run that needed most."""
+    return max(AnalysisRun.objects.values_list("attempts", flat=True), default=0)
+
+
+def freeze_running(pids: list[int], timeout_s: float = 20.0) -> bool:
+    """Stop these processes in the very moment in which a run is being computed; they stay stopped."""
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        if AnalysisRun.objects.filter(job_state="working").exists():
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.02)
+            if AnalysisRun.objects.filter(job_state="working").exists():
+                return True
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        time.sleep(0.001)
+    return False
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        try:
+            close_old_connections()
+            answer: dict[str, Any] = {"value": globals()[name](**arguments)}
+        except Exception:
+            answer = {"error": traceback.format_exc(limit=-3)}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -93,7 +93,7 @@ class Conductivity(Analysis):
         subject : Subject
             Thickness and electrode area.
         parameters : mapping
-            ``fit_range_Hz``, ``circuit``, ``masked_points``, ``electrode_area_cm2``, ``temperature_degC``,
+            ``fit_range_Hz``, ``circuit``, ``masked_points``, ``flip_sign`` (bool), ``electrode_area_cm2``, ``temperature_degC``,
             ``temperature_origin``; ``file_electrode_area_cm2`` is compared, never used.
 
         Raises
@@ -104,6 +104,9 @@ class Conductivity(Analysis):
         frequency = recording["frequency_Hz"].to_numpy(dtype=float)
         z = recording["z_real_ohm"].to_numpy(dtype=float) + 1j * recording["z_imag_ohm"].to_numpy(dtype=float)
         outcome = Outcome()
+        if parameters.get("flip_sign"):
+            z = z.conj()
+            outcome.warn("sign_flipped", "The sign of Z″ was turned by a person’s choice: the file stores −Z″.")
         spectrum = prepare(frequency, z, parameters.get("fit_range_Hz"), parameters.get("masked_points") or ())
         test = check_prepared(spectrum)
         fitted = spectrum.without(test.outlier_rows) if test.outlier_rows else spectrum

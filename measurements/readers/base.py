@@ -31,6 +31,10 @@ class ReaderError(Exception):
         self.line = line
 
 
+class BadRow(ReaderError):
+    """One row is cut off or holds no number; the others are good, so a person may choose to go on without it."""
+
+
 class TooFewPoints(ReaderError):
     """The file is readable, but holds too little to compute from: it is kept as an attachment."""
 

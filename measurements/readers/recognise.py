@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import cache
 from pathlib import Path
 
 from lagpdb.registry import discover
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import BadRow, Peek, Reader, ReaderError, Recording
 from measurements.readers.signatures import refuse_binary
+
+MOST_SKIPPED = 20  # a file with more bad rows than this is not a file with a few bad rows
 
 
 @cache
@@ -53,8 +56,15 @@ def recognise(path: Path, name: str) -> Reader:
     )
 
 
-def read_file(path: Path, name: str) -> tuple[Reader, list[Recording]]:
+def read_file(path: Path, name: str, *, skips_bad_rows: bool = False) -> tuple[Reader, list[Recording]]:
     """Recognise a file and read all its Recordings.
+
+    Parameters
+    ----------
+    path, name :
+        As for `recognise`.
+    skips_bad_rows : bool
+        A person chose to go on without the rows that cannot be read; each is named in a warning.
 
     Raises
     ------
@@ -62,4 +72,23 @@ def read_file(path: Path, name: str) -> tuple[Reader, list[Recording]]:
         With the sentence and line for the person.
     """
     reader = recognise(path, name)
-    return reader, reader.read(path)
+    if not skips_bad_rows:
+        return reader, reader.read(path)
+    skipped: list[int] = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        lines = path.read_bytes().split(b"\n")
+        while True:
+            # An emptied line keeps the numbers of all others, and no format counts an empty line as a row.
+            copy.write_bytes(b"\n".join(b"" if number in skipped else line for number, line in enumerate(lines, 1)))
+            try:
+                recordings = reader.read(copy)
+                break
+            except BadRow as error:
+                if error.line is None or error.line in skipped or len(skipped) >= MOST_SKIPPED:
+                    raise
+                skipped.append(error.line)
+    for recording in recordings if skipped else []:
+        words = ", ".join(str(number) for number in sorted(skipped))
+        recording.warnings.append(("rows_skipped", f"Rows that could not be read were left out: line {words}."))
+    return reader, recordings

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from measurements.readers.base import ReaderError
+from measurements.readers.base import BadRow, ReaderError
 from measurements.readers.columns import FREQUENCY, Column, impedance_columns, name_columns, plain, short, unit_factor
 from measurements.readers.text import (
     MAX_HEADER,
@@ -240,7 +240,7 @@ class _Rows:
         number = self.rows[position][0]
         found = f"Line {number} has {len(trimmed)} value{'s' if len(trimmed) != 1 else ''}, {width} are expected."
         if missing > 0 and self.is_last and position == len(self.rows) - 1 and position > 0:
-            raise ReaderError(
+            raise BadRow(
                 f"{found} The file ends in the middle of a row, so the export was probably cut off. "
                 f"{self._good_points(cells[:position])}",
                 line=number,
@@ -252,7 +252,7 @@ class _Rows:
                 "Export with a decimal point, or with a semicolon or tab between the columns.",
                 line=number,
             )
-        raise ReaderError(f"{found} Remove the row in the source, or export the file again.", line=number)
+        raise BadRow(f"{found} Remove the row in the source, or export the file again.", line=number)
 
     def _may_be_empty(self, count: int) -> bool:
         """Whether only nameless columns lie beyond the first `count`."""
@@ -279,13 +279,13 @@ class _Rows:
         number = self.rows[bad.row][0]
         is_end = self.is_last and bad.row == len(self.rows) - 1 and bad.row > 0 and not self.ends_with_newline
         if is_end and self.columns[-1].name == column.name and bad.text.strip():
-            return ReaderError(
+            return BadRow(
                 f"Line {number}, column {column.label}: the file ends in the middle of the value ‘{short(bad.text)}’, "
                 f"so the export was probably cut off. {self._good_points(cells[: bad.row])}",
                 line=number,
             )
         what = f"‘{short(bad.text)}’ is not a number" if bad.text.strip() else "the cell is empty"
-        return ReaderError(
+        return BadRow(
             f"Line {number}, column {column.label}: {what}. Remove the row in the source, or skip it.", line=number
         )
 

@@ -57,19 +57,15 @@ def receive(number: int, cells: int, seed: int) -> list[int]:
 def look() -> dict[str, Any]:
     """How far the work is."""
     from lagpdb.ledger import job_models
+    from measurements.models import UploadFile
 
     states = {
         model.__name__: dict(Counter(f"{state} ({job})" for state, job in model.objects.values_list("state", "job_state")))
         for model in job_models()
     }
-    unfinished = sum(model.objects.exclude(job_state="ended").count() for model in job_models())
-    return {"unfinished": unfinished + _open_files().count(), "states": states}
-
-
-def _open_files() -> Any:
-    from measurements.models import UploadFile
-
-    return UploadFile.objects.exclude(state__in=UploadFile.FINAL)
+    jobs = sum(model.objects.exclude(job_state="ended").count() for model in job_models())
+    files = UploadFile.objects.exclude(state__in=UploadFile.FINAL).count()
+    return {"jobs": jobs, "files": files, "states": states}
 
 
 def in_work() -> list[tuple[int, int]]:

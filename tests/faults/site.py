@@ -303,9 +303,14 @@ class Site:
             return "(no log)"
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
+    def is_settled(self) -> bool:
+        """Whether no job and no file waits for anything."""
+        now = self.ask("look")
+        return not now["jobs"] and not now["files"]
+
     def settle(self, seconds: float = 40.0, failed: int = 0) -> dict[str, Any]:
         """Wait until all work is done, and check what must hold then; returns the counts of `inside.check`."""
-        self.wait(lambda: self.ask("look")["unfinished"] == 0, "all work is done", seconds)
+        self.wait(self.is_settled, "all work is done", seconds)
         found = dict(self.ask("check"))
         assert found["problems"] == [], "\n".join([*found["problems"], self.tail()])
         assert found["failed"] == failed, f"{found}\n{self.tail()}"

@@ -88,7 +88,7 @@ def test_redis_is_down_at_upload(site: Site, broker: Redis) -> None:
     for file in files[10:15]:
         assert site.post(file).status_code == 201
     assert time.monotonic() - began < 5
-    assert site.ask("look")["unfinished"] == 10
+    assert site.ask("look")["files"] == 10
     broker.start()
     assert site.post(*files[15:]).status_code == 201
     assert site.settle()["files"] == {"done": 20}
