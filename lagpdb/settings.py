@@ -279,6 +279,13 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+# 0 comes first. The sweep before everything, or a long queue would look like a dead worker; then what has begun, so that
+# the first file's numbers do not wait for the last file of a folder to be read.
+CELERY_TASK_ROUTES = {
+    "analysis.tasks.sweep": {"priority": 0},
+    "analysis.tasks.analyse": {"priority": 3},
+    "analysis.tasks.take_in": {"priority": 6},
+}
 CELERY_BEAT_SCHEDULE = {"sweep": {"task": "analysis.tasks.sweep", "schedule": SWEEP_S}}
 
 LOGGING = {

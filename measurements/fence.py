@@ -98,9 +98,11 @@ class Fence:
             The child died or did not end in time.
         """
         with self._one_at_a_time:
-            return self._parse({"path": str(path), "name": name, "folder": str(folder)})
+            return self._parse(
+                {"path": str(path), "name": name, "folder": str(folder), "skips_bad_rows": skips_bad_rows}
+            )
 
-    def _parse(self, request: dict[str, str]) -> dict[str, Any]:
+    def _parse(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._files >= FILES_PER_CHILD:
             self.stop()
         self.start()

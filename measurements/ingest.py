@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from lagpdb import ledger
@@ -40,8 +41,9 @@ def receive(
     instrument: Any = None,
     operator: Any = None,
     is_synthetic: bool = False,
+    into: Upload | None = None,
 ) -> Upload:
-    """Note files whose bytes lie in the store, and ring for each.
+    """Note files whose bytes lie in the store, and ring for each. A later portion joins the upload `into`.
 
     Raises
     ------
@@ -59,9 +61,7 @@ def receive(
     checked = check_parameters(parameters)
     with transaction.atomic():
         raws = _raw_files(kept)
-        (number,) = next_numbers(Upload.PREFIX)
-        upload = Upload.objects.create(
-            code=normal_code(f"{Upload.PREFIX}-{number}"),
+        upload = into or _upload(
             created_by=by if getattr(by, "pk", None) else None,
             operator=operator or (by if getattr(by, "pk", None) else None),
             pellet=subject if isinstance(subject, Pellet) else None,
@@ -71,8 +71,11 @@ def receive(
             parameters=checked,
             instrument=instrument,
             is_synthetic=is_synthetic or bool(subject and subject.is_synthetic),
-            skipped_count=len(arrived) - len(kept),
         )
+        if len(arrived) > len(kept):
+            skipped = F("skipped_count") + len(arrived) - len(kept)
+            Upload.objects.filter(pk=upload.pk).update(skipped_count=skipped)
+            upload.refresh_from_db(fields=["skipped_count"])
         rows = UploadFile.objects.bulk_create([_row(upload, file, raws) for file in kept])
         for row in rows:
             if row.job_state == UploadFile.JobState.WAITING:
@@ -82,6 +85,11 @@ def receive(
 
 def _is_temperature(value_degC: float) -> bool:
     return -273.15 <= value_degC < 3000
+
+
+def _upload(**fields: Any) -> Upload:
+    (number,) = next_numbers(Upload.PREFIX)
+    return Upload.objects.create(code=normal_code(f"{Upload.PREFIX}-{number}"), **fields)
 
 
 def is_junk(name: str) -> bool:
@@ -352,7 +360,9 @@ def try_again(file: UploadFile, *, by: Any, skips_bad_rows: bool = False) -> Upl
     with transaction.atomic():
         stored = UploadFile.objects.select_for_update().get(pk=file.pk)
         if stored.state not in (UploadFile.State.FAILED, UploadFile.State.NEEDS_SAMPLE) or stored.raw_file_id is None:
-            raise ValidationError(f"{stored.name} is {stored.get_state_display()}; there is nothing to try again.")
+            raise ValidationError(
+                f"{stored.name} is {stored.get_state_display().lower()}; there is nothing to try again."
+            )
         if skips_bad_rows and stored.bad_rows != "skippable":
             raise ValidationError(f"{stored.name} did not fail at a single row, so no row can be skipped.")
         stored.bad_rows = "skip" if skips_bad_rows else ""

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -30,7 +29,10 @@ from measurements.rows import GROUPS, batch_of, rows_of
 from measurements.store import StoreError, open_raw
 from samples.lists import CODE
 
-FORMATS = "NOVA, EC-Lab, Gamry, ZView, LAND text and Excel, any CSV"
+FORMATS = (
+    "impedance from NOVA, EC-Lab, Gamry, ZView, VersaStudio, Parstat, CH Instruments, PowerSuite, RelaxIS, impedance "
+    "analysers, or any csv with named columns"
+)
 LINES_BEFORE = 2
 
 
@@ -86,23 +88,17 @@ def _receive(request: HttpRequest) -> HttpResponse:
 def _note(request: HttpRequest, form: UploadForm, files: list[Any]) -> Upload:
     """Take the files; those of a later portion join the upload that the first portion made."""
     said = form.cleaned_data
-    with transaction.atomic():
-        new = ingest.receive(
-            files,
-            by=request.user,
-            subject=said["subject"],
-            kind=said["kind"],
-            temperature_degC=said["temperature_degC"],
-            instrument=said["instrument"],
-            operator=said["operator"] or request.user,
-        )
-        first = Upload.objects.filter(code=request.POST.get("joins", ""), created_by=request.user).first()
-        if first is None or not request.POST.get("joins"):
-            return new
-        new.files.update(upload=first)
-        Upload.objects.filter(pk=first.pk).update(skipped_count=first.skipped_count + new.skipped_count)
-        Upload.objects.filter(pk=new.pk).delete()
-    return first
+    joins = request.POST.get("joins", "")
+    return ingest.receive(
+        files,
+        by=request.user,
+        subject=said["subject"],
+        kind=said["kind"],
+        temperature_degC=said["temperature_degC"],
+        instrument=said["instrument"],
+        operator=said["operator"] or request.user,
+        into=Upload.objects.filter(code=joins, created_by=request.user).first() if joins else None,
+    )
 
 
 def upload_detail(request: HttpRequest, code: str) -> HttpResponse:

@@ -71,7 +71,9 @@ def check() -> dict[str, int]:
         "succeeded": AnalysisRun.objects.filter(state="succeeded").count(),
         "sigma": Result.objects.current().filter(quantity="ionic_conductivity_S_cm").count(),
         "energies": Result.objects.current().filter(quantity="activation_energy_eV", label="sigma_T").count(),
-        "most_attempts": max(UploadFile.objects.order_by("-attempts").values_list("attempts", flat=True)[:1], default=0),
+        "most_attempts": max(
+            UploadFile.objects.order_by("-attempts").values_list("attempts", flat=True)[:1], default=0
+        ),
     }
 
 

@@ -122,9 +122,7 @@ class Installation:
         port = _free_port()
         address = f"http://127.0.0.1:{port}"
         variables = {"LAGPDB_PUBLIC_URL": address} | variables
-        process = self.start(
-            sys.executable, "manage.py", "serve", "--port", str(port), *arguments, variables=variables
-        )
+        process = self.start(sys.executable, "manage.py", "serve", "--port", str(port), *arguments, variables=variables)
         self.until(lambda: process.poll() is not None or answers(f"{address}/health/live"), "the site to answer", 60)
         if process.poll() is not None:
             raise RuntimeError(f"serve ended with {process.returncode}: {self.log()}")
@@ -134,9 +132,7 @@ class Installation:
     def ask(self, name: str, **arguments: Any) -> Any:
         """Let the installation's client do something; see tests/client.py."""
         if self._client is None:
-            process = self.start(
-                sys.executable, "-m", "tests.client", stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
+            process = self.start(sys.executable, "-m", "tests.client", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self._client = Client(process)
         return self._client.ask(name, **arguments)
 
@@ -155,7 +151,9 @@ class Installation:
 
     def log(self) -> str:
         """The end of what the processes wrote."""
-        texts = [path.read_text(errors="replace")[-3000:] for path in sorted(self.folder.glob("*log*")) if path.is_file()]
+        texts = [
+            path.read_text(errors="replace")[-3000:] for path in sorted(self.folder.glob("*log*")) if path.is_file()
+        ]
         return "\n".join(texts)
 
     def close(self) -> None:
@@ -200,7 +198,9 @@ def _empty_sqlite() -> Path:
 
 
 @contextlib.contextmanager
-def installation(database_url: str = "", redis_url: str = "", hostile: bool = False, **variables: str) -> Iterator[Installation]:
+def installation(
+    database_url: str = "", redis_url: str = "", hostile: bool = False, **variables: str
+) -> Iterator[Installation]:
     """An installation with an empty, migrated database, with short leases; a PostgreSQL must be migrated already."""
     folder = Path(tempfile.mkdtemp(prefix="lagpdb-test-"))
     if not database_url:

@@ -93,7 +93,7 @@ class Conductivity(Analysis):
         subject : Subject
             Thickness and electrode area.
         parameters : mapping
-            ``fit_range_Hz``, ``circuit``, ``masked_points``, ``flip_sign`` (bool), ``electrode_area_cm2``, ``temperature_degC``,
+            ``fit_range_Hz``, ``circuit``, ``masked_points``, ``flip_sign``, ``electrode_area_cm2``, ``temperature_degC``,
             ``temperature_origin``; ``file_electrode_area_cm2`` is compared, never used.
 
         Raises

@@ -2,9 +2,10 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import measurements.kinds
 from django.conf import settings
 from django.db import migrations, models
+
+import measurements.kinds
 
 
 class Migration(migrations.Migration):

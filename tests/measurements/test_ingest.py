@@ -222,7 +222,7 @@ def test_three_points_are_kept_as_an_attachment():
 
 
 def test_a_mistake_of_ours_is_final_with_a_reference(monkeypatch, caplog):
-    monkeypatch.setattr(ingest, "parse", lambda *_: {"bug": "Traceback: KeyError"})
+    monkeypatch.setattr(ingest, "parse", lambda *_, **__: {"bug": "Traceback: KeyError"})
     file = taken_in(f"{spine.cell().code}.csv")
     assert (file.state, file.job_state) == ("failed", "ended")
     assert "Something broke on our side (ref " in file.message
@@ -232,7 +232,7 @@ def test_a_mistake_of_ours_is_final_with_a_reference(monkeypatch, caplog):
 
 def test_an_answer_that_cannot_be_written_is_final_with_a_reference(monkeypatch, caplog):
     real = ingest.parse
-    monkeypatch.setattr(ingest, "parse", lambda *args: real(*args) | {"reader_version": "not a number"})
+    monkeypatch.setattr(ingest, "parse", lambda *args, **named: real(*args, **named) | {"reader_version": "not a number"})
     file = taken_in(f"{spine.cell().code}.csv")
     assert (file.state, file.job_state) == ("failed", "ended")
     assert "(ref " in file.message
@@ -263,7 +263,7 @@ def test_a_fault_of_the_surroundings_is_tried_again(monkeypatch):
     file = upload.files.get()
     real = ingest.parse
 
-    def away(*_):
+    def away(*_, **__):
         raise OperationalError("no connection")
 
     monkeypatch.setattr(ingest, "parse", away)
@@ -430,3 +430,27 @@ def test_a_finished_cell_is_still_measured_by_its_own_code():
     cell.state = "finished"
     save_record(cell, by=None)
     assert taken_in(f"{cell.code}.csv").state == "queued"
+
+
+def test_a_person_may_go_on_without_the_damaged_rows():
+    rows = spine.spectrum().decode().splitlines()
+    rows[-1] = rows[-1].split(",")[0]
+    cell = spine.cell()
+    file = spine.upload((f"{cell.code}_25C.csv", "\n".join(rows).encode())).files.get()
+    take_in(file.pk)
+    file.refresh_from_db()
+    assert (file.state, file.line, file.bad_rows) == ("failed", len(rows), "skippable")
+    assert "good points" in file.message
+    try_again(file, by=None, skips_bad_rows=True)
+    drain()
+    file.refresh_from_db()
+    assert file.state == "done"
+    measurement = Measurement.objects.get()
+    assert measurement.point_count == len(rows) - 2
+    assert ["rows_skipped", f"Rows that could not be read were left out: line {len(rows)}."] in measurement.reader_warnings
+
+
+def test_a_whole_file_has_no_rows_to_skip():
+    file = taken_in("nobody.csv")
+    with pytest.raises(ValidationError, match="did not fail at a single row"):
+        try_again(file, by=None, skips_bad_rows=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import Q
 
 from analysis.decisions import reanalyse
 from analysis.models import AnalysisRun, Result
@@ -14,6 +14,9 @@ from analysis.queueing import analyses, analyses_for
 from analysis.tasks import drain
 from lagpdb import ledger
 from measurements.models import Measurement
+
+WORKER_SILENT_S = 60.0
+Numbers = dict[tuple[Any, ...], float | None]
 
 
 class Command(BaseCommand):
@@ -38,33 +41,48 @@ class Command(BaseCommand):
         before = self._numbers(chosen)
         for measurement in chosen:
             reanalyse(measurement, by=None, reason="reanalyse")
-        if settings.REDIS_URL:
-            self.stdout.write(f"{len(chosen)} measurements queued for the workers.")
-            return
-        ledger.sweep()
-        drain()
+        self._wait()
         self._compare(before, self._numbers(chosen), len(chosen))
 
     @staticmethod
     def _chosen(slug: str | None, stuck: bool) -> list[Measurement]:
-        measurements = Measurement.objects.live().select_related("cell", "pellet")
-        if stuck:
-            lost = Q(runs__state=AnalysisRun.State.FAILED) | Q(runs__state=AnalysisRun.State.QUEUED)
-            measurements = measurements.filter(lost).distinct()
-        wanted = [item for item in measurements if analyses_for(item)]
+        chosen = [item for item in Measurement.objects.live().select_related("cell", "pellet") if analyses_for(item)]
         if slug:
-            wanted = [item for item in wanted if slug in {a.slug for a in analyses_for(item)}]
-        return wanted
+            chosen = [item for item in chosen if slug in {analysis.slug for analysis in analyses_for(item)}]
+        if stuck:
+            runs = AnalysisRun.objects.filter(measurement__isnull=False).order_by("pk")
+            # The newest run of each analysis of a measurement decides: what was repaired since is not stuck.
+            newest = {row[:2]: row[2] for row in runs.values_list("measurement_id", "analysis", "state")}
+            lost = {pk for (pk, _), state in newest.items() if state != AnalysisRun.State.SUCCEEDED}
+            chosen = [item for item in chosen if item.pk in lost]
+        return chosen
 
     @staticmethod
-    def _numbers(chosen: list[Measurement]) -> dict[tuple[Any, ...], float | None]:
-        rows = Result.objects.current().filter(measurement__in=chosen)
+    def _wait() -> None:
+        """Until every run is final: by doing the work here, or, with a broker, by letting the workers do it."""
+        while AnalysisRun.objects.exclude(state__in=AnalysisRun.FINAL).exists():
+            if not settings.REDIS_URL:
+                ledger.sweep()
+                drain()
+            elif (ledger.worker_age_s() or 0.0) > WORKER_SILENT_S:
+                raise CommandError("No analysis worker is running. The runs are queued and begin when one is started.")
+            time.sleep(0.05)
+
+    @staticmethod
+    def _numbers(chosen: list[Measurement]) -> Numbers:
+        """The current numbers of these measurements, and those combined from them."""
+        measured = {item.pk for item in chosen}
+        samples = {(item.cell_id, item.sample_pellet.pk) for item in chosen}
+        rows = Result.objects.current().values_list(
+            "measurement_id", "cell_id", "pellet_id", "quantity", "position", "value"
+        )
         return {
-            (row[0], row[1], row[2]): row[3]
-            for row in rows.values_list("measurement_id", "quantity", "position", "value")
+            row[:5]: row[5]
+            for row in rows.iterator()
+            if (row[0] in measured if row[0] else (row[1], row[2]) in samples)
         }
 
-    def _compare(self, before: dict, after: dict, count: int) -> None:
+    def _compare(self, before: Numbers, after: Numbers, count: int) -> None:
         moved = []
         for key, old in before.items():
             new = after.get(key)
@@ -73,7 +91,7 @@ class Command(BaseCommand):
             share = abs(new / old - 1) if old and new is not None else float("inf")
             moved.append((share, key, old, new))
         self.stdout.write(f"{count} measurements analysed again: {len(moved)} of {len(before)} numbers moved.")
-        for share, (_, quantity, _), old, new in sorted(moved, key=lambda row: -row[0])[:10]:
+        for share, (*_, quantity, _), old, new in sorted(moved, key=lambda row: -row[0])[:10]:
             self.stdout.write(
                 f"  {quantity}: {old} → {new} ({share:.2%})" if new is not None else f"  {quantity}: {old} → none"
             )
