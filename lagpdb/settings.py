@@ -149,7 +149,12 @@ TEMPLATES = [
 DATABASES = {"default": database(env("DATABASE_URL"), DATA_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "lagpdb"}
+    "default": {
+        "BACKEND": "lagpdb.cache.SharedCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "lagpdb",
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 1},
+    }
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
@@ -279,7 +284,7 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-# 0 comes first. The sweep before everything, or a long queue would look like a dead worker; then what has begun, so that
+# 0 comes first: the sweep, or a long queue would look like a dead worker; then what has begun, so that
 # the first file's numbers do not wait for the last file of a folder to be read.
 CELERY_TASK_ROUTES = {
     "analysis.tasks.sweep": {"priority": 0},

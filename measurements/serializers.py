@@ -10,13 +10,16 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 from rest_framework import serializers
 
+from lagpdb.columns import Pointed
 from lagpdb.serializers import HEAD, TAIL, RecordSerializer
 from measurements.models import Instrument, Measurement, MeasurementFile, Upload, UploadFile
+from samples.models import Cell, Pellet
 
 
 def subject_code(prefix: str) -> Combinable:
     """Code of the sample: the cell, else the pellet."""
-    return Coalesce(f"{prefix}cell__code", f"{prefix}pellet__code", output_field=CharField())
+    cell, pellet = Pointed(f"{prefix}cell_id", Cell), Pointed(f"{prefix}pellet_id", Pellet)
+    return Coalesce(cell, pellet, output_field=CharField())
 
 
 # -- bulk columns ------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ Run by `tests.installation` as ``python -m tests.client`` with the environment o
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import signal
@@ -17,12 +19,14 @@ import django
 
 django.setup()
 
+from django.core.handlers.wsgi import WSGIRequest  # noqa: E402
 from django.db import close_old_connections  # noqa: E402
+from django.test import RequestFactory  # noqa: E402
 
 from analysis.models import AnalysisRun, Result  # noqa: E402
 from lagpdb import ledger  # noqa: E402
 from measurements.models import Measurement, UploadFile  # noqa: E402
-from measurements.store import store  # noqa: E402
+from measurements.store import Writer, store  # noqa: E402
 from tests import spine  # noqa: E402
 
 
@@ -38,6 +42,54 @@ def upload(count: int = 1, name: str = "{cell}_{t}C.csv", cells: int = 1, same: 
     started = time.monotonic()
     spine.receive(stored, by=None)
     return time.monotonic() - started
+
+
+def upload_in_silence(count: int) -> None:
+    """Upload, and let the bell be lost, as when the server dies right after the commit."""
+    ring, ledger.ring = ledger.ring, lambda job: None
+    try:
+        upload(count)
+    finally:
+        ledger.ring = ring
+
+
+def upload_bytes(megabytes: list[int]) -> list[dict[str, Any]]:
+    """Send noise of these sizes as one form through Django's own parser and our upload handler."""
+    if limit := os.environ.get("LAGPDB_TEST_FILE_LIMIT_MB"):
+        _fill_up_at(int(limit) * 1_000_000)
+    boundary = "limit"
+    body = b"".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{number}.bin"\r\n\r\n'.encode()
+        + os.urandom(size * 1_000_000)
+        + b"\r\n"
+        for number, size in enumerate(megabytes)
+    )
+    body += f"--{boundary}--\r\n".encode()
+    environ = RequestFactory()._base_environ(
+        REQUEST_METHOD="POST",
+        CONTENT_TYPE=f"multipart/form-data; boundary={boundary}",
+        CONTENT_LENGTH=str(len(body)),
+        **{"wsgi.input": io.BytesIO(body)},
+    )
+    request = WSGIRequest(environ)
+    request.user = spine.person()
+    # The check before the body is read is a favour; what counts is the disk that fills up on the way.
+    store().free_bytes = lambda: 10**12
+    files = request.FILES.getlist("files")
+    spine.receive(files, by=None)
+    return [{"status": file.refused_status, "refused": file.refused} for file in files]
+
+
+def _fill_up_at(size_bytes: int) -> None:
+    """Writing more than so much into one file says that the disk is full."""
+    write = Writer.write
+
+    def limited(self: Writer, chunk: bytes) -> None:
+        if self.size_bytes + len(chunk) > size_bytes:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, chunk)
+
+    Writer.write = limited
 
 
 def states() -> dict[str, int]:

@@ -58,3 +58,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             f"{count} tests left out: no real instrument files at LAGPDB_REAL_DATA ({_real_data()})"
         )
+
+
+def pytest_configure() -> None:
+    """After a test that empties the tables the shipped materials and recipes come back, as a new site has them."""
+    from importlib import import_module
+
+    from django.apps import apps
+    from django.db.models.signals import post_migrate
+
+    shipped = import_module("samples.migrations.0002_study_defaults")
+
+    def ship(sender, **_):
+        if sender.label == "analysis":  # the last app: by now every table is there
+            shipped.ship(apps, None)
+
+    post_migrate.connect(ship, weak=False, dispatch_uid="ship_again")

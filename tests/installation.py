@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import os
 import shutil
@@ -25,8 +26,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from tests.servers import _children, _free_port
 
+_numbers = itertools.count(1)
 ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = ROOT / "tests" / "hostile"
 QUICK = {"LAGPDB_LEASE_S": "2", "LAGPDB_SWEEP_S": "0.5", "LAGPDB_RING_AGAIN_S": "1"}
@@ -38,7 +42,7 @@ class Client:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
 
-    def ask(self, name: str, **arguments: Any) -> Any:
+    def ask(self, name: str, /, **arguments: Any) -> Any:
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(json.dumps([name, arguments]).encode() + b"\n")
@@ -129,14 +133,14 @@ class Installation:
         return process, address
 
     # -- looking and waiting -------------------------------------------------------------------------------------------
-    def ask(self, name: str, **arguments: Any) -> Any:
+    def ask(self, name: str, /, **arguments: Any) -> Any:
         """Let the installation's client do something; see tests/client.py."""
         if self._client is None:
             process = self.start(sys.executable, "-m", "tests.client", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self._client = Client(process)
         return self._client.ask(name, **arguments)
 
-    def wait(self, name: str, timeout_s: float = 40.0, **arguments: Any) -> float:
+    def wait(self, name: str, /, timeout_s: float = 40.0, **arguments: Any) -> float:
         """Ask until the answer is true; returns the seconds it took."""
         return self.until(lambda: self.ask(name, **arguments), name, timeout_s)
 
@@ -195,6 +199,17 @@ def _empty_sqlite() -> Path:
     site.manage("migrate", "--verbosity", "0")
     site.close()
     return folder / "lagpdb.sqlite3"
+
+
+@contextlib.contextmanager
+def database_of_its_own(server_url: str, template: str = "template1") -> Iterator[str]:
+    """A new database on a PostgreSQL, dropped at the end; its address."""
+    name = f"lagpdb_test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server_url.rpartition("/")[0] + f"/{name}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from lagpdb.resources import Records
 from measurements.models import Upload, UploadFile
 from samples.models import Recipe
 from tests import builders
-from tests.client import ROOT, Api
+from tests.api_client import ROOT, Api
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -16,7 +16,7 @@ from measurements import store
 from measurements.curve import cut, thinned
 from measurements.models import UploadFile
 from tests import builders
-from tests.client import ROOT, Api
+from tests.api_client import ROOT, Api
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -11,7 +11,7 @@ from lagpdb.models import Revision
 from samples.models import Cell, Coating, Pellet, PelletBatch, SputterRun
 from samples.serializers import notations
 from tests import builders
-from tests.client import ROOT, Api
+from tests.api_client import ROOT, Api
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -26,9 +26,10 @@ def database() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def postgres_ground(tmp_path_factory: pytest.TempPathFactory, database: Postgres) -> Ground:
+def postgres_ground(tmp_path_factory: pytest.TempPathFactory, database: Postgres) -> Iterator[Ground]:
     """An empty database in that PostgreSQL."""
-    return Ground(tmp_path_factory.mktemp("ground-postgres"), database.url)
+    with Ground(tmp_path_factory.mktemp("ground-postgres"), database.url) as ground:
+        yield ground
 
 
 @pytest.fixture

@@ -13,10 +13,13 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import django
 from django.core.management import call_command
 from django.db import InterfaceError, OperationalError, connection
+
+_patched: list[Any] = []
 
 
 def set_up() -> None:
@@ -106,10 +109,16 @@ def numbers(quantity: str) -> list[float]:
 
 
 def silence() -> None:
-    """From now on nobody hears this helper ring: jobs are noted, and only the sweep finds them."""
+    """Nobody hears this helper ring until `listen`: jobs are noted, and only the sweep finds them."""
     from lagpdb import ledger
 
-    ledger.ring = lambda job: None
+    _patched.append(patch.object(ledger, "ring"))
+    _patched[-1].start()
+
+
+def listen() -> None:
+    """The end of `silence`."""
+    _patched.pop().stop()
 
 
 def check() -> dict[str, Any]:
@@ -168,7 +177,7 @@ def check() -> dict[str, Any]:
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (set_up, token, person, cells, receive, look, in_work, files, runs, numbers, silence, check)
+    for each in (set_up, token, person, cells, receive, look, in_work, files, runs, numbers, silence, listen, check)
 }
 
 

@@ -122,28 +122,42 @@ class Process:
 
 # -- what every site begins with ---------------------------------------------------------------------------------------
 class Ground:
-    """A data folder, or a database, that is set up once and copied for each site."""
+    """A data folder and a database that are set up once and copied for each site."""
 
-    def __init__(self, folder: Path, database_url: str = "") -> None:
+    def __init__(self, folder: Path, server_url: str = "") -> None:
         self.folder = folder
-        self.database_url = database_url
+        self.server_url = server_url
+        self._made: list[str] = []
+        self._url = self._database() if server_url else ""
         folder.mkdir(parents=True, exist_ok=True)
-        with Site(folder, database_url) as site:
+        with Site(folder, self._url) as site:
             site.ask("set_up")
-        self._numbers = count(1)
+
+    def __enter__(self) -> Ground:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in self._made:
+            self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def copy(self, folder: Path) -> tuple[Path, str]:
         """Folder and database address of a new site."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "static").symlink_to(self.folder / "static")
-        if not self.database_url:
-            shutil.copy(self.folder / "lagpdb.sqlite3", folder)
-            return folder, ""
-        parts = urlsplit(self.database_url)
-        name = f"site_{os.getpid()}_{next(self._numbers)}"
-        with psycopg.connect(parts._replace(path="/postgres").geturl(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {parts.path.lstrip('/')}")
-        return folder, parts._replace(path=f"/{name}").geturl()
+        if self.server_url:
+            return folder, self._database(template=self._made[0])
+        shutil.copy(self.folder / "lagpdb.sqlite3", folder)
+        return folder, ""
+
+    def _database(self, template: str = "template1") -> str:
+        name = f"site_{os.getpid()}_{len(self._made)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._made.append(name)
+        return urlsplit(self.server_url)._replace(path=f"/{name}").geturl()
+
+    def _run(self, statement: str) -> None:
+        with psycopg.connect(self.server_url, autocommit=True) as connection:
+            connection.execute(statement)
 
 
 # -- the site ----------------------------------------------------------------------------------------------------------

@@ -41,9 +41,9 @@ def state_of(site: Site, name: str) -> tuple[str, str]:
     return (found[-1]["state"], found[-1]["message"]) if found else ("", "")
 
 
-def incoming(site: Site) -> list[str]:
-    """Files that are half in the store."""
-    return [path.name for path in (site.folder / "raw" / "incoming").glob("*")]
+def incoming(site: Site) -> dict[str, int]:
+    """Files that are half in the store, with their sizes."""
+    return {path.name: path.stat().st_size for path in (site.folder / "raw" / "incoming").glob("*")}
 
 
 def huge(megabytes: int) -> bytes:
@@ -205,12 +205,12 @@ def test_full_disk_refuses_and_keeps_nothing_half_written(small: Site) -> None:
     # Room when it begins, none when it goes on.
     for files, status in ((), 507), ((first,), 201):
         with SlowUpload(small, *files, ("large.csv", huge(12))) as upload:
-            upload.send(up_to=8 * MB)
-            small.wait(lambda: incoming(small), "the first bytes are on their way into the store")
+            upload.send(up_to=5 * MB)
+            small.wait(lambda: sum(incoming(small).values()) > 4 * MB, "the first piece lies in the store")
             filler.write_bytes(b"0" * (shutil.disk_usage(filler.parent).free - MB))
             upload.send()
             code, answer = upload.answer()
-        assert (code, incoming(small)) == (status, []), answer
+        assert (code, incoming(small)) == (status, {}), answer
         filler.unlink()
     small.settle(failed=1)
     assert state_of(small, first[0])[0] == "done"

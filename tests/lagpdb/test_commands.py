@@ -186,59 +186,65 @@ def test_a_pulse_is_felt_between_the_jobs_of_a_long_queue(monkeypatch, settings,
 
 
 # -- serve -------------------------------------------------------------------------------------------------------------
-class TestServe:
-    @pytest.fixture(scope="class")
-    def served(self, site):
-        return site.serve()
+@pytest.fixture(scope="module")
+def served(site):
+    return site.serve()
 
-    def test_it_answers(self, served):
-        _, address = served
-        with urllib.request.urlopen(f"{address}/health/live", timeout=5) as response:
-            assert response.read() == b"ok"
 
-    def test_it_runs_the_worker(self, site, served):
-        site.ask("upload")
-        site.wait("settled")
-        site.until(lambda: answers(f"{served[1]}/health/ready"), "ready")
+def test_it_answers(served):
+    _, address = served
+    with urllib.request.urlopen(f"{address}/health/live", timeout=5) as response:
+        assert response.read() == b"ok"
 
-    def test_a_killed_worker_is_started_again(self, site, served):
-        process, _ = served
-        (worker,) = [pid for pid in _children(process.pid) if b"work" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        before = site.bell_inode()
-        os.kill(worker, signal.SIGKILL)
-        site.until(lambda: site.bell_inode() not in (None, before), "the new worker")
-        site.ask("upload")
-        site.wait("settled")
 
-    def test_it_ends_within_ten_seconds_and_takes_all_with_it(self, served):
-        process, address = served
-        family = descendants(process.pid)
-        assert len(family) >= 3
-        process.send_signal(signal.SIGTERM)
-        assert ends_within(process, 10) == 0
-        assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
-        with pytest.raises(urllib.error.URLError):
-            urllib.request.urlopen(f"{address}/health/live", timeout=1)
+def test_it_runs_the_worker(site, served):
+    site.ask("upload")
+    site.wait("settled")
+    site.until(lambda: answers(f"{served[1]}/health/ready"), "ready")
 
-    def test_killed_it_leaves_nobody_on_its_port(self, site):
-        process, address = site.serve()
-        family = descendants(process.pid)
-        process.kill()
-        site.until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()], "the children to end", 10)
-        assert not answers(f"{address}/health/live")
 
-    def test_a_taken_port_is_said_in_words(self, site):
-        _, address = site.serve(LAGPDB_REDIS_URL="redis://127.0.0.1:1/0")
-        port = address.rpartition(":")[2]
-        started = time.monotonic()
-        done = site.manage("serve", "--port", port, check=False)
-        assert done.returncode == 1
-        assert "Is the port in use? Try another one with --port." in done.stderr
-        assert time.monotonic() - started < 30
+def test_a_killed_worker_is_started_again(site, served):
+    process, _ = served
+    (worker,) = [pid for pid in _children(process.pid) if b"manage.py\0work" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    before = site.bell_inode()
+    os.kill(worker, signal.SIGKILL)
+    site.until(lambda: site.bell_inode() not in (None, before), "the new worker")
+    site.ask("upload")
+    site.wait("settled")
 
-    def test_a_database_that_is_not_set_up_is_said_in_words(self, site, tmp_path):
-        other = type(site)(tmp_path)
-        done = other.manage("serve", check=False)
-        other.close()
-        assert done.returncode == 1
-        assert "Run: python manage.py migrate" in done.stderr
+
+def test_it_ends_within_ten_seconds_and_takes_all_with_it(served):
+    process, address = served
+    family = descendants(process.pid)
+    assert len(family) >= 3
+    process.send_signal(signal.SIGTERM)
+    assert ends_within(process, 10) == 0
+    assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"{address}/health/live", timeout=1)
+
+
+def test_killed_it_leaves_nobody_on_its_port(site):
+    process, address = site.serve()
+    family = descendants(process.pid)
+    process.kill()
+    site.until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()], "the children to end", 10)
+    assert not answers(f"{address}/health/live")
+
+
+def test_a_taken_port_is_said_in_words(site):
+    _, address = site.serve(LAGPDB_REDIS_URL="redis://127.0.0.1:1/0")
+    port = address.rpartition(":")[2]
+    started = time.monotonic()
+    done = site.manage("serve", "--port", port, check=False)
+    assert done.returncode == 1
+    assert "Is the port in use? Try another one with --port." in done.stderr
+    assert time.monotonic() - started < 30
+
+
+def test_a_database_that_is_not_set_up_is_said_in_words(site, tmp_path):
+    other = type(site)(tmp_path)
+    done = other.manage("serve", check=False)
+    other.close()
+    assert done.returncode == 1
+    assert "Run: python manage.py migrate" in done.stderr

@@ -14,7 +14,7 @@ from lagpdb.problems import Problem, Problems
 from lagpdb.rest import OrjsonRenderer
 from samples.models import Material, Pellet, PelletBatch
 from tests import builders
-from tests.client import ROOT, Api
+from tests.api_client import ROOT, Api
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -41,6 +42,7 @@ class Command(BaseCommand):
             self._prepare_demo(options)
         elif self._has_pending_migrations():
             raise CommandError("The database is not set up for this version. Run: python manage.py migrate")
+        refuse_taken_port(options["host"], options["port"])
         if not settings.DEBUG:
             collect_static()
         self._stopping = False
@@ -91,10 +93,7 @@ class Command(BaseCommand):
                     if child.has_died():
                         self.stderr.write(f"The {child.name} stopped (status {child.status}); starting it again.")
                     if child.name == "site" and child.quick_deaths > 2:
-                        raise CommandError(
-                            "The server stopped three times right after its start. Is the port in use? "
-                            "Try another one with --port."
-                        )
+                        raise CommandError("The server stopped three times right after its start. See the log above.")
                     child.start_when_due()
                 time.sleep(0.2)
         finally:
@@ -137,6 +136,19 @@ class Command(BaseCommand):
         with os.fdopen(descriptor, "w", encoding="ascii") as stream:
             stream.write(password)
         return password
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """The server itself would share the port with another one, and each would get half of the requests."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"{host}:{port} cannot be served: {error.strerror}. Is the port in use? Try another one with --port."
+            ) from None
 
 
 class Child:
