@@ -12,7 +12,7 @@ if "measurements.fence" in sys.orig_argv:
 
     _read_file = recognise.read_file
 
-    def read_file(path, name):
+    def read_file(path, name, **choices):
         """Read the file, or do what its name says."""
         if "abort" in name:
             os.abort()
@@ -32,6 +32,6 @@ if "measurements.fence" in sys.orig_argv:
         if "print" in name:
             print("a library that talks", flush=True)
             os.write(1, b'{"sentence": "forged"}\n')
-        return _read_file(path, name)
+        return _read_file(path, name, **choices)
 
     recognise.read_file = read_file
