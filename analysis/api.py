@@ -86,10 +86,19 @@ class Runs(Collection):
         rows = run.tables[table]
         if format == "json":
             return Response({"run": run.pk, "table": table, "rows": rows})
-        names = list(dict.fromkeys(name for row in rows for name in row))
+        names = sorted({name for row in rows for name in row}, key=_place)
         columns = [Column(name, _kind([row.get(name) for row in rows])) for name in names]
         series = [[row.get(name) for row in rows] for name in names]
         return exports.table(f"run-{run.pk}-{table}", columns, [series], format)
+
+
+# PostgreSQL keeps the keys of JSON in an order of its own.
+_FIRST = ("parameter", "label", "cycle_number", "step_number", "value", "uncertainty", "unit")
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Where a column of a stored table stands: what it is about, the number, then the rest by name."""
+    return (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)
 
 
 def _kind(values: list[Any]) -> str:

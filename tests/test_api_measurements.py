@@ -275,3 +275,32 @@ def test_json_bodies_of_any_shape_do_no_harm(api: Api) -> None:
     for content in ({"parameters": "x"}, {"parameters": [1]}, {"parameters": 5}, {"parameters": None}):
         assert api.patch(path, content).status_code == 400, content
     assert orjson.loads(api.get(path).content)["parameters"] == {}
+
+
+# -- the whole way -----------------------------------------------------------------------------------------------------
+def test_a_file_becomes_a_number(api: Api) -> None:
+    """POST a spectrum, let the worker's two functions run, GET the number, the table, the bytes and the lineage."""
+    spectrum = blocking_cell_spectrum(seed=7)
+    lines = ["frequency_Hz,z_real_ohm,z_imag_ohm"]
+    lines += [f"{f!r},{z.real!r},{z.imag!r}" for f, z in zip(spectrum.frequency_Hz, spectrum.z_ohm, strict=True)]
+    content = ("\n".join(lines) + "\n").encode()
+    cell = builders.blocking_cell(thickness_um=801.0, electrode_diameter_mm=10.0)
+    made = upload(api, (f"{cell.code}_25C.csv", content)).json()
+    ingest.take_in(made["files"][0]["id"])
+    for run in AnalysisRun.objects.filter(job_state="waiting"):
+        pipeline.run(run.pk)
+    file = api.get(made["url"]).json()["files"][0]
+    assert file["state"] == "done", file
+    (code,) = file["measurements"]
+    measurement = api.get(f"measurements/{code}/").json()
+    assert (measurement["subject"], measurement["temperature_degC"]) == (cell.code, 25.0)
+    (number,) = api.rows("results/", measurement=code, quantity="ionic_conductivity_S_cm")
+    assert (number["subject"], number["pellet"], number["unit"]) == (cell.code, cell.pellet.code, "S cm⁻¹")
+    assert number["value"] > 0
+    lines = api.text(f"measurements/{code}/recording/", format="csv").splitlines()
+    assert len(lines) == len(spectrum.frequency_Hz) + 1
+    assert b"".join(api.get(f"measurements/{code}/file/").streaming_content) == content
+    assert f"sha256:{file['sha256']}" in api.get(f"lineage/{number['id']}/").json()["entity"]
+    assert api.get(f"runs/{number['run']}/curves/").json()
+    queued = api.post(f"measurements/{code}/reanalyse/", {"reason": "again"})
+    assert [run["state"] for run in queued.json()["runs"]] == ["queued"]

@@ -86,6 +86,10 @@ class PelletBatch(Record):
         verbose_name_plural = "pellet batches"
         constraints = (*positive("pelletbatch", "powder_mass_mg", "press_pressure_MPa", "sinter_time_h"),)
 
+    def prepare(self) -> None:
+        # What is made from synthetic powder was not made in a lab either.
+        self.is_synthetic = self.is_synthetic or self.powder_lot.is_synthetic
+
     def dependents(self) -> Iterable[models.QuerySet]:
         return (self.pellets.all(),)
 
@@ -127,6 +131,9 @@ class Pellet(Record):
                 violation_error_message="A pellet is available, in_cell, recovered, consumed or broken.",
             ),
         )
+
+    def prepare(self) -> None:
+        self.is_synthetic = self.is_synthetic or self.batch.is_synthetic
 
     def clean(self) -> None:
         density = self.relative_density_fraction
@@ -194,4 +201,4 @@ def add_pellets(batch: PelletBatch, count: int, *, by: Any) -> list[Pellet]:
 
     if not 0 <= count <= 50:
         raise ValidationError({"count": "A batch has 1 to 50 pellets."})
-    return [save_record(Pellet(batch=batch, is_synthetic=batch.is_synthetic), by=by) for _ in range(count)]
+    return [save_record(Pellet(batch=batch), by=by) for _ in range(count)]

@@ -46,7 +46,7 @@ def test_a_batch_of_six(site):
     row(page, 1, "diameter_mm").fill("12.0")
     row(page, 1, "thickness_um").fill("801 803 799")
     expect(page.locator("#say-row1")).to_contain_text("ok")
-    expect(page.locator("#say-row1")).to_contain_text("mean of 3")
+    expect(page.locator("#say-row1")).to_contain_text("mean 801 ± 2 µm, n = 3")
     expect(page.locator("#density-row1")).to_have_text("93.7 %")
 
     page.get_by_role("button", name="Save").last.click()
@@ -170,7 +170,7 @@ def test_an_electrode_larger_than_the_pellet(site):
     page.locator("#id_electrode_diameter_mm").fill("14")
     page.get_by_role("button", name="Save cell").click()
     problem = page.locator("#id_electrode_diameter_mm_error")
-    expect(problem).to_contain_text("larger than the pellet")
+    expect(problem).to_contain_text("The electrode (Ø 14 mm) is larger than the face of PEL-0001 (Ø 12 mm).")
     expect(page.locator("#id_electrode_diameter_mm")).to_be_focused()
     expect(page.locator("#id_electrode_diameter_mm")).to_have_value("14")
     page.locator("#id_electrode_diameter_mm").fill("10")
