@@ -8,7 +8,6 @@ import pandas as pd
 from django.db import transaction
 from django.utils import timezone
 
-from analysis.decisions import judge, reanalyse  # noqa: F401
 from analysis.models import AnalysisRun, Result, RunInput
 from analysis.queueing import analyses, combinations, lock_sample, queue_combinations, retire
 from analysis.science.base import AnalysisError, Combination, Outcome, Subject

@@ -73,7 +73,7 @@ def find_subject(text: str) -> Pellet | Cell:
 
 def role_of_sample(subject: Pellet | Cell) -> str:
     """What a sample is doing now, to tell candidates apart."""
-    return f"{subject.notation}, {subject.get_state_display()}"
+    return f"{subject.notation}, {subject.get_state_display().lower()}"
 
 
 def match(file: UploadFile) -> Match:

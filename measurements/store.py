@@ -258,7 +258,7 @@ class StoreUploadHandler(FileUploadHandler):
         try:
             yield
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             self._refuse(FULL, 507)
 

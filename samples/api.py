@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema, inline_serializer
-from rest_framework import serializers
+from drf_spectacular.utils import extend_schema
 
 from lagpdb.filters import Filter
 from lagpdb.records import Record, save_record
@@ -17,6 +16,7 @@ from samples.serializers import (
     CellSerializer,
     ElectrodeLotSerializer,
     MaterialSerializer,
+    PelletBatchMadeSerializer,
     PelletBatchSerializer,
     PelletSerializer,
     PowderLotSerializer,
@@ -48,20 +48,7 @@ class PelletBatches(Records):
 
     serializer_class = PelletBatchSerializer
 
-    @extend_schema(
-        responses={
-            201: inline_serializer(
-                "PelletBatchMade",
-                {
-                    "code": serializers.CharField(help_text="Code of the batch."),
-                    "url": serializers.URLField(help_text="Address of the batch; it has all fields."),
-                    "pellets": serializers.ListField(
-                        child=serializers.CharField(), help_text="Codes of the pellets that `count` made."
-                    ),
-                },
-            )
-        }
-    )
+    @extend_schema(responses={201: PelletBatchMadeSerializer})
     def create(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Make a batch and, with `count`, its pellets."""
         response = super().create(request, *args, **kwargs)

@@ -173,7 +173,7 @@ def cell_state(request: HttpRequest, code: str) -> HttpResponse:
     cell = get_record(Cell, code, "pellet")
     wanted, version = request.POST.get("state", ""), request.POST.get("version", "")
     if wanted not in dict(NEXT_STATES[cell.state]):
-        messages.error(request, f"{cell.code} is {cell.get_state_display()} now. Nothing was changed.")
+        messages.error(request, f"{cell.code} is {cell.get_state_display().lower()} now. Nothing was changed.")
         return redirect(_page(cell))
     cell.state = wanted
     try:
@@ -189,5 +189,5 @@ def cell_state(request: HttpRequest, code: str) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        messages.success(request, f"{cell.code} is {cell.get_state_display()}.")
+        messages.success(request, f"{cell.code} is {cell.get_state_display().lower()}.")
     return redirect(_page(cell))

@@ -350,7 +350,7 @@ class CellForm(RecordForm):
                 "electrode_lot", "A full cell needs an electrode lot; blocking and symmetric cells have none."
             )
         if pellet and pellet.state in (Pellet.State.BROKEN, Pellet.State.CONSUMED) and self.instance.pk is None:
-            self.add_error("pellet", f"{pellet.code} is {pellet.get_state_display()}. Choose another pellet.")
+            self.add_error("pellet", f"{pellet.code} is {pellet.get_state_display().lower()}. Choose another pellet.")
         if configuration and pellet and not self.errors:
             names = ("pellet", "configuration", "facing", "electrode_material", "electrode_lot")
             probe = Cell(**{name: cleaned.get(name) for name in names})
@@ -378,7 +378,7 @@ def pellet_options() -> list[tuple[str, str]]:
     )  # fmt: skip
     pellets = list(free.order_by("-id")[:200])
     faces = faces_of([pellet.pk for pellet in pellets])
-    return [(p.code, f"{notation_of(p, faces)} · {p.get_state_display()}") for p in pellets]
+    return [(p.code, f"{notation_of(p, faces)} · {p.get_state_display().lower()}") for p in pellets]
 
 
 def notation_of(pellet: Pellet, faces: dict[int, dict[str, str]]) -> str:

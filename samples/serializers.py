@@ -143,6 +143,17 @@ class PelletBatchSerializer(RecordSerializer):
         )  # fmt: skip
 
 
+class PelletBatchMadeSerializer(PelletBatchSerializer):
+    """A batch that was just made, with the pellets that `count` asked for."""
+
+    pellets = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="Codes of the pellets that `count` made."
+    )
+
+    class Meta(PelletBatchSerializer.Meta):
+        fields = (*PelletBatchSerializer.Meta.fields, "pellets")
+
+
 class PelletSerializer(RecordSerializer):
     """One pellet; it keeps its code for life."""
 

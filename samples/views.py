@@ -88,9 +88,8 @@ def cell_hint(request: HttpRequest) -> HttpResponse:
         notation = cell.notation
         live = pellet.live_cell
         if live is not None:
-            questions.append(
-                f"{pellet.code} is in {live.code}, {live.get_state_display()}. Finish or dismantle that cell first."
-            )
+            state = live.get_state_display().lower()
+            questions.append(f"{pellet.code} is in {live.code}, {state}. Finish or dismantle that cell first.")
         elif question := hints.facing_question(cell, faces_of([pellet.pk])[pellet.pk]):
             questions.append(question[1])
     context = {

@@ -5,11 +5,9 @@ Run by `tests.installation` as ``python -m tests.client`` with the environment o
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import os
-import signal
 import sys
 import time
 import traceback
@@ -19,15 +17,15 @@ import django
 
 django.setup()
 
-from django.core.handlers.wsgi import WSGIRequest  # noqa: E402
-from django.db import close_old_connections  # noqa: E402
-from django.test import RequestFactory  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import InterfaceError, OperationalError, connection  # noqa: E402
 
 from analysis.models import AnalysisRun, Result  # noqa: E402
+from analysis.queueing import analyses_for  # noqa: E402
 from lagpdb import ledger  # noqa: E402
 from measurements.models import Measurement, UploadFile  # noqa: E402
-from measurements.store import Writer, store  # noqa: E402
-from tests import spine  # noqa: E402
+from measurements.store import store  # noqa: E402
+from tests import builders, spine  # noqa: E402
 
 
 def upload(count: int = 1, name: str = "{cell}_{t}C.csv", cells: int = 1, same: bool = False) -> float:
@@ -53,45 +51,6 @@ def upload_in_silence(count: int) -> None:
         ledger.ring = ring
 
 
-def upload_bytes(megabytes: list[int]) -> list[dict[str, Any]]:
-    """Send noise of these sizes as one form through Django's own parser and our upload handler."""
-    if limit := os.environ.get("LAGPDB_TEST_FILE_LIMIT_MB"):
-        _fill_up_at(int(limit) * 1_000_000)
-    boundary = "limit"
-    body = b"".join(
-        f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{number}.bin"\r\n\r\n'.encode()
-        + os.urandom(size * 1_000_000)
-        + b"\r\n"
-        for number, size in enumerate(megabytes)
-    )
-    body += f"--{boundary}--\r\n".encode()
-    environ = RequestFactory()._base_environ(
-        REQUEST_METHOD="POST",
-        CONTENT_TYPE=f"multipart/form-data; boundary={boundary}",
-        CONTENT_LENGTH=str(len(body)),
-        **{"wsgi.input": io.BytesIO(body)},
-    )
-    request = WSGIRequest(environ)
-    request.user = spine.person()
-    # The check before the body is read is a favour; what counts is the disk that fills up on the way.
-    store().free_bytes = lambda: 10**12
-    files = request.FILES.getlist("files")
-    spine.receive(files, by=None)
-    return [{"status": file.refused_status, "refused": file.refused} for file in files]
-
-
-def _fill_up_at(size_bytes: int) -> None:
-    """Writing more than so much into one file says that the disk is full."""
-    write = Writer.write
-
-    def limited(self: Writer, chunk: bytes) -> None:
-        if self.size_bytes + len(chunk) > size_bytes:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(self, chunk)
-
-    Writer.write = limited
-
-
 def states() -> dict[str, int]:
     """How many files are in which state."""
     found: dict[str, int] = {}
@@ -105,22 +64,76 @@ def settled() -> bool:
     return not any(model.objects.exclude(job_state="ended").exists() for model in ledger.job_models())
 
 
+def unfinished() -> dict[str, int]:
+    """How many jobs and files wait for something."""
+    jobs = sum(model.objects.exclude(job_state="ended").count() for model in ledger.job_models())
+    return {"jobs": jobs, "files": UploadFile.objects.exclude(state__in=UploadFile.FINAL).count()}
+
+
+def succeeded() -> int:
+    """How many runs have numbers."""
+    return AnalysisRun.objects.filter(state="succeeded").count()
+
+
+def in_work() -> list[tuple[int, int]]:
+    """The runs that a worker has in hand: key and claim."""
+    return list(AnalysisRun.objects.filter(job_state="working").values_list("pk", "attempts"))
+
+
+def token() -> str:
+    """A token of somebody new who may upload."""
+    return builders.token()
+
+
+def person() -> tuple[str, str]:
+    """Name and password of somebody new."""
+    return builders.user().get_username(), "a long password"
+
+
+def cell() -> str:
+    """Code of a new cell."""
+    return spine.cell().code
+
+
+def files() -> list[dict[str, Any]]:
+    """Every file of every upload."""
+    return list(UploadFile.objects.order_by("pk").values("name", "state", "message"))
+
+
 def messages() -> dict[str, str]:
     """What the files say, by name."""
     return dict(UploadFile.objects.values_list("name", "message"))
 
 
-def check() -> dict[str, int]:
-    """Fail when an invariant is broken; else counts."""
+def check(once: bool = True) -> dict[str, int]:
+    """Fail when an invariant is broken; else counts. `once`: nobody asked for anything to be computed again."""
     spine.check_invariants()
-    left = [path.name for path in store().raw.glob("incoming/*")]
-    assert not left, f"temporary files in the store: {left}"
-    for sha256 in store().hashes():
-        store().check(sha256)
+    for model in ledger.job_models():
+        assert not model.objects.exclude(job_state="ended", lease_until=None).exists()
+    for file in UploadFile.objects.filter(state="done"):
+        assert file.measurements.count() == 1, file
+    assert not AnalysisRun.objects.filter(state="succeeded", results=None).exists()
+    for measurement in Measurement.objects.all():
+        for item in analyses_for(measurement):
+            runs = measurement.runs.filter(analysis=item.slug)
+            assert not once or runs.count() == 1, (measurement, item.slug, runs.count())
+            if not runs.filter(state="failed").exists():
+                assert runs.filter(is_current=True, state="succeeded").count() == 1, (measurement, item.slug)
+                assert measurement.results.filter(run__analysis=item.slug, is_current=True).exists(), measurement
+    left = [*store().raw.glob("incoming/*"), *store().parsed.glob("*/*/*/.*")]
+    assert not left, f"half-written files in the store: {left}"
+    words = io.StringIO()
+    try:
+        call_command("verify_store", stdout=words)
+    except SystemExit:
+        raise AssertionError(words.getvalue()) from None
+    jobs = [row for model in ledger.job_models() for row in model.objects.values_list("state", "attempts")]
     return {
         "measurements": Measurement.objects.count(),
         "runs": AnalysisRun.objects.count(),
         "succeeded": AnalysisRun.objects.filter(state="succeeded").count(),
+        "failed": sum(state == "failed" for state, _ in jobs),
+        "again": sum(begun > 1 for _, begun in jobs),
         "sigma": Result.objects.current().filter(quantity="ionic_conductivity_S_cm").count(),
         "energies": Result.objects.current().filter(quantity="activation_energy_eV", label="sigma_T").count(),
         "most_attempts": max(
@@ -134,32 +147,19 @@ def attempts() -> int:
     return max(AnalysisRun.objects.values_list("attempts", flat=True), default=0)
 
 
-def freeze_running(pids: list[int], timeout_s: float = 20.0) -> bool:
-    """Stop these processes in the very moment in which a run is being computed; they stay stopped."""
-    until = time.monotonic() + timeout_s
-    while time.monotonic() < until:
-        if AnalysisRun.objects.filter(job_state="working").exists():
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
-            time.sleep(0.02)
-            if AnalysisRun.objects.filter(job_state="working").exists():
-                return True
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
-        time.sleep(0.001)
-    return False
-
-
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
         name, arguments = json.loads(line)
         try:
-            close_old_connections()
             answer: dict[str, Any] = {"value": globals()[name](**arguments)}
+        except (OperationalError, InterfaceError) as error:
+            answer = {"away": str(error)}
         except Exception:
             answer = {"error": traceback.format_exc(limit=-3)}
+        finally:
+            connection.close()
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

@@ -12,8 +12,8 @@ server does; the test need not share its database.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
-import itertools
 import json
 import os
 import shutil
@@ -26,14 +26,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from tests.servers import _children, _free_port
 
-_numbers = itertools.count(1)
 ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = ROOT / "tests" / "hostile"
 QUICK = {"LAGPDB_LEASE_S": "2", "LAGPDB_SWEEP_S": "0.5", "LAGPDB_RING_AGAIN_S": "1"}
+
+
+_kernel = ctypes.CDLL(None, use_errno=True)
+
+
+class Away(RuntimeError):
+    """The database did not answer the client."""
 
 
 class Client:
@@ -48,6 +52,8 @@ class Client:
         self.process.stdin.write(json.dumps([name, arguments]).encode() + b"\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline() or b'{"error": "the client ended"}')
+        if "away" in answer:
+            raise Away(answer["away"])
         if "error" in answer:
             raise RuntimeError(f"{name}: {answer['error']}")
         return answer["value"]
@@ -77,7 +83,12 @@ class Installation:
         variables = self.environment | more.pop("variables", {})
         options = {"stdout": self._log, "stderr": self._log, "stdin": subprocess.DEVNULL} | more
         process = subprocess.Popen(
-            [str(part) for part in command], cwd=ROOT, env=variables, start_new_session=True, **options
+            [str(part) for part in command],
+            cwd=ROOT,
+            env=variables,
+            start_new_session=True,
+            preexec_fn=lambda: _kernel.prctl(1, signal.SIGKILL),  # PR_SET_PDEATHSIG: ends with the tests
+            **options,
         )
         self.processes.append(process)
         return process
@@ -148,8 +159,9 @@ class Installation:
         """Wait for something; fail with the log when it does not come."""
         started = time.monotonic()
         while time.monotonic() < started + timeout_s:
-            if is_so():
-                return time.monotonic() - started
+            with contextlib.suppress(Away):
+                if is_so():
+                    return time.monotonic() - started
             time.sleep(0.05)
         raise AssertionError(f"Waited {timeout_s:.0f} s in vain for {what}. The log ends:\n{self.log()}")
 
@@ -182,11 +194,11 @@ def descendants(pid: int) -> list[int]:
     return [each for child in _children(pid) for each in (child, *descendants(child))]
 
 
-def answers(url: str) -> bool:
+def answers(url: str, timeout_s: float = 2.0) -> bool:
     """Whether a page answers with 200."""
     import urllib.request
 
-    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as response:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=timeout_s) as response:
         return bool(response.status == 200)
     return False
 
@@ -199,17 +211,6 @@ def _empty_sqlite() -> Path:
     site.manage("migrate", "--verbosity", "0")
     site.close()
     return folder / "lagpdb.sqlite3"
-
-
-@contextlib.contextmanager
-def database_of_its_own(server_url: str, template: str = "template1") -> Iterator[str]:
-    """A new database on a PostgreSQL, dropped at the end; its address."""
-    name = f"lagpdb_test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield server_url.rpartition("/")[0] + f"/{name}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import tempfile
 os.environ.setdefault("LAGPDB_DATA_DIR", tempfile.mkdtemp(prefix="lagpdb-test-"))
 os.environ["LAGPDB_DEBUG"] = "1"
 
-from lagpdb.settings import *  # noqa: E402, F403
+from lagpdb.settings import *  # noqa: F403
 
 # Hashing a password as slowly as it should be would be most of the suite's time.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -6,13 +6,17 @@ import hashlib
 import io
 from typing import Any
 
+import numpy as np
 import orjson
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from measurements import store
+from analysis import pipeline
+from analysis.models import AnalysisRun
+from analysis.science.synthetic import blocking_cell_spectrum, frequencies_Hz
+from measurements import ingest, store
 from measurements.curve import cut, thinned
 from measurements.models import UploadFile
 from tests import builders
@@ -280,9 +284,19 @@ def test_json_bodies_of_any_shape_do_no_harm(api: Api) -> None:
 # -- the whole way -----------------------------------------------------------------------------------------------------
 def test_a_file_becomes_a_number(api: Api) -> None:
     """POST a spectrum, let the worker's two functions run, GET the number, the table, the bytes and the lineage."""
-    spectrum = blocking_cell_spectrum(seed=7)
+    frequencies = frequencies_Hz(low_Hz=1.0)
+    spectrum = blocking_cell_spectrum(
+        frequencies,
+        total_conductivity_25degC_S_cm=2.5e-4,
+        activation_energy_eV=0.35,
+        thickness_um=801.0,
+        electrode_area_cm2=0.7854,
+        temperature_degC=25.0,
+        noise_fraction=1e-3,
+        rng=np.random.default_rng(7),
+    )
     lines = ["frequency_Hz,z_real_ohm,z_imag_ohm"]
-    lines += [f"{f!r},{z.real!r},{z.imag!r}" for f, z in zip(spectrum.frequency_Hz, spectrum.z_ohm, strict=True)]
+    lines += [f"{f:.6g},{z.real:.9g},{z.imag:.9g}" for f, z in zip(frequencies, spectrum, strict=True)]
     content = ("\n".join(lines) + "\n").encode()
     cell = builders.blocking_cell(thickness_um=801.0, electrode_diameter_mm=10.0)
     made = upload(api, (f"{cell.code}_25C.csv", content)).json()
@@ -296,9 +310,9 @@ def test_a_file_becomes_a_number(api: Api) -> None:
     assert (measurement["subject"], measurement["temperature_degC"]) == (cell.code, 25.0)
     (number,) = api.rows("results/", measurement=code, quantity="ionic_conductivity_S_cm")
     assert (number["subject"], number["pellet"], number["unit"]) == (cell.code, cell.pellet.code, "S cm⁻¹")
-    assert number["value"] > 0
+    assert number["value"] == pytest.approx(2.5e-4, rel=0.05)
     lines = api.text(f"measurements/{code}/recording/", format="csv").splitlines()
-    assert len(lines) == len(spectrum.frequency_Hz) + 1
+    assert len(lines) == len(frequencies) + 1
     assert b"".join(api.get(f"measurements/{code}/file/").streaming_content) == content
     assert f"sha256:{file['sha256']}" in api.get(f"lineage/{number['id']}/").json()["entity"]
     assert api.get(f"runs/{number['run']}/curves/").json()

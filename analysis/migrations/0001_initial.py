@@ -7,160 +7,370 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('measurements', '0001_initial'),
-        ('samples', '0002_study_defaults'),
+        ("measurements", "0001_initial"),
+        ("samples", "0002_study_defaults"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AnalysisRun',
+            name="AnalysisRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('job_state', models.CharField(choices=[('waiting', 'Waiting'), ('working', 'Working'), ('ended', 'Ended')], default='waiting', editable=False, max_length=8)),
-                ('attempts', models.PositiveIntegerField(default=0, editable=False)),
-                ('attempts_limit', models.PositiveIntegerField(default=3, editable=False)),
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('rung_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('analysis', models.CharField(max_length=40)),
-                ('version', models.PositiveIntegerField(help_text='Version of the algorithm.')),
-                ('software_version', models.CharField(blank=True, default='', max_length=40)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed')], default='queued', max_length=10)),
-                ('is_current', models.BooleanField(default=False)),
-                ('parameters', models.JSONField(blank=True, default=dict, help_text="A person's choices for this run.")),
-                ('inputs', models.JSONField(blank=True, default=dict, help_text='Hashes and every value used, frozen.')),
-                ('warnings', models.JSONField(blank=True, default=list, help_text='List of [code, sentence].')),
-                ('message', models.TextField(blank=True, default='')),
-                ('progress', models.CharField(blank=True, default='', max_length=120)),
-                ('curves', models.JSONField(blank=True, default=dict)),
-                ('tables', models.JSONField(blank=True, default=dict)),
-                ('reason', models.CharField(blank=True, default='', max_length=500)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('caused_by', models.ManyToManyField(blank=True, related_name='runs', to='measurements.uploadfile')),
-                ('cell', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='combination_runs', to='samples.cell')),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('measurement', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='measurements.measurement')),
-                ('pellet', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='combination_runs', to='samples.pellet')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "job_state",
+                    models.CharField(
+                        choices=[("waiting", "Waiting"), ("working", "Working"), ("ended", "Ended")],
+                        default="waiting",
+                        editable=False,
+                        max_length=8,
+                    ),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0, editable=False)),
+                ("attempts_limit", models.PositiveIntegerField(default=3, editable=False)),
+                ("lease_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("rung_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("analysis", models.CharField(max_length=40)),
+                ("version", models.PositiveIntegerField(help_text="Version of the algorithm.")),
+                ("software_version", models.CharField(blank=True, default="", max_length=40)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("is_current", models.BooleanField(default=False)),
+                (
+                    "parameters",
+                    models.JSONField(blank=True, default=dict, help_text="A person's choices for this run."),
+                ),
+                (
+                    "inputs",
+                    models.JSONField(blank=True, default=dict, help_text="Hashes and every value used, frozen."),
+                ),
+                ("warnings", models.JSONField(blank=True, default=list, help_text="List of [code, sentence].")),
+                ("message", models.TextField(blank=True, default="")),
+                ("progress", models.CharField(blank=True, default="", max_length=120)),
+                ("curves", models.JSONField(blank=True, default=dict)),
+                ("tables", models.JSONField(blank=True, default=dict)),
+                ("reason", models.CharField(blank=True, default="", max_length=500)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("caused_by", models.ManyToManyField(blank=True, related_name="runs", to="measurements.uploadfile")),
+                (
+                    "cell",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="combination_runs",
+                        to="samples.cell",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "measurement",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="runs",
+                        to="measurements.measurement",
+                    ),
+                ),
+                (
+                    "pellet",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="combination_runs",
+                        to="samples.pellet",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='Result',
+            name="Result",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_current', models.BooleanField(default=True, help_text='Copied from the run: the filter of every query.')),
-                ('quantity', models.CharField(max_length=60)),
-                ('position', models.PositiveIntegerField(default=0)),
-                ('label', models.CharField(blank=True, default='', max_length=80)),
-                ('value', models.FloatField(blank=True, null=True)),
-                ('uncertainty', models.FloatField(blank=True, help_text='Standard uncertainty (k = 1), same unit.', null=True)),
-                ('limit', models.CharField(choices=[('=', 'Equal'), ('<', 'Below'), ('>', 'Above'), ('<=', 'At Most'), ('>=', 'At Least')], default='=', max_length=2)),
-                ('unit', models.CharField(max_length=20)),
-                ('flag', models.CharField(choices=[('ok', 'Ok'), ('suspect', 'Suspect'), ('out_of_range', 'out of range'), ('not_converged', 'not converged'), ('missing', 'Missing')], default='ok', max_length=13)),
-                ('acceptance', models.CharField(choices=[('provisional', 'Provisional'), ('accepted', 'Accepted'), ('rejected', 'Rejected')], default='provisional', max_length=11)),
-                ('acceptance_reason', models.CharField(blank=True, default='', max_length=500)),
-                ('temperature_degC', models.FloatField(blank=True, null=True)),
-                ('cycle_number', models.PositiveIntegerField(blank=True, null=True)),
-                ('reference_cycle', models.PositiveIntegerField(blank=True, null=True)),
-                ('current_density_mA_cm2', models.FloatField(blank=True, null=True)),
-                ('c_rate', models.FloatField(blank=True, null=True)),
-                ('is_synthetic', models.BooleanField(default=False)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('cell', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='results', to='samples.cell')),
-                ('measurement', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='results', to='measurements.measurement')),
-                ('pellet', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='results', to='samples.pellet')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='results', to='analysis.analysisrun')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "is_current",
+                    models.BooleanField(default=True, help_text="Copied from the run: the filter of every query."),
+                ),
+                ("quantity", models.CharField(max_length=60)),
+                ("position", models.PositiveIntegerField(default=0)),
+                ("label", models.CharField(blank=True, default="", max_length=80)),
+                ("value", models.FloatField(blank=True, null=True)),
+                (
+                    "uncertainty",
+                    models.FloatField(blank=True, help_text="Standard uncertainty (k = 1), same unit.", null=True),
+                ),
+                (
+                    "limit",
+                    models.CharField(
+                        choices=[("=", "Equal"), ("<", "Below"), (">", "Above"), ("<=", "At Most"), (">=", "At Least")],
+                        default="=",
+                        max_length=2,
+                    ),
+                ),
+                ("unit", models.CharField(max_length=20)),
+                (
+                    "flag",
+                    models.CharField(
+                        choices=[
+                            ("ok", "Ok"),
+                            ("suspect", "Suspect"),
+                            ("out_of_range", "out of range"),
+                            ("not_converged", "not converged"),
+                            ("missing", "Missing"),
+                        ],
+                        default="ok",
+                        max_length=13,
+                    ),
+                ),
+                (
+                    "acceptance",
+                    models.CharField(
+                        choices=[("provisional", "Provisional"), ("accepted", "Accepted"), ("rejected", "Rejected")],
+                        default="provisional",
+                        max_length=11,
+                    ),
+                ),
+                ("acceptance_reason", models.CharField(blank=True, default="", max_length=500)),
+                ("temperature_degC", models.FloatField(blank=True, null=True)),
+                ("cycle_number", models.PositiveIntegerField(blank=True, null=True)),
+                ("reference_cycle", models.PositiveIntegerField(blank=True, null=True)),
+                ("current_density_mA_cm2", models.FloatField(blank=True, null=True)),
+                ("c_rate", models.FloatField(blank=True, null=True)),
+                ("is_synthetic", models.BooleanField(default=False)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "cell",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="results",
+                        to="samples.cell",
+                    ),
+                ),
+                (
+                    "measurement",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="results",
+                        to="measurements.measurement",
+                    ),
+                ),
+                (
+                    "pellet",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="results", to="samples.pellet"
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="results", to="analysis.analysisrun"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='RunInput',
+            name="RunInput",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(max_length=40)),
-                ('measurement', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='measurements.measurement')),
-                ('result', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='used_in', to='analysis.result')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='run_inputs', to='analysis.analysisrun')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("role", models.CharField(max_length=40)),
+                (
+                    "measurement",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="measurements.measurement",
+                    ),
+                ),
+                (
+                    "result",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="used_in",
+                        to="analysis.result",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="run_inputs",
+                        to="analysis.analysisrun",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='analysisrun',
-            index=models.Index(condition=models.Q(('job_state', 'ended'), _negated=True), fields=['id'], name='run_not_ended'),
+            model_name="analysisrun",
+            index=models.Index(
+                condition=models.Q(("job_state", "ended"), _negated=True), fields=["id"], name="run_not_ended"
+            ),
         ),
         migrations.AddIndex(
-            model_name='analysisrun',
-            index=models.Index(fields=['analysis', 'version'], name='run_of_analysis'),
+            model_name="analysisrun",
+            index=models.Index(fields=["analysis", "version"], name="run_of_analysis"),
         ),
         migrations.AddConstraint(
-            model_name='analysisrun',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cell__isnull', True), ('measurement__isnull', False), ('pellet__isnull', True)), models.Q(('cell__isnull', True), ('measurement__isnull', True), ('pellet__isnull', False)), models.Q(('cell__isnull', False), ('measurement__isnull', True), ('pellet__isnull', True)), _connector='OR'), name='run_has_one_subject', violation_error_message='A run has one subject.'),
+            model_name="analysisrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("cell__isnull", True), ("measurement__isnull", False), ("pellet__isnull", True)),
+                    models.Q(("cell__isnull", True), ("measurement__isnull", True), ("pellet__isnull", False)),
+                    models.Q(("cell__isnull", False), ("measurement__isnull", True), ("pellet__isnull", True)),
+                    _connector="OR",
+                ),
+                name="run_has_one_subject",
+                violation_error_message="A run has one subject.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='analysisrun',
-            constraint=models.CheckConstraint(condition=models.Q(('is_current', False), ('state', 'succeeded'), _connector='OR'), name='run_current_has_succeeded', violation_error_message='Only a run that succeeded can be the current one.'),
+            model_name="analysisrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("is_current", False), ("state", "succeeded"), _connector="OR"),
+                name="run_current_has_succeeded",
+                violation_error_message="Only a run that succeeded can be the current one.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='analysisrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_current', True), ('measurement__isnull', False)), fields=('analysis', 'measurement'), name='run_one_current_per_measurement'),
+            model_name="analysisrun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_current", True), ("measurement__isnull", False)),
+                fields=("analysis", "measurement"),
+                name="run_one_current_per_measurement",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='analysisrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('cell__isnull', False), ('is_current', True)), fields=('analysis', 'cell'), name='run_one_current_per_cell'),
+            model_name="analysisrun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("cell__isnull", False), ("is_current", True)),
+                fields=("analysis", "cell"),
+                name="run_one_current_per_cell",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='analysisrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_current', True), ('pellet__isnull', False)), fields=('analysis', 'pellet'), name='run_one_current_per_pellet'),
+            model_name="analysisrun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_current", True), ("pellet__isnull", False)),
+                fields=("analysis", "pellet"),
+                name="run_one_current_per_pellet",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='analysisrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('cell__isnull', False), ('state', 'queued')), fields=('analysis', 'cell'), name='run_one_queued_per_cell'),
+            model_name="analysisrun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("cell__isnull", False), ("state", "queued")),
+                fields=("analysis", "cell"),
+                name="run_one_queued_per_cell",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='analysisrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('pellet__isnull', False), ('state', 'queued')), fields=('analysis', 'pellet'), name='run_one_queued_per_pellet'),
+            model_name="analysisrun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("pellet__isnull", False), ("state", "queued")),
+                fields=("analysis", "pellet"),
+                name="run_one_queued_per_pellet",
+            ),
         ),
         migrations.AddIndex(
-            model_name='result',
-            index=models.Index(condition=models.Q(('is_current', True)), fields=['quantity', 'value'], name='result_current_value'),
+            model_name="result",
+            index=models.Index(
+                condition=models.Q(("is_current", True)), fields=["quantity", "value"], name="result_current_value"
+            ),
         ),
         migrations.AddIndex(
-            model_name='result',
-            index=models.Index(condition=models.Q(('is_current', True)), fields=['quantity', '-id'], name='result_current_newest'),
+            model_name="result",
+            index=models.Index(
+                condition=models.Q(("is_current", True)), fields=["quantity", "-id"], name="result_current_newest"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='result',
-            constraint=models.CheckConstraint(condition=models.Q(('value__isnull', True), models.Q(('value__gt', -1e+30), ('value__lt', 1e+30)), _connector='OR'), name='result_value_is_finite'),
+            model_name="result",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("value__isnull", True), models.Q(("value__gt", -1e30), ("value__lt", 1e30)), _connector="OR"
+                ),
+                name="result_value_is_finite",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='result',
-            constraint=models.CheckConstraint(condition=models.Q(('value__isnull', False), models.Q(('flag', 'ok'), _negated=True), _connector='OR'), name='result_missing_is_flagged'),
+            model_name="result",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("value__isnull", False), models.Q(("flag", "ok"), _negated=True), _connector="OR"),
+                name="result_missing_is_flagged",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='result',
-            constraint=models.CheckConstraint(condition=models.Q(('uncertainty__isnull', True), models.Q(('uncertainty__gte', 0), ('uncertainty__lt', 1e+30)), _connector='OR'), name='result_uncertainty_not_negative'),
+            model_name="result",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("uncertainty__isnull", True),
+                    models.Q(("uncertainty__gte", 0), ("uncertainty__lt", 1e30)),
+                    _connector="OR",
+                ),
+                name="result_uncertainty_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='result',
-            constraint=models.CheckConstraint(condition=models.Q(('limit__in', ['=', '<', '>', '<=', '>='])), name='result_limit_is_known'),
+            model_name="result",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("limit__in", ["=", "<", ">", "<=", ">="])), name="result_limit_is_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='result',
-            constraint=models.UniqueConstraint(fields=('run', 'quantity', 'position'), name='result_position_once'),
+            model_name="result",
+            constraint=models.UniqueConstraint(fields=("run", "quantity", "position"), name="result_position_once"),
         ),
         migrations.AddConstraint(
-            model_name='runinput',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('measurement__isnull', False), ('result__isnull', True)), models.Q(('measurement__isnull', True), ('result__isnull', False)), _connector='OR'), name='runinput_is_measurement_or_result', violation_error_message='An input is a measurement or a result.'),
+            model_name="runinput",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("measurement__isnull", False), ("result__isnull", True)),
+                    models.Q(("measurement__isnull", True), ("result__isnull", False)),
+                    _connector="OR",
+                ),
+                name="runinput_is_measurement_or_result",
+                violation_error_message="An input is a measurement or a result.",
+            ),
         ),
     ]

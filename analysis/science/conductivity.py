@@ -93,8 +93,8 @@ class Conductivity(Analysis):
         subject : Subject
             Thickness and electrode area.
         parameters : mapping
-            ``fit_range_Hz``, ``circuit``, ``masked_points``, ``flip_sign``, ``electrode_area_cm2``, ``temperature_degC``,
-            ``temperature_origin``; ``file_electrode_area_cm2`` is compared, never used.
+            ``fit_range_Hz``, ``circuit``, ``masked_points``, ``flip_sign``, ``electrode_area_cm2``,
+            ``temperature_degC``, ``temperature_origin``; ``file_electrode_area_cm2`` is compared, never used.
 
         Raises
         ------

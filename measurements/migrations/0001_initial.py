@@ -9,182 +9,499 @@ import measurements.kinds
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('samples', '0002_study_defaults'),
+        ("samples", "0002_study_defaults"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Instrument',
+            name="Instrument",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(help_text='Given once, never used again.', max_length=40, unique=True)),
-                ('notes', models.TextField(blank=True, default='', help_text='Anything worth knowing that has no field of its own.')),
-                ('is_synthetic', models.BooleanField(default=False, help_text='Made by a generator, not measured. Never mixed with measured data in silence.')),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('withdrawn_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('withdrawn_reason', models.CharField(blank=True, default='', editable=False, max_length=500)),
-                ('withdrawn_operation', models.UUIDField(blank=True, editable=False, null=True)),
-                ('name', models.CharField(max_length=120)),
-                ('manufacturer', models.CharField(blank=True, default='', max_length=120)),
-                ('model', models.CharField(blank=True, default='', max_length=120)),
-                ('location', models.CharField(blank=True, default='', max_length=120)),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(help_text="Given once, never used again.", max_length=40, unique=True)),
+                (
+                    "notes",
+                    models.TextField(
+                        blank=True, default="", help_text="Anything worth knowing that has no field of its own."
+                    ),
+                ),
+                (
+                    "is_synthetic",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Made by a generator, not measured. Never mixed with measured data in silence.",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("withdrawn_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("withdrawn_reason", models.CharField(blank=True, default="", editable=False, max_length=500)),
+                ("withdrawn_operation", models.UUIDField(blank=True, editable=False, null=True)),
+                ("name", models.CharField(max_length=120)),
+                ("manufacturer", models.CharField(blank=True, default="", max_length=120)),
+                ("model", models.CharField(blank=True, default="", max_length=120)),
+                ("location", models.CharField(blank=True, default="", max_length=120)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('code',),
+                "ordering": ("code",),
             },
         ),
         migrations.CreateModel(
-            name='Measurement',
+            name="Measurement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(help_text='Given once, never used again.', max_length=40, unique=True)),
-                ('notes', models.TextField(blank=True, default='', help_text='Anything worth knowing that has no field of its own.')),
-                ('is_synthetic', models.BooleanField(default=False, help_text='Made by a generator, not measured. Never mixed with measured data in silence.')),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('withdrawn_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('withdrawn_reason', models.CharField(blank=True, default='', editable=False, max_length=500)),
-                ('withdrawn_operation', models.UUIDField(blank=True, editable=False, null=True)),
-                ('kind', models.CharField(choices=measurements.kinds.kind_choices, max_length=20)),
-                ('measured_at', models.DateTimeField(blank=True, null=True)),
-                ('temperature_degC', models.FloatField(blank=True, null=True)),
-                ('temperature_origin', models.CharField(choices=[('file', 'from file'), ('name', 'from name'), ('person', 'entered'), ('assumed', 'Assumed')], default='assumed', editable=False, max_length=8)),
-                ('parameters', models.JSONField(blank=True, default=dict, help_text='What a person said beside the file.')),
-                ('metadata', models.JSONField(blank=True, default=dict, editable=False, help_text='What the file says of itself.')),
-                ('reader_warnings', models.JSONField(blank=True, default=list, editable=False)),
-                ('point_count', models.PositiveIntegerField(default=0, editable=False)),
-                ('cell', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='measurements', to='samples.cell')),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('instrument', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='measurements', to='measurements.instrument')),
-                ('operator', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('pellet', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='measurements', to='samples.pellet')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(help_text="Given once, never used again.", max_length=40, unique=True)),
+                (
+                    "notes",
+                    models.TextField(
+                        blank=True, default="", help_text="Anything worth knowing that has no field of its own."
+                    ),
+                ),
+                (
+                    "is_synthetic",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Made by a generator, not measured. Never mixed with measured data in silence.",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("withdrawn_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("withdrawn_reason", models.CharField(blank=True, default="", editable=False, max_length=500)),
+                ("withdrawn_operation", models.UUIDField(blank=True, editable=False, null=True)),
+                ("kind", models.CharField(choices=measurements.kinds.kind_choices, max_length=20)),
+                ("measured_at", models.DateTimeField(blank=True, null=True)),
+                ("temperature_degC", models.FloatField(blank=True, null=True)),
+                (
+                    "temperature_origin",
+                    models.CharField(
+                        choices=[
+                            ("file", "from file"),
+                            ("name", "from name"),
+                            ("person", "entered"),
+                            ("assumed", "Assumed"),
+                        ],
+                        default="assumed",
+                        editable=False,
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "parameters",
+                    models.JSONField(blank=True, default=dict, help_text="What a person said beside the file."),
+                ),
+                (
+                    "metadata",
+                    models.JSONField(
+                        blank=True, default=dict, editable=False, help_text="What the file says of itself."
+                    ),
+                ),
+                ("reader_warnings", models.JSONField(blank=True, default=list, editable=False)),
+                ("point_count", models.PositiveIntegerField(default=0, editable=False)),
+                (
+                    "cell",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="measurements",
+                        to="samples.cell",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="measurements",
+                        to="measurements.instrument",
+                    ),
+                ),
+                (
+                    "operator",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "pellet",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="measurements",
+                        to="samples.pellet",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='RawFile',
+            name="RawFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(max_length=64, unique=True)),
-                ('size_bytes', models.BigIntegerField()),
-                ('original_name', models.CharField(max_length=255)),
-                ('reader', models.CharField(blank=True, default='', max_length=40)),
-                ('reader_version', models.PositiveIntegerField(blank=True, null=True)),
-                ('first_uploaded_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sha256", models.CharField(max_length=64, unique=True)),
+                ("size_bytes", models.BigIntegerField()),
+                ("original_name", models.CharField(max_length=255)),
+                ("reader", models.CharField(blank=True, default="", max_length=40)),
+                ("reader_version", models.PositiveIntegerField(blank=True, null=True)),
+                ("first_uploaded_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('sha256__regex', '^[0-9a-f]{64}$')), name='rawfile_sha256_is_64_hex', violation_error_message='A SHA-256 hash has 64 hexadecimal digits.'), models.CheckConstraint(condition=models.Q(('size_bytes__gte', 0)), name='rawfile_size_not_negative', violation_error_message='A file cannot have a negative size.')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("sha256__regex", "^[0-9a-f]{64}$")),
+                        name="rawfile_sha256_is_64_hex",
+                        violation_error_message="A SHA-256 hash has 64 hexadecimal digits.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("size_bytes__gte", 0)),
+                        name="rawfile_size_not_negative",
+                        violation_error_message="A file cannot have a negative size.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='MeasurementFile',
+            name="MeasurementFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('part_number', models.PositiveIntegerField(default=0, help_text='Which recording of the file, from 0.')),
-                ('position', models.PositiveIntegerField(default=0)),
-                ('superseded_at', models.DateTimeField(blank=True, null=True)),
-                ('measurement', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='files', to='measurements.measurement')),
-                ('raw_file', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='parts', to='measurements.rawfile')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "part_number",
+                    models.PositiveIntegerField(default=0, help_text="Which recording of the file, from 0."),
+                ),
+                ("position", models.PositiveIntegerField(default=0)),
+                ("superseded_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "measurement",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="files", to="measurements.measurement"
+                    ),
+                ),
+                (
+                    "raw_file",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="parts", to="measurements.rawfile"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('position',),
+                "ordering": ("position",),
             },
         ),
         migrations.CreateModel(
-            name='Upload',
+            name="Upload",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(help_text='Given once, never used again.', max_length=40, unique=True)),
-                ('notes', models.TextField(blank=True, default='', help_text='Anything worth knowing that has no field of its own.')),
-                ('is_synthetic', models.BooleanField(default=False, help_text='Made by a generator, not measured. Never mixed with measured data in silence.')),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('withdrawn_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('withdrawn_reason', models.CharField(blank=True, default='', editable=False, max_length=500)),
-                ('withdrawn_operation', models.UUIDField(blank=True, editable=False, null=True)),
-                ('kind', models.CharField(blank=True, default='', max_length=20)),
-                ('temperature_degC', models.FloatField(blank=True, null=True)),
-                ('parameters', models.JSONField(blank=True, default=dict)),
-                ('skipped_count', models.PositiveIntegerField(default=0, help_text='Thumbs.db, .DS_Store and the like.')),
-                ('cell', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='samples.cell')),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('instrument', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='measurements.instrument')),
-                ('operator', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('pellet', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='samples.pellet')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(help_text="Given once, never used again.", max_length=40, unique=True)),
+                (
+                    "notes",
+                    models.TextField(
+                        blank=True, default="", help_text="Anything worth knowing that has no field of its own."
+                    ),
+                ),
+                (
+                    "is_synthetic",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Made by a generator, not measured. Never mixed with measured data in silence.",
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("withdrawn_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("withdrawn_reason", models.CharField(blank=True, default="", editable=False, max_length=500)),
+                ("withdrawn_operation", models.UUIDField(blank=True, editable=False, null=True)),
+                ("kind", models.CharField(blank=True, default="", max_length=20)),
+                ("temperature_degC", models.FloatField(blank=True, null=True)),
+                ("parameters", models.JSONField(blank=True, default=dict)),
+                (
+                    "skipped_count",
+                    models.PositiveIntegerField(default=0, help_text="Thumbs.db, .DS_Store and the like."),
+                ),
+                (
+                    "cell",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="samples.cell",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="measurements.instrument",
+                    ),
+                ),
+                (
+                    "operator",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "pellet",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="samples.pellet",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='UploadFile',
+            name="UploadFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('job_state', models.CharField(choices=[('waiting', 'Waiting'), ('working', 'Working'), ('ended', 'Ended')], default='waiting', editable=False, max_length=8)),
-                ('attempts', models.PositiveIntegerField(default=0, editable=False)),
-                ('attempts_limit', models.PositiveIntegerField(default=3, editable=False)),
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('rung_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('name', models.CharField(max_length=255)),
-                ('folder', models.CharField(blank=True, default='', help_text='Folder inside the dropped folder.', max_length=500)),
-                ('state', models.CharField(choices=[('received', 'Received'), ('checking', 'Checking'), ('needs_sample', 'needs sample'), ('queued', 'Queued'), ('analysing', 'Analysing'), ('done', 'Done'), ('failed', 'Failed'), ('duplicate', 'Duplicate'), ('extends', 'Extends'), ('attachment', 'Attachment')], default='received', max_length=12)),
-                ('message', models.TextField(blank=True, default='')),
-                ('line', models.PositiveIntegerField(blank=True, help_text='Line of the file the message speaks of.', null=True)),
-                ('bad_rows', models.CharField(blank=True, choices=[('skippable', 'could be skipped'), ('skip', 'are skipped')], default='', help_text='Single rows cannot be read: a person may choose to go on without them.', max_length=9)),
-                ('recognised_as', models.CharField(blank=True, default='', max_length=80)),
-                ('matched_by', models.CharField(blank=True, default='', help_text='How the sample was found.', max_length=80)),
-                ('candidates', models.JSONField(blank=True, default=list, help_text='Samples it could be, with their role.')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('cell', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='samples.cell')),
-                ('measurements', models.ManyToManyField(blank=True, related_name='upload_files', to='measurements.measurement')),
-                ('pellet', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='samples.pellet')),
-                ('raw_file', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='arrivals', to='measurements.rawfile')),
-                ('upload', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='files', to='measurements.upload')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "job_state",
+                    models.CharField(
+                        choices=[("waiting", "Waiting"), ("working", "Working"), ("ended", "Ended")],
+                        default="waiting",
+                        editable=False,
+                        max_length=8,
+                    ),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0, editable=False)),
+                ("attempts_limit", models.PositiveIntegerField(default=3, editable=False)),
+                ("lease_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("rung_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("name", models.CharField(max_length=255)),
+                (
+                    "folder",
+                    models.CharField(
+                        blank=True, default="", help_text="Folder inside the dropped folder.", max_length=500
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("received", "Received"),
+                            ("checking", "Checking"),
+                            ("needs_sample", "needs sample"),
+                            ("queued", "Queued"),
+                            ("analysing", "Analysing"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("duplicate", "Duplicate"),
+                            ("extends", "Extends"),
+                            ("attachment", "Attachment"),
+                        ],
+                        default="received",
+                        max_length=12,
+                    ),
+                ),
+                ("message", models.TextField(blank=True, default="")),
+                (
+                    "line",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="Line of the file the message speaks of.", null=True
+                    ),
+                ),
+                (
+                    "bad_rows",
+                    models.CharField(
+                        blank=True,
+                        choices=[("skippable", "could be skipped"), ("skip", "are skipped")],
+                        default="",
+                        help_text="Single rows cannot be read: a person may choose to go on without them.",
+                        max_length=9,
+                    ),
+                ),
+                ("recognised_as", models.CharField(blank=True, default="", max_length=80)),
+                (
+                    "matched_by",
+                    models.CharField(blank=True, default="", help_text="How the sample was found.", max_length=80),
+                ),
+                (
+                    "candidates",
+                    models.JSONField(blank=True, default=list, help_text="Samples it could be, with their role."),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "cell",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="samples.cell",
+                    ),
+                ),
+                (
+                    "measurements",
+                    models.ManyToManyField(blank=True, related_name="upload_files", to="measurements.measurement"),
+                ),
+                (
+                    "pellet",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="samples.pellet",
+                    ),
+                ),
+                (
+                    "raw_file",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="arrivals",
+                        to="measurements.rawfile",
+                    ),
+                ),
+                (
+                    "upload",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="files", to="measurements.upload"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
+                "ordering": ("id",),
             },
         ),
         migrations.AddConstraint(
-            model_name='measurement',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cell__isnull', True), ('pellet__isnull', False)), models.Q(('cell__isnull', False), ('pellet__isnull', True)), _connector='OR'), name='measurement_has_one_subject', violation_error_message='A measurement belongs to exactly one sample: a pellet or a cell.'),
+            model_name="measurement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("cell__isnull", True), ("pellet__isnull", False)),
+                    models.Q(("cell__isnull", False), ("pellet__isnull", True)),
+                    _connector="OR",
+                ),
+                name="measurement_has_one_subject",
+                violation_error_message="A measurement belongs to exactly one sample: a pellet or a cell.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='measurement',
-            constraint=models.CheckConstraint(condition=models.Q(('temperature_degC__isnull', True), models.Q(('temperature_degC__gte', -273.15), ('temperature_degC__lt', 3000)), _connector='OR'), name='measurement_temperature_is_physical', violation_error_message='A temperature lies above −273.15 °C and below 3000 °C. Is it in kelvin?'),
+            model_name="measurement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("temperature_degC__isnull", True),
+                    models.Q(("temperature_degC__gte", -273.15), ("temperature_degC__lt", 3000)),
+                    _connector="OR",
+                ),
+                name="measurement_temperature_is_physical",
+                violation_error_message="A temperature lies above −273.15 °C and below 3000 °C. Is it in kelvin?",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='measurementfile',
-            constraint=models.UniqueConstraint(fields=('raw_file', 'part_number'), name='measurementfile_part_has_one_owner', violation_error_message='This part of the file already belongs to a measurement.'),
+            model_name="measurementfile",
+            constraint=models.UniqueConstraint(
+                fields=("raw_file", "part_number"),
+                name="measurementfile_part_has_one_owner",
+                violation_error_message="This part of the file already belongs to a measurement.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='upload',
-            constraint=models.CheckConstraint(condition=models.Q(('skipped_count__isnull', True), models.Q(('skipped_count__gte', 0), ('skipped_count__lt', 1000000000000.0)), _connector='OR'), name='upload_skipped_count_positive', violation_error_message='Skipped count must be 0 or more.'),
+            model_name="upload",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("skipped_count__isnull", True),
+                    models.Q(("skipped_count__gte", 0), ("skipped_count__lt", 1000000000000.0)),
+                    _connector="OR",
+                ),
+                name="upload_skipped_count_positive",
+                violation_error_message="Skipped count must be 0 or more.",
+            ),
         ),
         migrations.AddIndex(
-            model_name='uploadfile',
-            index=models.Index(condition=models.Q(('job_state', 'ended'), _negated=True), fields=['id'], name='uploadfile_not_ended'),
+            model_name="uploadfile",
+            index=models.Index(
+                condition=models.Q(("job_state", "ended"), _negated=True), fields=["id"], name="uploadfile_not_ended"
+            ),
         ),
         migrations.AddIndex(
-            model_name='uploadfile',
-            index=models.Index(fields=['state'], name='uploadfile_state'),
+            model_name="uploadfile",
+            index=models.Index(fields=["state"], name="uploadfile_state"),
         ),
         migrations.AddConstraint(
-            model_name='uploadfile',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['received', 'checking', 'needs_sample', 'queued', 'analysing', 'done', 'failed', 'duplicate', 'extends', 'attachment'])), name='uploadfile_state_is_known', violation_error_message='Unknown state of a file.'),
+            model_name="uploadfile",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "received",
+                            "checking",
+                            "needs_sample",
+                            "queued",
+                            "analysing",
+                            "done",
+                            "failed",
+                            "duplicate",
+                            "extends",
+                            "attachment",
+                        ],
+                    )
+                ),
+                name="uploadfile_state_is_known",
+                violation_error_message="Unknown state of a file.",
+            ),
         ),
     ]

@@ -146,7 +146,7 @@ class Cell(Record):
         if other is not None and other.pk != self.pk:
             raise ValidationError(
                 {
-                    "pellet": f"{self.pellet.code} is in {other.code}, {other.get_state_display()}. "
+                    "pellet": f"{self.pellet.code} is in {other.code}, {other.get_state_display().lower()}. "
                     "Finish or dismantle that cell first."
                 }
             )
@@ -163,7 +163,7 @@ class Cell(Record):
         elif self.state == self.State.DISMANTLED and before == Pellet.State.IN_CELL:
             pellet.state = Pellet.State.RECOVERED
         if pellet.state != before:
-            save_record(pellet, by=by, reason=f"{self.code} is {self.get_state_display()}")
+            save_record(pellet, by=by, reason=f"{self.code} is {self.get_state_display().lower()}")
 
     def dependents(self) -> Iterable[models.QuerySet]:
         return (self.measurements.all(),)

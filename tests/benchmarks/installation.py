@@ -47,9 +47,7 @@ class Installation:
 
     def serve(self, workers: int = 1) -> None:
         """Start the site and wait for its first answer."""
-        self.start(
-            "site", sys.executable, "manage.py", "serve", "--port", str(self.port), "--workers", str(workers)
-        )
+        self.start("site", sys.executable, "manage.py", "serve", "--port", str(self.port), "--workers", str(workers))
         until = time.monotonic() + 60
         while time.monotonic() < until:
             with contextlib.suppress(OSError):

@@ -1,6 +1,6 @@
 """How fast 1 000 queued impedance files are read and computed by two Celery processes on PostgreSQL and Redis.
 
-    python tests/benchmarks/queue_drain.py [number of files]
+python tests/benchmarks/queue_drain.py [number of files]
 """
 
 from __future__ import annotations

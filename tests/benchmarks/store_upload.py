@@ -1,6 +1,6 @@
 """Upload of a 500 MB file: speed, and how much the web process grows.
 
-    python tests/benchmarks/store_upload.py [megabytes]
+python tests/benchmarks/store_upload.py [megabytes]
 """
 
 from __future__ import annotations

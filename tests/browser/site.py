@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +28,7 @@ class Watch:
     def __init__(self, address: str) -> None:
         self.address = address
         self.complaints: list[str] = []
+        self.is_cut = False
 
     def follow(self, context: BrowserContext) -> None:
         context.on("console", self._console)
@@ -37,7 +40,7 @@ class Watch:
         text = message.text
         if message.type not in ("error", "warning") or OWN_STATUS.match(text):
             return
-        if "net::ERR_INTERNET_DISCONNECTED" in text:  # only while the network was cut on purpose
+        if self.is_cut and ("net::ERR_INTERNET_DISCONNECTED" in text or text.startswith("htmx:")):
             return
         self.complaints.append(f"{message.type}: {text} ({message.location.get('url', '')})")
 
@@ -85,6 +88,15 @@ class Site:
         cookie = settings.SESSION_COOKIE_NAME
         page.context.add_cookies([{"name": cookie, "value": client.cookies[cookie].value, "url": self.address}])
         return person
+
+    @contextlib.contextmanager
+    def cut(self, page: Page) -> Iterator[None]:
+        """The network of a browser is gone for a while."""
+        self.watch.is_cut = True
+        page.context.set_offline(True)
+        yield
+        page.context.set_offline(False)
+        self.watch.is_cut = False
 
     def work(self) -> int:
         """What a worker does: all jobs that wait."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import signal
 import socket
@@ -10,12 +11,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.faults.site import Ground, Process, Site, send
+from tests.faults.site import Ground, Process, Site, command_of, send
 
 pytestmark = pytest.mark.faults
 MB = 1_000_000
@@ -96,8 +96,8 @@ def test_client_that_leaves_in_the_middle_of_a_body_leaves_nothing(site: Site, s
     before = site.ask("files")
     with SlowUpload(site, ("left.csv", huge(12))) as upload:
         upload.send(up_to=8 * MB)
-        site.wait(lambda: incoming(site), "the first bytes are on their way into the store")
-    site.wait(lambda: not incoming(site), "the store forgets them", 10)
+        site.until(lambda: incoming(site), "the first bytes to lie in the store")
+    site.until(lambda: not incoming(site), "the store to forget them", 10)
     assert site.ask("files") == before
     site.settle()
 
@@ -126,11 +126,11 @@ def test_parser_that_aborts_costs_one_file(site: Site, serve: Process) -> None:
     neighbours = site.spectra(4)
     with site.stays_live():
         assert site.post(("aborts.csv", huge(40)), *neighbours).status_code == 201
-        site.wait(lambda: state_of(site, "aborts.csv")[0] == "checking", "the file is being read")
+        site.until(lambda: state_of(site, "aborts.csv")[0] == "checking", "the file to be read")
         time.sleep(0.3)
         (child,) = serve.below("measurements.fence")
         send(signal.SIGABRT, child)
-        site.wait(lambda: state_of(site, "aborts.csv")[0] == "failed", "the file has failed", 10)
+        site.until(lambda: state_of(site, "aborts.csv")[0] == "failed", "the file to fail", 10)
         site.settle(failed=1)
     assert "broke the program that reads it (signal 6)" in state_of(site, "aborts.csv")[1]
     assert {state_of(site, name)[0] for name, _ in neighbours} == {"done"}
@@ -148,74 +148,142 @@ def test_file_that_eats_memory_costs_one_file(site: Site, serve: Process) -> Non
     assert serve.below("manage.py work") == [worker]
 
 
+def test_hostile_files_cost_themselves_alone(sqlite_ground: Ground, tmp_path: Path) -> None:
+    settings = {"FENCE_TIMEOUT_S": "3", "FENCE_MEMORY_MB": "1000"}
+    with Site(*sqlite_ground.copy(tmp_path), hostile=True, **settings) as site:
+        for poison in ("abort", "memory", "exit", "loop"):
+            site.ask("upload", count=2)
+            site.ask("upload", name=f"{{cell}}_{poison}.csv")
+        site.work()
+        found = site.settle(failed=4)
+        assert (found["done"], found["most_attempts"]) == (8, 1)
+        said = {name.rpartition("_")[2]: text for name, text in site.ask("messages").items() if text}
+    assert "(signal 6)" in said["abort.csv"]
+    assert "needs more memory" in said["memory.csv"]
+    assert "took longer than 3 s" in said["loop.csv"]
+    assert all("The file is safe" in text for text in said.values())
+
+
+def test_killed_worker_leaves_no_reader_behind(sqlite_ground: Ground, tmp_path: Path) -> None:
+    with Site(*sqlite_ground.copy(tmp_path), hostile=True) as site:
+        worker = Process(site.work())
+        site.ask("upload", name="{cell}_slow.csv")
+        site.until(lambda: "checking" in site.ask("states"), "reading to begin")
+        (reader,) = worker.below("measurements.fence")
+        send(signal.SIGKILL, worker.pid)
+        worker.popen.wait()
+        site.until(lambda: not command_of(reader), "the reader to end", 5)
+        site.work()
+        assert site.settle()["done"] == 1
+
+
 # -- kills -------------------------------------------------------------------------------------------------------------
 def test_worker_of_serve_is_killed_in_the_middle(site: Site, serve: Process) -> None:
     before = site.ask("check")
     site.send(20)
     caught = site.catch(lambda: serve.below("manage.py work"))
     send(signal.SIGKILL, caught)
-    site.wait(lambda: set(serve.below("manage.py work")) - {caught}, "serve starts it again", 10)
+    site.until(lambda: set(serve.below("manage.py work")) - {caught}, "serve to start it again", 10)
     found = site.settle(failed=before["failed"])
     assert found["measurements"] == before["measurements"] + 20
+
+
+def test_run_that_kills_every_worker_is_given_up(sqlite_ground: Ground, tmp_path: Path) -> None:
+    with Site(*sqlite_ground.copy(tmp_path)) as site:
+        site.ask("upload")
+        for _ in range(3):
+            worker = Process(site.work())
+            site.catch(lambda pid=worker.pid: [pid])
+            worker.kill()
+        site.work()
+        found = site.settle(failed=1)
+        assert (found["sigma"], found["again"]) == (0, 1)
+        (sentence,) = site.ask("messages").values()
+    assert "begun 3 times" in sentence
 
 
 def test_serve_ends_in_time_and_goes_on_after_a_new_start(site: Site, serve: Process) -> None:
     before = site.ask("check")
     site.send(20)
-    site.wait(lambda: site.ask("in_work"), "the work has begun")
+    site.until(lambda: site.ask("in_work"), "the work to begin")
     assert serve.end() < 10
-    assert site.ask("look")["files"] > 0
+    assert site.ask("unfinished")["files"] > 0
     site.serve()
     found = site.settle(failed=before["failed"])
     assert found["measurements"] == before["measurements"] + 20
 
 
 # -- a full disk -------------------------------------------------------------------------------------------------------
-@contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """A disk of 32 MB in place of the folder."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+class SmallDisk:
+    """A disk of 32 MB for the store; where none may be mounted, a limit on the files that the site writes."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self._filler = folder / "filler"
+        command = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)]
+        self.is_mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def fill(self, serve: Process) -> None:
+        """Leave 1 MB."""
+        if self.is_mounted:
+            self._filler.write_bytes(b"0" * (shutil.disk_usage(self.folder).free - MB))
+        else:
+            self._limit(serve, 6 * MB)
+
+    def empty(self, serve: Process) -> None:
+        """The end of `fill`."""
+        self._filler.unlink(missing_ok=True)
+        if not self.is_mounted:
+            self._limit(serve, resource.RLIM_INFINITY)
+
+    @staticmethod
+    def _limit(serve: Process, size_bytes: int) -> None:
+        for pid in serve.below("granian"):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
+
+    def close(self) -> None:
+        """Take it away."""
+        if self.is_mounted:
+            subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
 
 
 @pytest.fixture
-def small(sqlite_ground: Ground, tmp_path: Path) -> Iterator[Site]:
-    """A site whose store has 32 MB."""
-    folder, url = sqlite_ground.copy(tmp_path)
-    raw = folder / "raw"
-    raw.mkdir()
-    with Site(folder, url) as made, small_disk(raw):
-        yield made
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A small disk in the place of the store's folder."""
+    made = SmallDisk(tmp_path / "raw")
+    yield made
+    made.close()
 
 
-def test_full_disk_refuses_and_keeps_nothing_half_written(small: Site) -> None:
-    small.serve()
+def test_full_disk_refuses_and_keeps_nothing_half_written(
+    sqlite_ground: Ground, tmp_path: Path, disk: SmallDisk
+) -> None:
     sentence = "The store is full."
-    filler = small.folder / "raw" / "filler"
-    first, second, third = small.spectra(3)
+    with Site(*sqlite_ground.copy(tmp_path)) as site:
+        serve = site.serve()
+        first, second, third = site.spectra(3)
+        if disk.is_mounted:
+            too_large = site.post(("large.csv", huge(20)))
+            assert too_large.status_code == 507
+            assert sentence in too_large.text
 
-    too_large = small.post(("large.csv", huge(20)))
-    assert too_large.status_code == 507
-    assert sentence in too_large.text
-    assert small.ask("files") == []
+        # Room when it begins, none when it goes on: alone it is refused, with a neighbour it is a row that says so.
+        for files, status in ((), 507), ((first,), 201):
+            assert site.ask("files") == []
+            with SlowUpload(site, *files, ("large.csv", huge(12))) as upload:
+                upload.send(up_to=5 * MB)
+                site.until(lambda: sum(incoming(site).values()) > 4 * MB, "the first piece to lie in the store")
+                disk.fill(serve)
+                upload.send()
+                code, answer = upload.answer()
+            assert (code, incoming(site)) == (status, {}), answer
+            disk.empty(serve)
+        site.settle(failed=1)
+        assert state_of(site, first[0])[0] == "done"
+        state, said = state_of(site, "large.csv")
+        assert state == "failed"
+        assert sentence in said
 
-    # Room when it begins, none when it goes on.
-    for files, status in ((), 507), ((first,), 201):
-        with SlowUpload(small, *files, ("large.csv", huge(12))) as upload:
-            upload.send(up_to=5 * MB)
-            small.wait(lambda: sum(incoming(small).values()) > 4 * MB, "the first piece lies in the store")
-            filler.write_bytes(b"0" * (shutil.disk_usage(filler.parent).free - MB))
-            upload.send()
-            code, answer = upload.answer()
-        assert (code, incoming(small)) == (status, {}), answer
-        filler.unlink()
-    small.settle(failed=1)
-    assert state_of(small, first[0])[0] == "done"
-    assert state_of(small, "large.csv")[0] == "failed"
-    assert sentence in state_of(small, "large.csv")[1]
-
-    assert small.post(second, third).status_code == 201
-    assert small.settle(failed=1)["files"] == {"done": 3, "failed": 1}
+        assert site.post(second, third).status_code == 201
+        assert site.settle(failed=1)["done"] == 3

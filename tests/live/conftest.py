@@ -14,9 +14,13 @@ from tests.servers import postgres, redis
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The site, at work, in a database of its own."""
     folder = tmp_path_factory.mktemp("live")
-    with postgres() as database, redis() as broker, Ground(folder / "ground", database.url) as ground:
-        with Site(*ground.copy(folder / "site"), redis_url=broker.url) as made:
-            made.beat()
-            made.worker()
-            made.serve()
-            yield made
+    with (
+        postgres() as database,
+        redis() as broker,
+        Ground(folder / "ground", database.url) as ground,
+        Site(*ground.copy(folder / "site"), redis_url=broker.url) as made,
+    ):
+        made.beat()
+        made.worker()
+        made.serve()
+        yield made

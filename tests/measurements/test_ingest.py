@@ -447,7 +447,8 @@ def test_a_person_may_go_on_without_the_damaged_rows():
     assert file.state == "done"
     measurement = Measurement.objects.get()
     assert measurement.point_count == len(rows) - 2
-    assert ["rows_skipped", f"Rows that could not be read were left out: line {len(rows)}."] in measurement.reader_warnings
+    named = f"Rows that could not be read were left out: line {len(rows)}."
+    assert ["rows_skipped", named] in measurement.reader_warnings
 
 
 def test_a_whole_file_has_no_rows_to_skip():

@@ -1,0 +1,141 @@
+"""Every page of the site map: no accessibility violation in light and in dark, nothing to scroll sideways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from playwright.sync_api import Page
+
+from analysis.decisions import reanalyse
+from analysis.models import AnalysisRun, Result
+from measurements.models import Measurement, UploadFile
+from tests import builders, spine
+from tests.browser.site import NARROW, WIDE, Site
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+RULES = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
+
+# Pages for people who are not signed in.
+DOOR = {"account_login": "", "account_inactive": ""}
+# Pages with the key of what they show; '' needs none. Several of one kind are separated by blanks.
+PAGES = {
+    "dashboard": "", "glossary": "", "help": "", "help_topic": "start upload conductivity flags formats api backup",
+    "resolver_search": "", "resolver": "PEL-9999", "record_withdraw": "PEL-0001",
+    "account": "", "account_change_password": "", "account_tokens": "", "account_logout": "",
+    "lot_list": "", "lot_new": "", "lot_detail": "LOT-0001", "lot_edit": "LOT-0001",
+    "pellet_list": "", "batch_new": "", "pellet_detail": "PEL-0001 PEL-0002", "pellet_edit": "PEL-0001",
+    "batch_detail": "PBT-0001", "batch_edit": "PBT-0001", "batch_correct": "PBT-0001",
+    "cell_list": "", "cell_new": "", "cell_detail": "CEL-0001", "cell_edit": "CEL-0001",
+    "sputter_run_list": "", "sputter_run_detail": "SPT-0001",
+    "upload": "", "upload_detail": "UPB-0001", "inbox": "",
+    "measurement_list": "", "measurement_detail": "MEA-00001 MEA-00002", "measurement_runs": "MEA-00001",
+    "measurement_table": "MEA-00001",
+    "api": "",
+}  # fmt: skip
+# Not pages: actions, parts of pages, data; and the curators' admin, which is Django's.
+OTHERS = {
+    "account_token_revoke", "api_root", "api_schema", "cell_hint", "cell_state", "code_hint", "echo", "echo_pellet",
+    "file_assign", "file_lines", "file_retry", "first_run", "health_live", "health_ready", "material_density",
+    "batch_rows", "measurement_figure", "measurement_live", "measurement_reanalyse", "measurement_temperature",
+    "record_restore", "result_judge", "run_figure", "stock_hint", "upload_rows",
+}  # fmt: skip
+
+
+def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            yield pattern.name or ""
+        elif pattern.namespace != "admin":
+            yield from names(pattern.url_patterns)
+
+
+def addresses(pages: dict[str, str]) -> list[str]:
+    return [reverse(name, args=[key] if key else []) for name, keys in pages.items() for key in keys.split(" ")]
+
+
+def test_no_page_is_forgotten():
+    """A new page comes here, and so under the tests below."""
+    known = {name for name in names(get_resolver().url_patterns) if name}
+    from_api = {name for name in known if name.endswith(("-list", "-detail")) or "-" in name}
+    assert known - from_api == {*DOOR, *PAGES, *OTHERS}
+
+
+@pytest.fixture
+def filled(site: Site) -> Site:
+    """Something to show on every page: files in every final state, numbers of every acceptance, a warning, a run again."""
+    lot = builders.lot(supplier="A supplier with a long name GmbH & Co. KG", supplier_lot="2026-03-000117-B")
+    batch = builders.batch(powder_lot=lot, notes="ground twice")
+    pellets = [spine.pellet(batch, mass_mg=290.0) for _ in range(3)]
+    cell = spine.cell(pellets[0])
+    builders.sputter_run(pellets[1])
+    named = [(f"{cell.code}_{t}C.csv", spine.spectrum(t, seed=t)) for t in (25, 40, 60, 80)]
+    broken = b"\n".join([*spine.spectrum(seed=9).splitlines()[:40], b"1.2,3"])
+    others = [
+        ("a very long name of a file that nobody would like to type but that an instrument makes.csv", spine.spectrum(5)),
+        (f"{cell.code}_after.csv", spine.spectrum(seed=3)),
+        (f"{cell.code}_cut.csv", broken),
+        ("copy.csv", named[0][1]),
+        ("notes.pdf", b"%PDF-1.4 nothing to measure"),
+    ]  # fmt: skip
+    spine.taken_in(*named, *others)
+    first, second = Measurement.objects.order_by("pk")[:2]
+    reanalyse(first, by=builders.user("mara", "curator"), parameters={"fit_range_Hz": [1.0, 3e5]}, reason="noise")
+    site.work()
+    reader_note = "layout from documentation, not yet confirmed with a vendor file"
+    Measurement.objects.filter(pk=second.pk).update(metadata={"reader_note": reader_note})
+    AnalysisRun.objects.filter(measurement=second).update(
+        warnings=[["kk_residual", "The data are not self-consistent."]]
+    )
+    Result.objects.filter(measurement=second).update(flag="suspect", acceptance="provisional")
+    assert set(UploadFile.objects.values_list("state", flat=True)) >= {"done", "failed", "needs_sample", "duplicate"}
+    return site
+
+
+def visit(page: Page, address: str, theme: str) -> list[str]:
+    """What is wrong with one page."""
+    page.goto(address, wait_until="networkidle")
+    found = []
+    for size in (NARROW, WIDE):
+        page.set_viewport_size(size)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > size["width"]:
+            found.append(f"{address} is {width} px wide on {size['width']} px: {widest(page)}")
+    for violation in Axe().run(page, options=RULES).response["violations"]:
+        places = [
+            f"{node['html'][:160]} {node['any'][0]['message'] if node['any'] else ''}" for node in violation["nodes"]
+        ]
+        found.append(f"{address} in {theme}: {violation['id']}: {violation['help']}: {places[:3]}")
+    return found
+
+
+def widest(page: Page) -> str:
+    """What sticks out, for the message."""
+    return page.evaluate(
+        """() => {
+          const wide = (node) => node.getBoundingClientRect().right > innerWidth + 1 && !node.closest(".scroll, .nav, svg");
+          return [...document.querySelectorAll("main *")].filter(wide).slice(-3).map((n) => n.outerHTML.slice(0, 120)).join(" … ");
+        }"""
+    )
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page(filled, theme):
+    door = filled.page(role="", color_scheme=theme)
+    inside = filled.page(role="administrator", color_scheme=theme)
+    problems = [problem for address in addresses(DOOR) for problem in visit(door, address, theme)]
+    problems += [problem for address in addresses(PAGES) for problem in visit(inside, address, theme)]
+    assert not problems, "\n".join(problems)
+
+
+def test_an_empty_site(site):
+    """The first-run page, and lists that have nothing to show yet."""
+    door = site.page(role="")
+    problems = visit(door, reverse("first_run"), "light")
+    inside = site.page()
+    for name in ("dashboard", "lot_list", "pellet_list", "cell_list", "sputter_run_list", "measurement_list", "inbox"):
+        problems += visit(inside, reverse(name), "light")
+    assert not problems, "\n".join(problems)
