@@ -210,6 +210,7 @@ class Result(models.Model):
         ordering = ("-id",)
         indexes = (
             models.Index(fields=["quantity", "value"], name="result_current_value", condition=Q(is_current=True)),
+            models.Index(fields=["pellet", "quantity"], name="result_current_of_pellet", condition=Q(is_current=True)),
             models.Index(fields=["quantity", "-id"], name="result_current_newest", condition=Q(is_current=True)),
         )
         constraints = (

@@ -112,7 +112,8 @@ def _numbers(combination: Combination, sample: Pellet | Cell) -> pd.DataFrame:
     rows = (
         Result.objects.usable()
         .filter(quantity__in=combination.needs, **{over: sample})
-        .order_by("pk")
+        # Not in the order in which workers happened to end: the last digit of a sum depends on it.
+        .order_by("measurement_id", "quantity", "position")
         .values(
             "id",
             "quantity",

@@ -211,11 +211,13 @@ def ring(job: Job) -> None:
             return
         from celery import current_app
 
+        began = time.monotonic()
         try:
-            current_app.send_task(job.TASK, args=[job.pk])
+            current_app.send_task(job.TASK, args=[job.pk], retry=False)
         except Exception as error:  # the broker's client raises many kinds; none may reach the person who uploads
-            # One failed call costs a tenth of a second: a folder of a thousand files must not wait for each.
-            _silent_until = time.monotonic() + 2.0
+            # One failed call costs a tenth of a second, seconds when the broker hangs: a folder of a thousand files
+            # must not wait for each, nor every upload for a broker that hangs.
+            _silent_until = time.monotonic() + max(2.0, 5 * (time.monotonic() - began))
             logger.warning("The broker did not answer (%s); the sweep will ring for %s.", error, job)
         return
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from django.contrib import admin
 
 from lagpdb.curation import ReadOnlyAdmin, RecordAdmin, TrashFilter
@@ -27,12 +30,21 @@ class MeasurementAdmin(RecordAdmin):
     derived_fields = ("temperature_origin", "metadata", "reader_warnings", "point_count")
 
 
+class ReaderFilter(admin.AllValuesFieldListFilter):
+    """By reader; what nothing could read has a name too."""
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        """The words of each link."""
+        for choice in super().choices(changelist):
+            yield {**choice, "display": choice["display"] or "not read"}
+
+
 @admin.register(RawFile)
 class RawFileAdmin(ReadOnlyAdmin):
     """Bytes as they came."""
 
     list_display = ("original_name", "size_bytes", "reader", "reader_version", "sha256", "first_uploaded_at")
-    list_filter = ("reader",)
+    list_filter = (("reader", ReaderFilter),)
     search_fields = ("original_name", "^sha256")
 
 

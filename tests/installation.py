@@ -103,14 +103,15 @@ class Installation:
 
     def work(self) -> subprocess.Popen[bytes]:
         """The worker that asks the database; returns when it listens."""
-        before = self.bell_inode()
+        before = self.bell_hung_at()
         process = self.start(sys.executable, "manage.py", "work")
-        self.until(lambda: self.bell_inode() not in (None, before), "the worker to listen")
+        self.until(lambda: self.bell_hung_at() not in (None, before), "the worker to listen")
         return process
 
-    def bell_inode(self) -> int | None:
+    def bell_hung_at(self) -> int | None:
+        """When the worker began to listen [ns]; None while there is no bell. (The next one may get the same inode.)"""
         with contextlib.suppress(FileNotFoundError):
-            return (self.folder / "worker.sock").stat().st_ino
+            return (self.folder / "worker.sock").stat().st_ctime_ns
         return None
 
     def celery(self, concurrency: int = 2, **variables: str) -> subprocess.Popen[bytes]:

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from lagpdb.records import Record, positive, save_record
-from samples.models.lots import Material, Pellet
+from samples.models.lots import Material, Pellet, faces_of
 from samples.notation import cell_notation
 
 LIVE_STATES = ("built", "resting", "on_test")
@@ -119,8 +119,8 @@ class Cell(Record):
         self.derive()
 
     def derive(self) -> None:
-        """Freeze notation and coating as they are now."""
-        faces = self.pellet.faces
+        """Freeze notation and coating; of a cell that exists already, with the steps that were recorded before it."""
+        faces = faces_of([self.pellet_id], before=self.created_at if self.pk else None)[self.pellet_id]
         left, right = self.electrodes
         self.notation = cell_notation(left, right, self.pellet.batch.powder_lot.material.code, faces, self.facing)
         self.is_coated = bool(faces)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -181,13 +182,15 @@ class Pellet(Record):
         return self.cells.live().filter(state__in=["built", "resting", "on_test"]).first()
 
 
-def faces_of(pellet_ids: Iterable[int]) -> dict[int, dict[str, str]]:
-    """The outermost film on each treated face of many pellets, in one query."""
+def faces_of(pellet_ids: Iterable[int], before: dt.datetime | None = None) -> dict[int, dict[str, str]]:
+    """The outermost film on each treated face of many pellets, in one query; with `before`, as recorded until then."""
     from samples.models.films import Coating
 
     ids = list(pellet_ids)
     faces: dict[int, dict[str, str]] = {pk: {} for pk in ids}
     layers = Coating.objects.filter(pellet_id__in=ids, sputter_run__withdrawn_at__isnull=True)
+    if before is not None:
+        layers = layers.filter(sputter_run__created_at__lt=before)
     for pellet_id, face, target in layers.order_by("layer_number").values_list(
         "pellet_id", "face", "sputter_run__target__code"
     ):

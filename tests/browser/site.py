@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from analysis.tasks import drain
 from lagpdb import ledger
+from lagpdb.roles import set_role
 from tests import builders
 
 WIDE = {"width": 1400, "height": 900}
@@ -82,7 +83,8 @@ class Site:
 
     def sign_in(self, page: Page, role: str, name: str = "") -> Any:
         """Give a browser the session of a new person with a role; returns the person."""
-        person = builders.user(name, role)
+        person = builders.user(name)
+        set_role(person, role)
         client = Client()
         client.force_login(person)
         cookie = settings.SESSION_COOKIE_NAME

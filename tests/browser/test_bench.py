@@ -133,7 +133,8 @@ def test_a_pasted_column_fills_downward(site):
         """() => {
           const clipboardData = new DataTransfer();
           clipboardData.setData("text", "801\\n802\\n803\\n804\\n");
-          document.activeElement.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true}));
+          const paste = new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true});
+          document.activeElement.dispatchEvent(paste);
         }"""
     )
     for number, text in enumerate(("801", "802", "803", "804", ""), start=1):

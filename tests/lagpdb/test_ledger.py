@@ -402,7 +402,7 @@ class LedgerMachine(RuleBasedStateMachine):
         key = (pk, self.generation[pk])
         self.ends[key] = self.ends.get(key, 0) + 1
 
-    @precondition(lambda self: len(self.jobs) < 3)
+    @precondition(lambda self: len(self.jobs) < 2)
     @rule()
     def upload(self) -> None:
         job = new_job()
@@ -422,6 +422,13 @@ class LedgerMachine(RuleBasedStateMachine):
     def worker_falls_silent(self, number: int) -> None:
         lapse(self.pick(self.jobs, number))
 
+    @precondition(lambda self: self.jobs)
+    @rule(number=st.integers(0, 9), times=st.integers(1, 4))
+    def workers_die_one_after_the_other(self, number: int, times: int) -> None:
+        for _ in range(times):
+            self.worker_falls_silent(number)
+            self.deliver(number, 1)
+
     @precondition(lambda self: self.claims)
     @rule(number=st.integers(0, 9))
     def heartbeat(self, number: int) -> None:
@@ -432,10 +439,12 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9))
     def close_perhaps_as_a_zombie(self, number: int) -> None:
         held = self.pick(self.claims, number)
+        newest = [claim for claim in self.claims if claim.pk == held.pk][-1]
         try:
             ledger.close(held, state=UploadFile.State.DONE)
         except ledger.LostClaim:
             return
+        assert held == newest, "a zombie wrote"
         self.ended(held.pk)
 
     @precondition(lambda self: self.claims)

@@ -59,7 +59,7 @@ def test_ring_that_was_lost_is_made_good_by_the_sweep(site: Site) -> None:
 
 def test_numbers_of_the_first_file_do_not_wait_for_the_last(site: Site) -> None:
     before = site.settle()["succeeded"]
-    site.send(30)
+    site.send(12)
     site.until(lambda: site.ask("succeeded") > before, "the first number")
     assert site.ask("states").get("received", 0) > 0
     site.settle()
@@ -75,14 +75,14 @@ def test_same_file_sent_twenty_times_at_once_is_measured_once(site: Site) -> Non
 def test_two_workers_compute_nothing_twice(site: Site) -> None:
     before = site.settle()
     second = site.worker("second")
-    site.send(40)
+    site.send(20)
     found = site.settle()
-    assert found["sigma"] == before["sigma"] + 40
+    assert found["sigma"] == before["sigma"] + 20
     assert found["again"] == 0
     assert second.end() < 10
 
 
-def test_reanalyse_waits_for_the_workers(site: Site) -> None:
+def test_reanalyse_waits_for_the_workers_and_moves_no_number(site: Site) -> None:
     text = site.manage("reanalyse").stdout
     assert text.endswith("numbers moved.\n")
     assert ": 0 of " in text

@@ -232,7 +232,8 @@ def test_a_mistake_of_ours_is_final_with_a_reference(monkeypatch, caplog):
 
 def test_an_answer_that_cannot_be_written_is_final_with_a_reference(monkeypatch, caplog):
     real = ingest.parse
-    monkeypatch.setattr(ingest, "parse", lambda *args, **named: real(*args, **named) | {"reader_version": "not a number"})
+    broken = {"reader_version": "not a number"}
+    monkeypatch.setattr(ingest, "parse", lambda *args, **named: real(*args, **named) | broken)
     file = taken_in(f"{spine.cell().code}.csv")
     assert (file.state, file.job_state) == ("failed", "ended")
     assert "(ref " in file.message

@@ -249,3 +249,18 @@ def test_a_coating_is_one_layer_of_one_run():
     for layer in (1, 2):  # the layer again; the run again
         with pytest.raises(IntegrityError), transaction.atomic():
             Coating.objects.create(sputter_run=run, pellet=pellet, face="A", layer_number=layer)
+
+
+def test_a_film_does_not_reach_back_to_a_cell_built_before_it():
+    pellet = builders.pellet()
+    bare = builders.blocking_cell(pellet=pellet)
+    bare.state = "dismantled"
+    save_record(bare, by=None)
+    run = builders.sputter_run((pellet, "A"))
+    coated = builders.blocking_cell(pellet=Pellet.objects.get(pk=pellet.pk))
+    run.duration_min = 12.0
+    save_record(run, by=None, reason="the clock ran slow")
+    bare.refresh_from_db()
+    coated.refresh_from_db()
+    assert (bare.notation, bare.is_coated) == ("Ag|LAGP|Ag", False)
+    assert (coated.notation, coated.is_coated) == ("Ag|CuS@LAGP|Ag", True)
