@@ -85,7 +85,7 @@ def test_a_bad_row_is_kept_as_draft(site):
     row(page, 1, "thickness_um").fill("800")
     row(page, 3, "thickness_um").fill("80o")
     page.locator(".save-bar .btn.main").click()
-    expect(page.get_by_text("LOT-0001 has 2.1 g left, 6 pellets need 3.0 g.")).to_be_visible()
+    expect(page.locator(".msg")).to_contain_text("LOT-0001 has 2.1 g left, 6 pellets need 3.0 g.")
     page.get_by_role("button", name="Save anyway").click()
     expect(page.get_by_text("PEL-0003 is kept as draft")).to_be_visible()
     field = page.locator("#id_PEL-0003-thickness_um")

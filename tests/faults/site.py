@@ -146,6 +146,7 @@ class Site(Installation):
             variables["PYTHONPATH"] = f"{HOSTILE}{os.pathsep}{ROOT}"
         super().__init__(folder, **variables)
         self._token = ""
+        self._caught: set[tuple[int, int]] = set()
 
     def __enter__(self) -> Site:
         return self
@@ -265,12 +266,16 @@ class Site(Installation):
         while time.monotonic() < until:
             for pid in pool():
                 send(signal.SIGSTOP, pid)
-                held = {tuple(each) for each in self.ask("in_work")}
-                if held:
+                if held := self._in_work():
                     time.sleep(0.2)
-                    held &= {tuple(each) for each in self.ask("in_work")}
+                    held &= self._in_work()
                 if held:
+                    self._caught |= held
                     return pid
                 send(signal.SIGCONT, pid)
                 time.sleep(random.uniform(0.002, 0.02))
         pytest.fail(f"No process was caught with a run in hand: {self.ask('states')}\n{self.log()}")
+
+    def _in_work(self) -> set[tuple[int, int]]:
+        """Runs in hand with their claims, without those of processes that were caught before."""
+        return {(pk, claim) for pk, claim in self.ask("in_work")} - self._caught
