@@ -25,7 +25,7 @@ from tests.servers import chromium_path  # noqa: E402
 
 URL = os.environ.get("LAGPDB_URL", "http://127.0.0.1:8000").rstrip("/")
 SIZE = {"width": 1400, "height": 900}
-COLOURS = 128  # a page of few colours: nothing is seen to be missing, and the file is a third
+COLOURS = 256  # a page of few colours: nothing is seen to be missing, and the file is a third
 
 
 def sign_in(page: Page) -> None:

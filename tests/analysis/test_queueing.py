@@ -86,7 +86,7 @@ def test_what_a_person_chose_for_a_combination_stays():
     assert AnalysisRun.objects.filter(cell=cell).latest("pk").parameters == {"left_out": [1]}
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_runs_of_one_cell_that_end_at_once():
     """Four workers, four temperatures: one activation energy, from all four."""
     cell = spine.cell()
@@ -119,7 +119,7 @@ def test_runs_of_one_cell_that_end_at_once():
     spine.check_invariants()
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_two_runs_of_one_measurement_that_end_at_once():
     cell = spine.cell()
     (file,) = spine.taken_in((f"{cell.code}_25C.csv", spine.spectrum()))

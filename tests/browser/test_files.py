@@ -159,8 +159,13 @@ def test_a_file_that_cannot_be_read(site):
     said.get_by_text("Show line").click()
     expect(said.locator("pre strong")).to_contain_text("#DIV/0!,1,2")
     expect(broken.get_by_role("button", name="Try again")).to_be_visible()
-    page.goto("/inbox/?show=failed")
-    expect(page.locator("table.files")).to_contain_text(f"{cell.code}_25C.csv")
+    inbox = site.open("/inbox/?show=failed")
+    expect(inbox.locator("table.files")).to_contain_text(f"{cell.code}_25C.csv")
+
+    broken.get_by_role("button", name="Use the good rows").click()
+    site.work()
+    expect(broken).to_contain_text("done")
+    expect(broken).to_contain_text(SIGMA)
 
 
 def test_a_duplicate_leads_to_what_is_stored(site):

@@ -26,9 +26,11 @@ def database() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def postgres_ground(tmp_path_factory: pytest.TempPathFactory, database: Postgres) -> Iterator[Ground]:
+def postgres_ground(
+    tmp_path_factory: pytest.TempPathFactory, database: Postgres, sqlite_ground: Ground
+) -> Iterator[Ground]:
     """An empty database in that PostgreSQL."""
-    with Ground(tmp_path_factory.mktemp("ground-postgres"), database.url) as ground:
+    with Ground(tmp_path_factory.mktemp("ground-postgres"), database.url, sqlite_ground.static) as ground:
         yield ground
 
 

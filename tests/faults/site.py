@@ -90,16 +90,18 @@ class Process:
 class Ground:
     """A data folder and a database that are set up once and copied for each site."""
 
-    def __init__(self, folder: Path, server_url: str = "") -> None:
+    def __init__(self, folder: Path, server_url: str = "", static: Path | None = None) -> None:
         self.folder = folder
+        self.static = static or folder / "static"
         self.server_url = server_url
         self._made: list[str] = []
         self._url = self._database() if server_url else ""
         folder.mkdir(parents=True, exist_ok=True)
         with Site(folder, self._url) as site:
             site.manage("migrate", "--verbosity", "0")
-            code = "from lagpdb.management.commands.serve import collect_static as collect; collect()"
-            site.manage("shell", "--no-imports", "--command", code)
+            if static is None:
+                code = "from lagpdb.management.commands.serve import collect_static as collect; collect()"
+                site.manage("shell", "--no-imports", "--command", code)
 
     def __enter__(self) -> Ground:
         return self
@@ -111,7 +113,7 @@ class Ground:
     def copy(self, folder: Path) -> tuple[Path, str]:
         """Folder and database address of a new site."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "static").symlink_to(self.folder / "static")
+        (folder / "static").symlink_to(self.static)
         if self.server_url:
             return folder, self._database(template=self._made[0])
         shutil.copy(self.folder / "lagpdb.sqlite3", folder)

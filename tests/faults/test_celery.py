@@ -40,11 +40,11 @@ def test_worker_is_killed_in_the_middle_of_fits(site: Site) -> None:
 def test_pool_processes_are_killed_again_and_again(site: Site) -> None:
     site.beat()
     worker = site.worker()
-    site.send(30)
+    site.send(20)
     for _ in range(3):
         send(signal.SIGKILL, site.catch(worker.pool))
     found = site.settle()
-    assert found["done"] == 30
+    assert found["done"] == 20
     assert found["again"] >= 1
     assert worker.runs
 
@@ -65,13 +65,13 @@ def test_frozen_worker_that_comes_back_writes_nothing(site: Site) -> None:
 def test_worker_is_told_to_stop_in_the_middle(site: Site) -> None:
     site.beat()
     worker = site.worker()
-    site.send(24)
+    site.send(16)
     wait_for_first(site)
     assert worker.end() < 10
     assert site.ask("in_work") == []
     assert site.ask("unfinished")["jobs"] > 0
     site.worker("two")
-    assert site.settle()["done"] == 24
+    assert site.settle()["done"] == 16
 
 
 def test_redis_is_down_at_upload(site: Site, broker: Redis) -> None:
@@ -123,12 +123,12 @@ def test_redis_is_killed_with_a_full_queue(site: Site, broker: Redis) -> None:
 def test_redis_is_killed_while_runs_go_on(site: Site, broker: Redis) -> None:
     site.beat()
     worker = site.worker()
-    site.send(30)
+    site.send(20)
     wait_for_first(site)
     broker.kill()
     time.sleep(1)
     broker.start()
-    assert site.settle()["done"] == 30
+    assert site.settle()["done"] == 20
     assert worker.runs
 
 
@@ -137,16 +137,16 @@ def test_postgres_is_restarted_and_killed_while_runs_go_on(site: Site, database:
     site.beat()
     worker = site.worker()
     files = site.spectra(4)
-    site.send(30)
+    site.send(20)
     wait_for_first(site)
     database.restart()
     assert site.post(*files[:2]).status_code == 201
     site.settle()
-    site.send(30)
+    site.send(20)
     site.until(lambda: site.ask("in_work"), "the work to go on")
     database.kill()
     assert site.is_live()
     database.start()
     assert site.post(*files[2:]).status_code == 201
-    assert site.settle()["done"] == 64
+    assert site.settle()["done"] == 44
     assert worker.runs

@@ -137,7 +137,7 @@ def test_waiting_lists_what_may_be_claimed_oldest_first():
 
 
 # -- staying alive -----------------------------------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_work_that_lasts_renews_its_lease(settings):
     settings.LEASE_S = 0.3
     job = new_job()
@@ -150,7 +150,7 @@ def test_work_that_lasts_renews_its_lease(settings):
     assert state_of(job) == ENDED
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_the_heartbeat_of_a_lost_claim_stops(settings):
     settings.LEASE_S = 0.3
     job = new_job()
@@ -172,7 +172,7 @@ def test_short_work_starts_no_beat():
     assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_closing_transaction_is_tried_again_while_the_database_is_away(caplog):
     calls = []
 
@@ -187,7 +187,7 @@ def test_a_closing_transaction_is_tried_again_while_the_database_is_away(caplog)
     assert "trying again" in caplog.text
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_trying_again_has_an_end():
     def write():
         raise OperationalError("away for good")
@@ -360,7 +360,7 @@ def test_pulse_and_age():
 
 
 # -- two workers, really at once ---------------------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_of_many_threads_one_gets_the_job():
     jobs = [new_job() for _ in range(5)]
     barrier = threading.Barrier(4)

@@ -82,7 +82,7 @@ def test_several_numbers_at_once():
     assert CodeCounter.objects.get(prefix="XYZ").last_number == 4
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_codes_given_out_in_threads_are_distinct():
     batch = spine.batch()
     barrier, codes, errors = threading.Barrier(4), [], []

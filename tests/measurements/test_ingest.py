@@ -331,7 +331,7 @@ def test_twice_in_one_upload():
     assert [file.state for file in files] == ["done", "duplicate"]
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_two_uploads_of_one_file_at_once():
     cell = spine.cell()
     barrier, errors = threading.Barrier(2), []
