@@ -62,7 +62,7 @@ class Fence:
         }
         self._child = self._starter.submit(
             subprocess.Popen,
-            [sys.executable, "-m", "measurements.fence", str(self.memory_MB)],
+            [sys.executable, "-m", "measurements.fence", str(self.memory_MB), str(os.getpid())],
             cwd=Path(__file__).resolve().parent.parent,
             env=environment,
             stdin=subprocess.PIPE,
@@ -149,7 +149,7 @@ class Fence:
         )
 
 
-def _limit(memory_MB: int) -> None:
+def _limit(memory_MB: int, parent: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_MB * 1024**2, memory_MB * 1024**2))
     resource.setrlimit(resource.RLIMIT_FSIZE, (4 * GIB, 4 * GIB))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -157,6 +157,8 @@ def _limit(memory_MB: int) -> None:
     import ctypes
 
     ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:  # it was killed before we could say so
+        sys.exit()
 
 
 def _read(request: dict[str, Any]) -> dict[str, Any]:
@@ -203,7 +205,7 @@ def _read(request: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """The child: one request a line on stdin, one answer a line on the first stdout."""
-    _limit(int(sys.argv[1]))
+    _limit(int(sys.argv[1]), int(sys.argv[2]))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints goes nowhere, not into the answers
     import numpy  # noqa: F401 - imported before the first file arrives

@@ -188,7 +188,7 @@ def test_the_child_of_a_killed_worker_ends(tmp_path, name):
     """While it waits, and in the middle of a file."""
     (tmp_path / "loop.csv").write_bytes(b"x")
     code = f"""
-import threading, time
+import time
 from pathlib import Path
 from measurements.fence import Fence
 fence = Fence()
