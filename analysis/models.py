@@ -17,7 +17,10 @@ from samples.models import Cell, Pellet
 class AnalysisRun(Job):
     """One run of one analysis on a measurement, or of one combination on a sample."""
 
-    TASK = "analysis.tasks.analyse"
+    @property
+    def TASK(self) -> str:  # type: ignore[override]
+        """Combinations wait in line with the files: once after ten spectra, not after each."""
+        return "analysis.tasks.analyse" if self.measurement_id else "analysis.tasks.combine"
 
     class State(models.TextChoices):
         QUEUED = "queued"

@@ -21,13 +21,10 @@ from samples.models import Cell, Pellet
 def run(run_id: int) -> None:
     """Compute one run and write what it found. Every exit is final."""
     item = AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet").filter(pk=run_id).first()
-    held = item and ledger.claim(item, state=AnalysisRun.State.RUNNING, started_at=timezone.now())
+    held = item and _begin(item)
     if not held:
         return
     with ledger.kept_alive(held):
-        if item.measurement_id:
-            waiting = UploadFile.objects.filter(runs=run_id, state=UploadFile.State.QUEUED)
-            waiting.update(state=UploadFile.State.ANALYSING)
         outcome, message = None, ""
         try:
             outcome = _compute(item)
@@ -50,6 +47,16 @@ def _broken(reference: str) -> str:
         f"Something broke on our side (ref {reference}). Raw data are stored. Tell an administrator the "
         "reference; the analysis can be run again once this is repaired."
     )
+
+
+def _begin(item: AnalysisRun) -> ledger.Claim | None:
+    """Claim the run, and show at its file that the analysis has begun."""
+    with transaction.atomic():  # one commit, not two: each waits for the disk
+        held = ledger.claim(item, state=AnalysisRun.State.RUNNING, started_at=timezone.now())
+        if held and item.measurement_id:
+            waiting = UploadFile.objects.filter(runs=item.pk, state=UploadFile.State.QUEUED)
+            waiting.update(state=UploadFile.State.ANALYSING)
+    return held
 
 
 def subject_of(sample: Pellet | Cell) -> Subject:

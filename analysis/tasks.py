@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from celery import shared_task
 from django.conf import settings
+from django.db import close_old_connections
 
 from analysis import pipeline
 from analysis.models import AnalysisRun
@@ -21,12 +22,21 @@ logger = logging.getLogger(__name__)
 @shared_task(name="analysis.tasks.take_in")
 def take_in(file_id: int) -> None:
     """Read one uploaded file."""
+    close_old_connections()
     ingest.take_in(file_id)
 
 
 @shared_task(name="analysis.tasks.analyse")
 def analyse(run_id: int) -> None:
     """Compute one run."""
+    close_old_connections()
+    pipeline.run(run_id)
+
+
+@shared_task(name="analysis.tasks.combine")
+def combine(run_id: int) -> None:
+    """Compute one combination."""
+    close_old_connections()
     pipeline.run(run_id)
 
 
@@ -41,13 +51,14 @@ def sweep() -> None:
 def drain(goes_on: Callable[[], bool] = lambda: True) -> int:
     """Do all work that waits, in this process; returns how many jobs were begun.
 
-    Finishing what has begun comes first: runs before files, so that the first file's numbers do not wait for the last
-    file of a folder to be read.
+    Finishing what has begun comes first: analyses before files, so that the first file's numbers do not wait for the
+    last file of a folder to be read. Combinations come last: once after ten spectra, not after each.
     """
     begun = 0
     while goes_on():
-        work = [(pipeline.run, pk) for pk in ledger.waiting(AnalysisRun, 20)]
-        work += [(ingest.take_in, pk) for pk in ledger.waiting(UploadFile, 1)] if not work else []
+        work = [(pipeline.run, pk) for pk in ledger.waiting(AnalysisRun, 20, measurement__isnull=False)]
+        work = work or [(ingest.take_in, pk) for pk in ledger.waiting(UploadFile, 1)]
+        work = work or [(pipeline.run, pk) for pk in ledger.waiting(AnalysisRun, 1)]
         if not work:
             return begun
         for perform, pk in work:

@@ -9,6 +9,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lagpdb.settings")
 app = Celery("lagpdb")
 app.set_default()  # in every thread of the web server, not only in the one that imports this
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# Celery would close the database connection around every task, and a new one costs more than most of our work; the
+# tasks themselves ask for a sound one.
+app.conf["CELERY_DB_REUSE_MAX"] = 1_000_000_000
 app.autodiscover_tasks(["analysis"])
 
 

@@ -265,9 +265,10 @@ def sweep() -> dict[str, int]:
     return counts
 
 
-def waiting(model: type[Job], at_most: int = 50) -> list[int]:
+def waiting(model: type[Job], at_most: int = 50, **only: Any) -> list[int]:
     """Keys of the jobs that may be claimed now, oldest first: what the supervised worker asks for."""
-    return list(model._default_manager.filter(claimable()).order_by("pk").values_list("pk", flat=True)[:at_most])
+    rows = model._default_manager.filter(claimable(), **only)
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:at_most])
 
 
 def _give_up(model: type[Job], pk: int, spent: Q) -> int:

@@ -289,6 +289,7 @@ CELERY_TASK_ROUTES = {
     "analysis.tasks.sweep": {"priority": 0},
     "analysis.tasks.analyse": {"priority": 3},
     "analysis.tasks.take_in": {"priority": 6},
+    "analysis.tasks.combine": {"priority": 6},
 }
 CELERY_BEAT_SCHEDULE = {"sweep": {"task": "analysis.tasks.sweep", "schedule": SWEEP_S}}
 
