@@ -26,7 +26,25 @@ CURRENT = "current_A"
 TEMPERATURE = "temperature_degC"
 LOOP = "loop_number"
 
+# Columns of a time series (technique "time_series"). Current is positive where it charges a full cell (lithium plates on
+# the left electrode of a symmetric one). Numbers of cycles and steps are the file's own. Counters are the tester's,
+# unsigned: `step_*` begin at 0 in every step; `charge_*` and `discharge_*` only grow, and begin anew with a cycle or never.
+CYCLE = "cycle_number"
+STEP = "step_number"
+STEP_KIND = "step_kind"  # 'rest', 'charge', 'discharge', 'hold', 'impedance' or '' where the file does not say
+UNIX_TIME = "unix_time_s"
+STEP_CAPACITY = "step_capacity_mAh"
+CHARGE_CAPACITY = "charge_capacity_mAh"
+DISCHARGE_CAPACITY = "discharge_capacity_mAh"
+STEP_ENERGY = "step_energy_mWh"
+CHARGE_ENERGY = "charge_energy_mWh"
+DISCHARGE_ENERGY = "discharge_energy_mWh"
+
 CANONICAL = (FREQUENCY, Z_REAL, Z_IMAG, Z_MODULUS, PHASE, TIME, POTENTIAL, CURRENT, TEMPERATURE, LOOP)
+SERIES = (
+    TIME, POTENTIAL, CURRENT, CYCLE, STEP, STEP_KIND, STEP_CAPACITY, CHARGE_CAPACITY, DISCHARGE_CAPACITY,
+    STEP_ENERGY, CHARGE_ENERGY, DISCHARGE_ENERGY, TEMPERATURE, UNIX_TIME,
+)  # fmt: skip
 
 MAX_COLUMNS = 512
 
