@@ -195,9 +195,7 @@ def _broken(reference: str) -> dict[str, Any]:
     }
 
 
-def _note(
-    held: ledger.Claim, file: UploadFile, answer: dict[str, Any], goes_on: bool = False
-) -> ledger.Job | None:
+def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any], goes_on: bool = False) -> ledger.Job | None:
     """Write what reading gave, in one transaction; returns the run that is begun with it."""
     with transaction.atomic():
         # Two uploads of the same bytes at once: the second waits here and then sees the first's measurements.

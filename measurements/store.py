@@ -187,7 +187,10 @@ def open_raw(sha256: str) -> BinaryIO:
 
 def part_of(measurement: Any) -> Any:
     """The part of a file that a measurement is; one that was just stored knows it."""
-    part = measurement.known_part or measurement.files.select_related("raw_file").filter(superseded_at__isnull=True).first()
+    part = (
+        measurement.known_part
+        or measurement.files.select_related("raw_file").filter(superseded_at__isnull=True).first()
+    )
     if part is None:
         raise StoreError(f"{measurement.code} has no file, so it has no data points.")
     return part
