@@ -66,9 +66,7 @@ def queue_analyses(
     if upload_file is not None:
         link = AnalysisRun.caused_by.through
         link.objects.bulk_create([link(analysisrun_id=run.pk, uploadfile_id=upload_file.pk) for run in runs])
-    for run_ in runs:
-        if run_.job_state == AnalysisRun.JobState.WAITING:
-            ledger.ring_on_commit(run_)
+    ledger.ring_on_commit(*(run_ for run_ in runs if run_.job_state == AnalysisRun.JobState.WAITING))
     return runs
 
 
