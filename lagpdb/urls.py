@@ -7,11 +7,13 @@ from analysis.views import urlpatterns as analysis_pages
 from lagpdb.accounts import urlpatterns as account_pages
 from lagpdb.api import urlpatterns as api_pages
 from lagpdb.pages import urlpatterns as general_pages
+from lagpdb.savedviews import urlpatterns as view_pages
 from measurements.views import urlpatterns as measurement_pages
 from samples.views import urlpatterns as sample_pages
 
 urlpatterns = [
     *general_pages,
+    *view_pages,
     *account_pages,
     *sample_pages,
     *measurement_pages,
