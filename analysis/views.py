@@ -14,9 +14,11 @@ from django.views.decorators.http import require_POST
 from analysis import figures, plots, start
 from analysis.comparison import compared
 from analysis.decisions import judge, reanalyse
+from analysis.lists import ResultList
 from analysis.models import AnalysisRun, Result
 from analysis.panels import is_working, measurement_context
 from analysis.science.quantities import QUANTITIES
+from analysis.search import search
 from lagpdb.pages import get_record
 from lagpdb.quantity import QuantityError, parse_quantity
 from lagpdb.records import StaleVersion, normal_code, save_record
@@ -222,6 +224,8 @@ def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str
 
 urlpatterns = [
     path("", start.dashboard, name="dashboard"),
+    path("search/", search, name="search"),
+    path("results/", ResultList.as_view(), name="result_list"),
     path("glossary/", start.glossary, name="glossary"),
     path("help/", start.help_page, name="help"),
     path("help/<slug:topic>/", start.help_page, name="help_topic"),

@@ -156,6 +156,7 @@ class RecordList(View):
     columns: tuple[Column, ...] = ()
     filters: tuple[Filter, ...] = ()
     default_order = "-id"
+    has_codes = True  # whether rows are records, which can be selected
     can_label = False  # whether labels can be printed from a selection
 
     def queryset(self) -> QuerySet:
@@ -193,7 +194,7 @@ class RecordList(View):
                 "complaints": complaints,
                 "more_columns": more,
                 # The first column of the table is that of the selection.
-                "hidden_columns": " ".join(f"hide-{place + 1}" for place in hidden),
+                "hidden_columns": " ".join(f"hide-{place + self.has_codes}" for place in hidden),
                 "choosable": list(self._choosable(more, hidden)),
                 "saved_views": views_for(request.user, self.api),
                 **self._filter_context(request, active),

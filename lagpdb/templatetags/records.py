@@ -47,3 +47,9 @@ def row_close(record: Any) -> SafeString:
         ((NUMBER if value["is_number"] else "", value["text"]) for value in getattr(record, "more_values", ())),
     )
     return format_html("{}</tr>", cells)
+
+
+@register.filter
+def kind_of(record: Any) -> str:
+    """What kind of record it is, in words."""
+    return str(record._meta.verbose_name)
