@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
 from django.db.models import F, QuerySet
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.views import View
 
@@ -172,7 +172,7 @@ class RecordList(View):
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         if address := self._with_added_condition(request):
-            return redirect(address)
+            return HttpResponseRedirect(address)
         queryset, complaints, active = self._narrowed(request)
         queryset, ordering = self._sorted(queryset, request.GET.get("ordering", ""))
         if request.GET.get("format") == "xlsx" and self.collection is not None:
