@@ -99,10 +99,10 @@ def _steps(series: Series, segments: Segments, values: Real) -> tuple[NDArray[np
     """First row of each step of a counter that begins anew in every step, and the direction of each row."""
     if STEP not in series.frame.columns:
         return segments.first, segments.sign_of_row
-    number = series.frame[STEP].to_numpy(dtype=float)
+    number = series.frame[STEP].to_numpy()
     is_new = np.concatenate([[True], (number[1:] != number[:-1]) | (values[1:] < _RESET * values[:-1])])
     if CYCLE in series.frame.columns:  # the same step number in the next cycle
-        cycle = series.frame[CYCLE].to_numpy(dtype=float)
+        cycle = series.frame[CYCLE].to_numpy()
         is_new[1:] |= cycle[1:] != cycle[:-1]
     begins = np.flatnonzero(is_new)
     # The last row of a step often shows no current any more: the step decides, not the row.

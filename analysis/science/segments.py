@@ -205,8 +205,15 @@ def _signs(series: Series, rest_fraction: float) -> Signs:
     sign = (current > threshold).astype(np.int8)
     sign -= (current < -threshold).astype(np.int8)
     if STEP_KIND in series.frame.columns:
-        codes, kinds = pd.factorize(series.frame[STEP_KIND])
-        resting = [code for code, kind in enumerate(kinds) if kind in ("rest", "impedance")]
-        if resting:
-            sign[np.isin(codes, resting)] = 0
+        sign[_is_resting(series.frame)] = 0
     return sign
+
+
+def _is_resting(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows that the tester calls rest or impedance. A step has one kind: where steps are numbered, one row tells it."""
+    begins: Rows = np.arange(len(frame), dtype=np.intp)
+    if STEP in frame.columns:
+        step = frame[STEP].to_numpy()
+        begins = np.concatenate([[0], np.flatnonzero(step[1:] != step[:-1]) + 1]).astype(np.intp)
+    is_resting = frame[STEP_KIND].iloc[begins].isin(["rest", "impedance"]).to_numpy(dtype=bool)
+    return np.repeat(is_resting, np.diff(np.append(begins, len(frame))))
