@@ -109,6 +109,16 @@ def _run_parameters(data: Any) -> dict[str, Any]:
     masked = data.get("masked_points", "").replace(",", " ").replace(";", " ").split()
     if masked:
         parameters["masked_points"] = sorted({row for part in masked for row in _rows_of(part)})
+    for name, words in (("reference_cycle", "Reference cycle"), ("formation_cycles", "Formation cycles")):
+        if text := data.get(name, "").strip():
+            if not text.isdigit() or int(text) < 1:
+                raise ValidationError(f"{words}: ‘{text}’ is not a whole number above 0.")
+            parameters[name] = int(text)
+    if text := data.get("active_mass_mg", "").strip():
+        try:
+            parameters["active_mass_mg"] = parse_quantity(text, "mg", allow_limit=False).value
+        except QuantityError as error:
+            raise ValidationError(f"Active mass: {error.sentence}") from error
     return parameters
 
 

@@ -56,8 +56,8 @@ def _conductivities() -> Sample:
     frame = pd.DataFrame(
         {
             "result_id": range(1, 6), "quantity": "ionic_conductivity_S_cm", "value": sigma,
-            "uncertainty": 0.01 * sigma, "temperature_degC": celsius, "label": "", "measurement": "MEA-00001", "measured_at": None,
-            "geometry_relative_uncertainty": 0.005,
+            "uncertainty": 0.01 * sigma, "temperature_degC": celsius, "label": "",
+            "measurement": "MEA-00001", "measured_at": None, "geometry_relative_uncertainty": 0.005,
         }
     )  # fmt: skip
     return frame, BLOCKING_CELL, {}
