@@ -108,7 +108,9 @@ def capacity(curves: Curves, sample: Sample) -> Figure:
     layout: dict[str, Any] = {
         "xaxis": plain_axis("Cycle", range=_span(ends, 0.02), nticks=9),
         "yaxis": plain_axis(f"Discharge capacity ({_unit(suffix)})", range=_span([0.0, *discharge], 0.08, 0.0)),
-        "yaxis2": plain_axis("CE (%)", overlaying="y", side="right", range=frames[start]["y2"], showgrid=False),
+        "yaxis2": plain_axis(
+            "CE (%)", overlaying="y", side="right", range=frames[start]["y2"], showgrid=False, tickmode="auto", nticks=8
+        ),
         "shapes": [_upright(reference)] if reference else [],
         "annotations": [
             *([_note(reference, f"&nbsp;reference, cycle {reference}", y=0.08)] if reference else []),

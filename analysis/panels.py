@@ -179,6 +179,8 @@ def _inputs(run: AnalysisRun, measurement: Measurement) -> list[dict[str, Any]]:
         value, uncertainty = entry.get("value"), entry.get("uncertainty")
         is_number = isinstance(value, int | float)
         text = units.format_named(name, value, uncertainty) if is_number else str(value or "—")
+        if isinstance(value, int) and units.suffix_of(name) is None:  # a cycle has a number, not a size
+            text = str(value)
         if name == "temperature_degC" and is_number:
             text = f"{value:.4g} °C"
         origin = str(entry.get("origin") or "")
@@ -220,6 +222,7 @@ def _run_rows(runs: list[AnalysisRun]) -> list[dict[str, Any]]:
     values = {
         result.run_id: result
         for result in Result.objects.filter(run__in=runs, quantity__in=MAIN).order_by("-quantity", "-position")
+        if result.label == MAIN_LABEL.get(result.quantity, result.label)
     }
     for number, run in zip(range(len(runs), 0, -1), runs, strict=True):
         rows.append({"number": number, "run": run, "result": values.get(run.pk), "choices": choices_text(run)})

@@ -71,6 +71,7 @@ def differential(potential_V: Real, passed_mAh: Real, step_V: float = STEP_V) ->
     edges = np.floor(low / step_V) * step_V + step_V * np.arange(count + 1)
     unique, rows = np.unique(sorted_V, return_index=True)
     reached = np.append(rows[1:], sorted_V.size) - 1  # after the last row of equal potential
-    capacity = np.interp(edges, unique, total[reached], left=0.0)
+    # What passed before the first row belongs to no potential: it would make an edge of its own.
+    capacity = np.interp(edges, unique, total[reached] - total[reached[0]])
     slope = savgol_filter(capacity, WINDOW, ORDER, deriv=1, delta=step_V)
     return Differential(edges, np.maximum(slope, 0.0))

@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.science.active_mass import ActiveMass, active_mass
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
 from analysis.science.cycles import cycles_of
+from analysis.science.differential import METHOD
 from analysis.science.reference_cycle import RATE_TOLERANCE, rate_groups
 from analysis.science.retention import Conditions, cycle_rows, half_curves
 from analysis.science.wording import number
@@ -108,6 +109,7 @@ class Rate(Analysis):
             "marks": {"active_mass_mg": mass.mass_mg, "recovery_fraction": recovery(blocks)},
             "voltage": voltage,
             "differential": slopes,
+            "differential_method": METHOD,
         }
         return outcome
 
