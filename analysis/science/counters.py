@@ -100,9 +100,9 @@ def _added(values: Real, begins: NDArray[np.intp] | None) -> tuple[Real, float]:
 
 def _steps(series: Series, segments: Segments, values: Real) -> tuple[NDArray[np.intp], NDArray[np.int8]]:
     """First row of each step of a counter that begins anew in every step, and the direction of each row."""
-    if STEP not in series.frame.columns:
+    number = series.frame[STEP].to_numpy() if STEP in series.frame.columns else None
+    if number is None or pd.isna(number).any():
         return segments.first, segments.sign_of_row
-    number = series.frame[STEP].to_numpy()
     is_new = np.concatenate([[True], (number[1:] != number[:-1]) | (values[1:] < _RESET * values[:-1])])
     if CYCLE in series.frame.columns:  # the same step number in the next cycle
         cycle = series.frame[CYCLE].to_numpy()

@@ -239,10 +239,14 @@ def _table(
 
 def _is_unfinished(series: Series, halves: Halves, used: Real) -> bool:
     """Whether the recording ends inside its last half: neither the cut-off nor the charge of the half before it."""
-    if halves.last[-1] < series.time_s.size - 1 or halves.is_at_cutoff[-1]:
+    if halves.last[-1] < series.time_s.size - 1 or halves.count < 2:
         return False
     same = np.flatnonzero(halves.sign[:-1] == halves.sign[-1])
-    return bool(not same.size or used[-1] < 0.99 * used[same[-1]])
+    if same.size:
+        return bool(not halves.is_at_cutoff[-1] and used[-1] < 0.99 * used[same[-1]])
+    # The first of its direction has nothing to be compared with: it is under way while it is still on its plateau.
+    steepness = np.abs(halves.end_potential_V[-2:] - halves.mid_potential_V[-2:])
+    return bool(steepness[1] < 0.1 * steepness[0])
 
 
 def _look_at(series: Series, halves: Halves, table: pd.DataFrame, warnings: list[tuple[str, str]]) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.science.segments import Real
 
 RATE_TOLERANCE = 0.05
+FORMATION_AT_MOST = 5  # cycles, while the test itself is shorter than its formation
 
 
 def rate_groups(current: Real, tolerance: float = RATE_TOLERANCE) -> NDArray[np.intp]:
@@ -33,7 +34,7 @@ def rate_groups(current: Real, tolerance: float = RATE_TOLERANCE) -> NDArray[np.
 
 
 def formation_count(table: pd.DataFrame) -> int:
-    """Leading cycles at another rate than most cycles; 0 where all run at one rate."""
+    """Leading cycles at another rate than most cycles, or slower ones before the rate of now; 0 where all are alike."""
     pairs = list(
         zip(
             rate_groups(table["charge_current_mA"].to_numpy(dtype=float)).tolist(),
@@ -43,6 +44,10 @@ def formation_count(table: pd.DataFrame) -> int:
     )
     if not pairs:
         return 0
+    # A growing test: a few slow cycles, and since then one faster rate, however few of those there are yet.
+    leading = next((row for row, pair in enumerate(pairs) if pair != pairs[0]), 0)
+    if 0 < leading <= FORMATION_AT_MOST and len(set(pairs[leading:])) == 1 and pairs[leading][1] > pairs[0][1]:
+        return leading
     # Among rates that are equally frequent the later one is the test.
     usual = max(pairs, key=lambda pair: (pairs.count(pair), len(pairs) - pairs[::-1].index(pair)))
     return pairs.index(usual)

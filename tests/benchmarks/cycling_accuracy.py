@@ -1,8 +1,8 @@
 """Accuracy of cycles, retention and rate tests: ``python tests/benchmarks/cycling_accuracy.py``.
 
-Random SYNTHETIC tests that no threshold was tuned on: capacity, fade, efficiency, rate, noise, sampling, rests, constant
-voltage tails, formation, kind of counter and an unfinished last cycle are drawn anew. Prints one line per goal with pass
-or FAIL and ends with 1 when any fails. Other draws: ``--seed``.
+Random SYNTHETIC tests that no threshold was tuned on: capacity, fade, efficiency, rate, noise, sampling, rests,
+constant voltage tails, formation, kind of counter and an unfinished last cycle are drawn anew. Prints one line per goal
+with pass or FAIL and ends with 1 when any fails. Other draws: ``--seed``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def random_cycling(rng: np.random.Generator) -> dict[str, float]:
         capacities, efficiencies, rates * 0.17 * mass, rng=rng,
         resistance_ohm=float(rng.uniform(0.02, 0.12)) / (main * 0.17e-3 * mass),
         points_per_half=int(rng.integers(60, 600)), potential_noise_V=float(rng.uniform(0.0, 1e-3)),
-        current_noise_fraction=float(rng.uniform(0.0, 1e-3)), rest_s=float(rng.choice([0.0, 60.0, 1800.0])),
+        current_noise_fraction=float(rng.uniform(0.0, 5e-4)), rest_s=float(rng.choice([0.0, 60.0, 1800.0])),
         first_rest_s=float(rng.choice([0.0, 43_200.0])), hold_fraction=float(rng.choice([0.0, 0.04])),
         counter=str(rng.choice(COUNTERS)), stops_at=float(rng.uniform(0.2, 0.9)) if is_cut else 1.0,
     )  # fmt: skip
@@ -92,7 +92,7 @@ def random_rate(rng: np.random.Generator) -> dict[str, float]:
     test = rate_test(
         schedule, one_c_mA=0.17 * mass, rng=rng, efficiency=float(rng.uniform(0.97, 1.0)),
         points_per_half=int(rng.integers(60, 400)), counter=str(rng.choice(COUNTERS)),
-        resistance_ohm=0.03 / (0.17e-3 * mass), current_noise_fraction=float(rng.uniform(0.0, 1e-3)),
+        resistance_ohm=0.03 / (0.17e-3 * mass), current_noise_fraction=float(rng.uniform(0.0, 5e-4)),
     )  # type: ignore[arg-type]  # fmt: skip
     subject = Subject("cell", "CEL-0001", "full", active_mass_mg=mass, theoretical_capacity_mAh_g=170.0)
     findings = Rate().run(test.frame, subject, {}).findings

@@ -131,6 +131,20 @@ def test_an_unfinished_last_charge_is_left_out():
     assert cycles_of(frame).complete["cycle_number"].iloc[-1] == 28
 
 
+def test_the_first_discharge_is_under_way_while_it_is_on_its_plateau():
+    one = {"capacities": np.array([0.288]), "currents": 0.0334}
+    assert cycles_of(made(**one, stops_at=0.6).frame).complete.empty
+    assert len(cycles_of(made(**one).frame).complete) == 1
+
+
+def test_step_numbers_with_gaps_are_not_trusted():
+    test = made(counter="step")
+    test.frame["step_number"] = test.frame["step_number"].astype(float)
+    test.frame.loc[100:140, "step_number"] = np.nan
+    truth = test.truth["discharge_capacity_mAh"].to_numpy()
+    assert cycles_of(test.frame).table["discharge_capacity_mAh"].to_numpy() == pytest.approx(truth, rel=1e-9)
+
+
 def test_a_test_that_charges_for_a_set_time_is_complete_without_a_cutoff():
     """Capacity-controlled halves end where their charge is passed, not at a voltage that others share."""
     frame = halves(*[(1.0, 1.0), (-1.0, 1.0)] * 4)
@@ -359,6 +373,17 @@ def test_what_cannot_be_analysed_is_said(frame, words):
 def test_leading_cycles_at_another_rate_are_formation():
     assert formation_count(cycles_of(made().frame).complete) == 3
     assert formation_count(cycles_of(made(currents=0.0334).frame).complete) == 0
+
+
+def test_formation_is_seen_from_the_first_faster_cycle_on():
+    """A growing test must not move its reference when the faster cycles outnumber the slow ones."""
+    test = made(capacities=np.full(4, 0.288), currents=np.array([0.0167] * 3 + [0.0334]))
+    assert formation_count(cycles_of(test.frame).complete) == 3
+
+
+def test_a_slower_check_at_the_end_is_no_test_after_formation():
+    test = made(capacities=np.full(8, 0.288), currents=np.array([0.0334] * 5 + [0.0167] * 3))
+    assert formation_count(cycles_of(test.frame).complete) == 0
 
 
 def test_currents_within_five_per_cent_are_one_rate():
