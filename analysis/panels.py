@@ -30,7 +30,20 @@ MAIN = (
     "electrolyte_resistance_ohm",
     "capacity_retention_fraction",
     "discharge_specific_capacity_mAh_g",
+    "coulombic_efficiency_fraction",
+    "discharge_capacity_mAh",
+    "capacity_recovery_fraction",
+    "rate_capacity_mAh_g",
+    "rate_capacity_mAh",
 )
+# Of quantities with several rows the one that stands for the measurement.
+MAIN_LABEL = {
+    "capacity_retention_fraction": "last",
+    "discharge_specific_capacity_mAh_g": "reference",
+    "discharge_capacity_mAh": "reference",
+    "coulombic_efficiency_fraction": "mean",
+}
+PER_GRAM = ("discharge_specific_capacity_mAh_g", "rate_capacity_mAh_g")  # without a mass the page shows mAh
 ORIGINS = {
     "person": "entered by a person",
     "assumed": "assumed",
@@ -112,7 +125,14 @@ def _main_values(results: list[Result], cell_run: AnalysisRun | None) -> list[di
         energies = list(cell_run.results.filter(quantity="activation_energy_eV"))
         found += [result for result in energies if result.label != "sigma"]
         by_name |= {f"energy_{result.label}": result for result in energies}
-    chosen = sorted((r for r in found if r.quantity in MAIN), key=lambda r: MAIN.index(r.quantity))[:3]
+    shown = [
+        r
+        for r in found
+        if r.quantity in MAIN
+        and r.label == MAIN_LABEL.get(r.quantity, r.label)
+        and not (r.value is None and r.quantity in PER_GRAM)
+    ]
+    chosen = sorted(shown, key=lambda r: MAIN.index(r.quantity))[:3]
     return [{"result": result, "beside": _beside(result, by_name)} for result in chosen]
 
 
@@ -133,6 +153,11 @@ def _beside(result: Result, others: dict[str, Result]) -> str:
         points = f"from ln(σT), {count} points" if count else "from ln(σT)"
         beside = units.format_value(other.value, other.uncertainty, "=", "eV") if other else ""
         return f"{points}; ln σ gives {beside}" if beside else points
+    if result.reference_cycle and result.cycle_number:
+        between = f"cycle {result.cycle_number} against cycle {result.reference_cycle}"
+        return (
+            between if result.label != "mean" else f"mean of cycles {result.reference_cycle} to {result.cycle_number}"
+        )
     return result.label.replace("_", " ")
 
 
@@ -156,6 +181,8 @@ def _inputs(run: AnalysisRun, measurement: Measurement) -> list[dict[str, Any]]:
         value, uncertainty = entry.get("value"), entry.get("uncertainty")
         is_number = isinstance(value, int | float)
         text = units.format_named(name, value, uncertainty) if is_number else str(value or "—")
+        if isinstance(value, int) and units.suffix_of(name) is None:  # a cycle has a number, not a size
+            text = str(value)
         if name == "temperature_degC" and is_number:
             text = f"{value:.4g} °C"
         origin = str(entry.get("origin") or "")
@@ -197,6 +224,7 @@ def _run_rows(runs: list[AnalysisRun]) -> list[dict[str, Any]]:
     values = {
         result.run_id: result
         for result in Result.objects.filter(run__in=runs, quantity__in=MAIN).order_by("-quantity", "-position")
+        if result.label == MAIN_LABEL.get(result.quantity, result.label)
     }
     for number, run in zip(range(len(runs), 0, -1), runs, strict=True):
         rows.append({"number": number, "run": run, "result": values.get(run.pk), "choices": choices_text(run)})
@@ -212,6 +240,12 @@ def choices_text(run: AnalysisRun) -> str:
         words.append(" to ".join(frequency_text(value) for value in limits))
     if masked := run.parameters.get("masked_points"):
         words.append(f"{len(masked)} {'point' if len(masked) == 1 else 'points'} left out by hand")
+    if cycle := run.parameters.get("reference_cycle"):
+        words.append(f"reference cycle {cycle}")
+    if formation := run.parameters.get("formation_cycles"):
+        words.append(f"{formation} formation {'cycle' if formation == 1 else 'cycles'}")
+    if mass := run.parameters.get("active_mass_mg"):
+        words.append(f"active mass {units.format_named('active_mass_mg', mass)}")
     return ", ".join(words)
 
 

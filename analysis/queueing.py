@@ -17,7 +17,7 @@ from lagpdb import ledger
 from lagpdb.records import Record, Revision
 from lagpdb.registry import discover
 from measurements.models import Measurement, UploadFile
-from samples.models import Cell, ElectrodeLot, Pellet, SputterRun, SputterSetting, WitnessPlate
+from samples.models import Cell, ElectrodeLot, Material, Pellet, SputterRun, SputterSetting, WitnessPlate
 from samples.models.cells import derive_again
 
 Sample = Pellet | Cell | WitnessPlate | SputterSetting
@@ -39,7 +39,8 @@ MOVING = {
         "kind",
         "withdrawn_at",
     },
-    ElectrodeLot: {"loading_mg_cm2", "diameter_mm", "active_fraction"},
+    ElectrodeLot: {"loading_mg_cm2", "diameter_mm", "active_fraction", "material"},
+    Material: {"theoretical_capacity_mAh_g"},
 }
 
 
@@ -82,9 +83,7 @@ def queue_analyses(
     if upload_file is not None:
         link = AnalysisRun.caused_by.through
         link.objects.bulk_create([link(analysisrun_id=run.pk, uploadfile_id=upload_file.pk) for run in runs])
-    for run_ in runs:
-        if run_.job_state == AnalysisRun.JobState.WAITING:
-            ledger.ring_on_commit(run_)
+    ledger.ring_on_commit(*(run_ for run_ in runs if run_.job_state == AnalysisRun.JobState.WAITING))
     return runs
 
 
@@ -190,6 +189,7 @@ def follow_change(sender: type[Record], record: Record, action: str, changes: di
         Cell: lambda: Measurement.objects.filter(cell=record),
         Measurement: lambda: Measurement.objects.filter(pk=record.pk),
         ElectrodeLot: lambda: Measurement.objects.filter(cell__electrode_lot=record),
+        Material: lambda: Measurement.objects.filter(cell__electrode_lot__material=record),
     }[type(record)]()
     _recompute(list(measurements.live().select_related("cell", "pellet", "witness_plate")), queue=True)
 

@@ -46,6 +46,7 @@ TOPICS = {
     "start": "Start here",
     "upload": "Upload files, and what their states mean",
     "conductivity": "Conductivity and activation energy",
+    "cycling": "Cycling and rate tests",
     "flags": "Flags, warnings, accepted and provisional",
     "formats": "File formats",
     "api": "The same data in Python",

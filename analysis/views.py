@@ -11,12 +11,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from analysis import figures, plots, start
+from analysis import plots, start
 from analysis.comparison import compared
 from analysis.decisions import judge, reanalyse
+from analysis.lists import ResultList
 from analysis.models import AnalysisRun, Result
 from analysis.panels import is_working, measurement_context
 from analysis.science.quantities import QUANTITIES
+from analysis.search import search
 from lagpdb.pages import get_record
 from lagpdb.quantity import QuantityError, parse_quantity
 from lagpdb.records import StaleVersion, normal_code, save_record
@@ -109,6 +111,16 @@ def _run_parameters(data: Any) -> dict[str, Any]:
     masked = data.get("masked_points", "").replace(",", " ").replace(";", " ").split()
     if masked:
         parameters["masked_points"] = sorted({row for part in masked for row in _rows_of(part)})
+    for name, words in (("reference_cycle", "Reference cycle"), ("formation_cycles", "Formation cycles")):
+        if text := data.get(name, "").strip():
+            if not text.isdigit() or int(text) < 1:
+                raise ValidationError(f"{words}: ‘{text}’ is not a whole number above 0.")
+            parameters[name] = int(text)
+    if text := data.get("active_mass_mg", "").strip():
+        try:
+            parameters["active_mass_mg"] = parse_quantity(text, "mg", allow_limit=False).value
+        except QuantityError as error:
+            raise ValidationError(f"Active mass: {error.sentence}") from error
     return parameters
 
 
@@ -199,7 +211,7 @@ def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpR
     code = run.measurement.code if run.measurement else run.subject.code
     made_by = f"run {run.pk}, {run.analysis} version {run.version}, lagpdb {run.software_version}"
     comments = (code, figure["summary"], made_by)
-    return _figure(figure, form, f"{code}_{name}", figures.columns(name, run.curves), comments)
+    return _figure(figure, form, f"{code}_{name}", plots.columns(name, run.curves), comments)
 
 
 def measurement_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponse:
@@ -208,9 +220,9 @@ def measurement_figure(request: HttpRequest, code: str, name: str, form: str) ->
     curves = plots.raw_curves(measurement)
     if name not in ("nyquist", "bode") or curves is None:
         raise Http404("This measurement has no such figure.")
-    figure = figures.BUILDERS[name](curves, plots.sample_of(None, measurement))
+    figure = plots.BUILDERS[name](curves, plots.sample_of(None, measurement))
     comments = (measurement.code, figure["summary"], "as in the file, no analysis")
-    return _figure(figure, form, f"{measurement.code}_{name}", figures.columns(name, curves), comments)
+    return _figure(figure, form, f"{measurement.code}_{name}", plots.columns(name, curves), comments)
 
 
 def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str, ...]) -> HttpResponse:
@@ -225,6 +237,8 @@ def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str
 
 urlpatterns = [
     path("", start.dashboard, name="dashboard"),
+    path("search/", search, name="search"),
+    path("results/", ResultList.as_view(), name="result_list"),
     path("glossary/", start.glossary, name="glossary"),
     path("help/", start.help_page, name="help"),
     path("help/<slug:topic>/", start.help_page, name="help_topic"),

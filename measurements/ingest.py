@@ -76,9 +76,7 @@ def receive(
             Upload.objects.filter(pk=upload.pk).update(skipped_count=skipped)
             upload.refresh_from_db(fields=["skipped_count"])
         rows = UploadFile.objects.bulk_create([_row(upload, file, raws) for file in kept])
-        for row in rows:
-            if row.job_state == UploadFile.JobState.WAITING:
-                ledger.ring_on_commit(row)
+        ledger.ring_on_commit(*(row for row in rows if row.job_state == UploadFile.JobState.WAITING))
     return upload
 
 

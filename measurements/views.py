@@ -22,6 +22,7 @@ from lagpdb.mainvalues import main_results
 from lagpdb.pages import NO_WORKER, already_saved, can_curate, can_edit, get_record, new_key, remember_saved
 from lagpdb.roles import role_required
 from measurements import ingest
+from measurements.api import Measurements
 from measurements.forms import AssignForm, UploadForm, sample_options
 from measurements.kinds import KINDS
 from measurements.models import Measurement, Upload, UploadFile
@@ -244,6 +245,7 @@ class MeasurementList(RecordList):
 
     template = "measurements/measurement_list.html"
     title, api = "Measurements", "measurements"
+    collection = Measurements
     empty, no_match = "No measurements. Upload a file.", "No measurement matches."
     new_url, new_words = "upload", "Upload"
     columns = (

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.mainvalues import newest
 from lagpdb.records import normal_code
+from samples.api import Cells, Pellets, PowderLots, SputterRuns
 from samples.forms import notation_of
 from samples.models import Cell, Coating, Pellet, PowderLot, SputterRun
 from samples.models.lots import faces_of
@@ -33,6 +34,7 @@ class LotList(RecordList):
 
     template = "samples/lot_list.html"
     title, api = "Powder lots", "powder-lots"
+    collection, can_label = PowderLots, True
     empty, no_match = "No lots. Receive one.", "No lot matches."
     new_url, new_words = "lot_new", "Receive a lot"
     columns = (
@@ -76,6 +78,7 @@ class PelletList(RecordList):
 
     template = "samples/pellet_list.html"
     title, api = "Pellets", "pellets"
+    collection, can_label = Pellets, True
     empty, no_match = "No pellets. Press a batch.", "No pellet matches."
     new_url, new_words = "batch_new", "New pellets"
     columns = (
@@ -135,6 +138,7 @@ class CellList(RecordList):
 
     template = "samples/cell_list.html"
     title, api = "Cells", "cells"
+    collection, can_label = Cells, True
     empty, no_match = "No cells. Build one on a pellet.", "No cell matches."
     new_url, new_words = "cell_new", "Build a cell"
     columns = (
@@ -176,6 +180,7 @@ class SputterRunList(RecordList):
 
     template = "samples/sputter_run_list.html"
     title, api = "Sputter runs", "sputter-runs"
+    collection, can_label = SputterRuns, True
     empty, no_match = "No sputter runs yet.", "No sputter run matches."
     columns = (
         Column("Code", "code", "id"),

@@ -20,7 +20,7 @@ from analysis.models import AnalysisRun, Result
 from lagpdb.records import Record, save_record
 from lagpdb.tokens import make_token
 from lagpdb.units import symbol
-from measurements.models import Instrument, Measurement, MeasurementFile, RawFile
+from measurements.models import Instrument, Measurement, MeasurementFile, RawFile, Upload, UploadFile
 from samples.coat import coat
 from samples.models import (
     Cell,
@@ -165,6 +165,15 @@ def measurement(
     made = saved(Measurement, **{**link, **usual, **fields})
     MeasurementFile.objects.create(measurement=made, raw_file=raw or raw_file())
     return made
+
+
+def arrival(of: Measurement, name: str = "spectrum.z") -> UploadFile:
+    """The row of the file that brought a measurement."""
+    upload = saved(Upload)
+    part = of.files.get()
+    file = UploadFile.objects.create(upload=upload, raw_file=part.raw_file, name=name, state="done", job_state="ended")
+    file.measurements.add(of)
+    return file
 
 
 # -- what it means -----------------------------------------------------------------------------------------------------

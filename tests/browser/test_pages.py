@@ -21,7 +21,8 @@ RULES = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations
 # Pages with the key of what they show; '' needs none. Several of one kind are separated by blanks.
 DOOR = {"account_login": "", "account_inactive": ""}  # for people who are not signed in
 GENERAL = {
-    "dashboard": "", "glossary": "", "help": "", "help_topic": "start upload conductivity flags formats api backup",
+    "dashboard": "", "glossary": "", "help": "",
+    "help_topic": "start upload conductivity cycling flags formats api backup",
     "resolver_search": "", "resolver": "PEL-9999", "api": "",
     "account": "", "account_change_password": "", "account_tokens": "", "account_logout": "",
 }  # fmt: skip
