@@ -17,6 +17,7 @@ from analysis.decisions import judge, reanalyse
 from analysis.lists import ResultList
 from analysis.models import AnalysisRun, Result
 from analysis.panels import is_working, measurement_context
+from analysis.rates import sputter_rates
 from analysis.science.quantities import QUANTITIES
 from analysis.search import search
 from lagpdb.pages import get_record
@@ -250,5 +251,6 @@ urlpatterns = [
     path("measurements/<str:code>/temperature/", measurement_temperature, name="measurement_temperature"),
     path("measurements/<str:code>/figures/<slug:name>.<str:form>", measurement_figure, name="measurement_figure"),
     path("runs/<int:run_id>/figures/<slug:name>.<str:form>", run_figure, name="run_figure"),
+    path("sputter-rates/", sputter_rates, name="sputter_rates"),
     path("results/<int:result_id>/judge/", result_judge, name="result_judge"),
 ]

@@ -27,12 +27,13 @@ class QuantityField(forms.CharField):
     ----------
     name : str
         Field of the record; its suffix is the unit.
-    spread, readings : str
-        Fields that keep the uncertainty and the single readings; '' where the record has none.
+    spread, readings, limit : str
+        Fields that keep the uncertainty, the single readings and the sign of a limit ('< 1e-4'); '' where the record
+        has none.
     """
 
-    def __init__(self, name: str, *, spread: str = "", readings: str = "", **kwargs: Any) -> None:
-        self.name, self.spread, self.readings = name, spread, readings
+    def __init__(self, name: str, *, spread: str = "", readings: str = "", limit: str = "", **kwargs: Any) -> None:
+        self.name, self.spread, self.readings, self.limit = name, spread, readings, limit
         self.bounds: Bounds | None = None
         kwargs.setdefault("label", words(name))
         kwargs.setdefault("widget", forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}))
@@ -48,6 +49,8 @@ class QuantityField(forms.CharField):
         value = getattr(record, self.name)
         if value is None:
             return ""
+        if self.limit:
+            return limited(getattr(record, self.limit), units.copy_value(value))
         readings = getattr(record, self.readings) if self.readings else []
         if len(readings) > 1:
             return "; ".join(units.copy_value(reading) for reading in readings)
@@ -56,13 +59,31 @@ class QuantityField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
-        return understand(self.name, text, self.bounds, readings=bool(self.readings)) if text else None
+        if not text:
+            return None
+        return understand(self.name, text, self.bounds, readings=bool(self.readings), limit=bool(self.limit))
 
 
-def understand(name: str, text: str, bounds: Bounds | None, *, readings: bool = True) -> Quantity:
+def limited(sign: str, text: str) -> str:
+    """A value with the sign of its limit, as it is typed: '< 1e-4'."""
+    return text if sign == "=" else f"{sign} {text}"
+
+
+class ReadingsField(QuantityField):
+    """Readings that are the record's own content, kept as a list: step heights."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, readings=name, **kwargs)
+
+    def text_of(self, record: models.Model) -> str:
+        """The readings, as somebody would have typed them."""
+        return "; ".join(units.copy_value(reading) for reading in getattr(record, self.name) or ())
+
+
+def understand(name: str, text: str, bounds: Bounds | None, *, readings: bool = True, limit: bool = False) -> Quantity:
     """Parse and judge what was typed; a ValidationError carries the sentence and, where there is one, a suggestion."""
     try:
-        quantity = parse_quantity(text, name, allow_limit=False, allow_readings=readings)
+        quantity = parse_quantity(text, name, allow_limit=limit, allow_readings=readings)
     except QuantityError as error:
         raise ValidationError(error.sentence, code="unreadable") from None
     level, sentence = bounds.judge(quantity.value) if bounds else ("ok", "")
@@ -257,6 +278,8 @@ class RecordForm(forms.ModelForm):
             if name in self.fields and value is not None:
                 number = isinstance(value, int | float) and not isinstance(value, bool)
                 text = units.copy_value(value) if number else self.fields[name].prepare_value(value)
+                if sign := getattr(self.fields[name], "limit", ""):
+                    text = limited(recipe.defaults.get(sign, "="), text)
                 self.recipe_texts[name] = self.initial[name] = text
 
     def clean(self) -> dict[str, Any]:
@@ -277,12 +300,14 @@ class RecordForm(forms.ModelForm):
                 setattr(self.instance, field.spread, quantity.uncertainty if quantity else None)
             if field.readings:
                 setattr(self.instance, field.readings, list(quantity.readings) if quantity else [])
+            if field.limit:
+                setattr(self.instance, field.limit, quantity.limit if quantity else "=")
         return cleaned
 
     def _note_unusual(self, name: str, field: QuantityField, quantity: Quantity) -> None:
         level, sentence = field.bounds.judge(quantity.value) if field.bounds else ("ok", "")
         if level == "unusual":
-            self.warnings[name] = sentence
+            self.warnings[name] = noted_words(name, field.bounds, quantity.value) or sentence
 
     def ask(self, question: Question) -> None:
         """Put a question, unless the person has already gone past it."""
@@ -321,6 +346,18 @@ class RecordForm(forms.ModelForm):
     def first_problem(self) -> str:
         """Id of the first field with an error: it gets the focus."""
         return next((self[name].focus_id for name in self.fields if name in self.errors), "")
+
+
+# What is saved above its limit with a note, and whose limit that is.
+NOTED = {"base_pressure_Pa": "the recipe limit of ", "h2o_ppm": "", "o2_ppm": ""}
+
+
+def noted_words(name: str, bounds: Bounds | None, value: float) -> str:
+    """'Above the recipe limit of 1 × 10⁻⁴ Pa. Saved with a note.'; '' for other fields, or below the limit."""
+    limit = bounds.unusual_high if bounds else None
+    if name not in NOTED or limit is None or value <= limit:
+        return ""
+    return f"Above {NOTED[name]}{units.exact_value(limit, units.suffix_of(name) or '')}. Saved with a note."
 
 
 def bounds_of(name: str, recipe: Any, defaults: dict[str, Bounds]) -> Bounds | None:

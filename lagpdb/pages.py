@@ -30,6 +30,8 @@ PAGES = {
     "PEL": "pellet_detail",
     "CEL": "cell_detail",
     "SPT": "sputter_run_detail",
+    "WIT": "witness_plate_detail",
+    "FLM": "film_thickness_detail",
     "MEA": "measurement_detail",
     "UPB": "upload_detail",
 }

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from lagpdb import units
-from lagpdb.forms import CodeField, QuantityField, Question, RecordForm, bounds_of, form_field
+from lagpdb.forms import CodeField, QuantityField, Question, RecordForm, bounds_of, form_field, noted_words
 from lagpdb.quantity import Bounds, QuantityError, parse_quantity
 from samples import hints
 from samples.models import Cell, ElectrodeLot, Material, Pellet, PelletBatch, PowderLot, Recipe
@@ -29,7 +29,15 @@ BOUNDS = {
     "electrode_diameter_mm": Bounds(5, 16, 0, 100, "mm", zero_allowed=False),
     "liquid_uL": Bounds(0, 50, 0, None, "uL"),
     "stack_pressure_MPa": Bounds(0, 100, 0, None, "MPa"),
+    "power_W": Bounds(20, 200, 0, None, "W", zero_allowed=False),
+    "pressure_Pa": Bounds(0.1, 10, 0, None, "Pa", zero_allowed=False),
+    "base_pressure_Pa": Bounds(None, 1e-4, 0, None, "Pa", zero_allowed=False),
+    "target_distance_cm": Bounds(2, 20, 0, None, "cm", zero_allowed=False),
+    "duration_min": Bounds(1, 60, 0, 600, "min", zero_allowed=False),
+    "stage_temperature_degC": Bounds(15, 400, -273.15, 1400, "degC"),
+    "heights_nm": Bounds(2, 1000, 0, 100_000, "nm", zero_allowed=False),
 }
+LIMITED = {"base_pressure_Pa"}  # quantities that may be known only as a limit
 REASONS = ("measured again", "typing error", "read from the lab notebook", "wrong sample", "instrument recalibrated")
 
 
@@ -42,12 +50,14 @@ def judge(name: str, text: str, recipe: Recipe | None = None) -> tuple[str, str,
     """What was understood while typing: (ok | unusual | impossible | unreadable, sentence, suggested text)."""
     bounds = bounds_of(name, recipe, BOUNDS)
     try:
-        quantity = parse_quantity(text, name, allow_limit=False)
+        quantity = parse_quantity(text, name, allow_limit=name in LIMITED)
     except QuantityError as error:
         return "unreadable", error.sentence, ""
     level, sentence = bounds.judge(quantity.value) if bounds else ("ok", "")
     if level == "ok":
         return level, quantity.echo, ""
+    if words := noted_words(name, bounds, quantity.value):
+        return level, words, ""
     meant = bounds.suggestion(quantity.value) if bounds else None
     return level, sentence, units.copy_value(meant) if meant else ""
 

@@ -10,7 +10,7 @@ from django.urls import path
 
 from lagpdb import units
 from lagpdb.records import normal_code
-from samples import batches, details, edits, hints, lists
+from samples import batches, details, edits, hints, lists, sputter_views
 from samples.forms import CellForm, PelletRowForm, judge, newest_recipe
 from samples.models import Cell, Material, Pellet, PelletBatch, PowderLot
 from samples.models.lots import faces_of
@@ -142,5 +142,5 @@ urlpatterns = [
     path("cells/<str:code>/edit/", edits.cell_edit, name="cell_edit"),
     path("cells/<str:code>/state/", edits.cell_state, name="cell_state"),
     path("sputter-runs/", lists.SputterRunList.as_view(), name="sputter_run_list"),
-    path("sputter-runs/<str:code>/", details.sputter_run_detail, name="sputter_run_detail"),
+    *sputter_views.urlpatterns,
 ]

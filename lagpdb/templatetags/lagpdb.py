@@ -21,6 +21,8 @@ _PAGES = {
     "pellet": "pellet_detail",
     "cell": "cell_detail",
     "sputterrun": "sputter_run_detail",
+    "witnessplate": "witness_plate_detail",
+    "filmthickness": "film_thickness_detail",
     "measurement": "measurement_detail",
     "upload": "upload_detail",
 }
@@ -30,6 +32,8 @@ _PREFIX_PAGES = {
     "PEL": "pellet_detail",
     "CEL": "cell_detail",
     "SPT": "sputter_run_detail",
+    "WIT": "witness_plate_detail",
+    "FLM": "film_thickness_detail",
     "MEA": "measurement_detail",
     "UPB": "upload_detail",
 }
