@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name="analysis.tasks.take_in")
 def take_in(file_id: int) -> None:
-    """Read one uploaded file."""
+    """Read one uploaded file, and compute the first thing that it calls for."""
     close_old_connections()
-    ingest.take_in(file_id)
+    read(file_id)
 
 
 @shared_task(name="analysis.tasks.analyse")
@@ -48,6 +48,13 @@ def sweep() -> None:
     store().tidy()
 
 
+def read(file_id: int) -> None:
+    """Take a file in and go on with its first run: the worker that read it has everything at hand."""
+    begun = ingest.take_in(file_id, goes_on=True)
+    if isinstance(begun, AnalysisRun):
+        pipeline.go_on(begun)
+
+
 def drain(goes_on: Callable[[], bool] = lambda: True) -> int:
     """Do all work that waits, in this process; returns how many jobs were begun.
 
@@ -57,7 +64,7 @@ def drain(goes_on: Callable[[], bool] = lambda: True) -> int:
     begun = 0
     while goes_on():
         work = [(pipeline.run, pk) for pk in ledger.waiting(AnalysisRun, 20, measurement__isnull=False)]
-        work = work or [(ingest.take_in, pk) for pk in ledger.waiting(UploadFile, 1)]
+        work = work or [(read, pk) for pk in ledger.waiting(UploadFile, 1)]
         work = work or [(pipeline.run, pk) for pk in ledger.waiting(AnalysisRun, 1)]
         if not work:
             return begun

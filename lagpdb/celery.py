@@ -1,5 +1,6 @@
 """The Celery application: the bell that is rung when a broker is configured."""
 
+import gc
 import os
 
 from celery import Celery
@@ -24,6 +25,8 @@ def start_fence(**_: object) -> None:
     fence().start()
     analyses()
     combinations()
+    gc.collect()
+    gc.freeze()  # the libraries stay for good: the collector need not walk through them after every few files
 
 
 @worker_process_shutdown.connect

@@ -107,6 +107,18 @@ def claim(job: Job, **changes: Any) -> Claim | None:
     return Claim(type(job), job.pk, job.attempts + 1) if taken else None
 
 
+def begun(job: Job) -> Job:
+    """Mark a job that is not stored yet as taken by this worker, which goes on with it as soon as it is."""
+    job.attempts, job.job_state = 1, Job.JobState.WORKING
+    job.lease_until = timezone.now() + timedelta(seconds=settings.LEASE_S)
+    return job
+
+
+def claim_of(job: Job) -> Claim:
+    """The claim on a job that this worker stored as begun."""
+    return Claim(type(job), job.pk, job.attempts)
+
+
 def close(held: Claim, **changes: Any) -> None:
     """End the job with these changes. Inside the transaction that writes its results.
 
@@ -152,14 +164,15 @@ def kept_alive(held: Claim) -> Iterator[None]:
         timer.cancel()
 
 
-def conclude(held: Claim, write: Callable[[], Any], fail: Callable[[str], Any]) -> None:
+def conclude(held: Claim, write: Callable[[], Any], fail: Callable[[str], Any]) -> Any:
     """End a job: `write` its results, or, when they cannot be written, `fail` with a reference into the log.
 
-    Both are closing transactions. A claim that was lost meanwhile ends it in silence: somebody else writes.
+    Both are closing transactions. A claim that was lost meanwhile ends it in silence: somebody else writes. Returns
+    what `write` returned, else None.
     """
     try:
         try:
-            retried(write)
+            return retried(write)
         except (LostClaim, *ENVIRONMENT_ERRORS):
             raise
         except Exception:
@@ -167,6 +180,7 @@ def conclude(held: Claim, write: Callable[[], Any], fail: Callable[[str], Any]) 
             retried(lambda: fail(reference))
     except LostClaim:
         logger.warning("Another worker has taken over %s.", held)
+    return None
 
 
 def log_fault(what: str, details: str = "") -> str:

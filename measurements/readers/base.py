@@ -97,6 +97,16 @@ class Peek:
         with zipfile.ZipFile(self.path) as archive:
             return archive.namelist()
 
+    @cached_property
+    def sheets(self) -> dict[str, list[list[str]]]:
+        """The first rows of every sheet, as texts, if the file is an Excel workbook (.xlsx); else empty."""
+        from measurements.readers.workbook import glimpse, is_workbook
+
+        try:
+            return glimpse(self.path) if is_workbook(self.head, self.members) else {}
+        except (zipfile.BadZipFile, OSError):
+            return {}
+
 
 class Reader(ABC):
     """One file format. Class attributes name it; `recognises` sniffs; `read` parses."""
