@@ -9,10 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from measurements.readers.base import Peek, Reader, Recording
-from measurements.readers.columns import CHARGE_CAPACITY, DISCHARGE_CAPACITY
 from measurements.readers.facts import put_moment
 from measurements.readers.series import recording
 from measurements.readers.tester_tables import has_header, keys, tables
@@ -23,7 +20,6 @@ _MISSING = (
     "Export the channel again from Arbin’s Data Watcher with all records."
 )
 _NEEDED = {"testtime", "cycleindex", "stepindex", "current", "voltage", "chargecapacity", "dischargecapacity"}
-_COUNTED_mAh = 1e-3  # what a counter may show in the first row of a whole test
 
 
 def is_arbin(cells: list[str]) -> bool:
@@ -49,25 +45,8 @@ class ArbinReader(Reader):
                 _global_info(path, metadata, warnings)
             elif grid.sheet:
                 metadata |= {key: value for key, value in found[0].metadata.items() if key in ("operator", "header")}
-            item = recording(grid, metadata, warnings)
-            _say_slice(item)
-            found.append(item)
+            found.append(recording(grid, metadata, warnings))
         return found
-
-
-def _say_slice(item: Recording) -> None:
-    """A counter that does not begin at 0 was running before the first row."""
-    for name, word in ((CHARGE_CAPACITY, "charge"), (DISCHARGE_CAPACITY, "discharge")):
-        if name not in item.frame:
-            continue
-        counter = item.frame[name].to_numpy(dtype=np.float64)
-        largest = float(np.nanmax(counter, initial=0.0))
-        if counter[0] > max(_COUNTED_mAh, 0.01 * largest):
-            sentence = (
-                f"The {word} counter begins at {counter[0]:.4g} mAh, not at 0: the file is a part of a test, and its "
-                "first cycle is not complete."
-            )
-            item.warnings.append(("slice_not_from_start", sentence))
 
 
 def _global_info(path: Path, metadata: dict[str, Any], warnings: list[tuple[str, str]]) -> None:
@@ -84,5 +63,8 @@ def _global_info(path: Path, metadata: dict[str, Any], warnings: list[tuple[str,
         if facts.get("Creator"):
             metadata["operator"] = facts["Creator"]
         title = next((cell for row in texts[:place] for cell in row if cell and cell != "TEST REPORT"), "")
-        metadata["header"] = [*([f"Test: {title}"] if title else []), *(f"{key}: {value}" for key, value in facts.items())]
+        metadata["header"] = [
+            *([f"Test: {title}"] if title else []),
+            *(f"{key}: {value}" for key, value in facts.items()),
+        ]
         return

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from measurements.readers.arrays import array_recording
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
@@ -69,10 +70,12 @@ class ArbinResReader(Reader):
                 order = np.argsort(point, kind="stable")
                 part = {name: column[order] for name, column in part.items()}
                 count = int((np.diff(point) < 0).sum())
-                sentence = f"The rows of the file are not in order ({count} steps back); they were sorted by Data_Point."
+                sentence = (
+                    f"The rows of the file are not in order ({count} steps back); they were sorted by Data_Point."
+                )
                 warnings.append(("rows_sorted", sentence))
             metadata = _metadata(facts.get(int(number), {}))
-            found.append(assemble(_values(part), metadata, warnings))
+            found.append(array_recording(_values(part), metadata, warnings))
         return found
 
 
@@ -92,7 +95,9 @@ def _metadata(facts: dict[str, Any]) -> dict[str, Any]:
         metadata["measured_at"] = moment.isoformat()
     if facts.get("Creator"):
         metadata["operator"] = short(str(facts["Creator"]))
-    metadata["header"] = [f"{name}: {short(str(value), 200)}" for name, value in facts.items() if value not in ("", None)]
+    metadata["header"] = [
+        f"{name}: {short(str(value), 200)}" for name, value in facts.items() if value not in ("", None)
+    ]
     return metadata
 
 

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from measurements.readers.arrays import array_recording
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
@@ -39,7 +38,6 @@ from measurements.readers.series import recording
 from measurements.readers.series_columns import RECORD, STEP_TIME
 from measurements.readers.tester_tables import has_header, tables
 
-Values = dict[str, npt.NDArray[Any]]
 Warnings = list[tuple[str, str]]
 
 _PARQUET = b"PAR1"
@@ -64,7 +62,6 @@ _COLUMNS: dict[str, tuple[tuple[str, ...], float]] = {
     DISCHARGE_ENERGY: (("discharging_energy_wh", "cycle_discharging_energy_wh"), 1e3),
     TEMPERATURE: (("ambient_temperature_celsius", "surface_temperature_celsius", "temperature_t1_celsius"), 1.0),
 }
-_PAIRS = ((STEP_CAPACITY, CHARGE_CAPACITY, DISCHARGE_CAPACITY), (STEP_ENERGY, CHARGE_ENERGY, DISCHARGE_ENERGY))
 _COUNTERS = (CHARGE_CAPACITY, DISCHARGE_CAPACITY, CHARGE_ENERGY, DISCHARGE_ENERGY)
 _UNIT_WORDS = {
     "s": "second", "v": "volt", "a": "ampere", "1": "", "degc": "celsius", "hz": "hertz", "deg": "degree", "w": "watt",
@@ -97,16 +94,16 @@ class BdfReader(Reader):
 
     def recognises(self, peek: Peek) -> bool:
         # The names of a Parquet file stand at its end; `read` refuses one that is no BDF.
-        return peek.head.startswith(_PARQUET) or (not peek.members and has_header(peek, is_bdf))
+        return peek.head.startswith(_PARQUET) or (not peek.head.startswith(b"PK\x03\x04") and has_header(peek, is_bdf))
 
     def read(self, path: Path) -> list[Recording]:
         with path.open("rb") as stream:
             is_parquet = stream.read(len(_PARQUET)) == _PARQUET
         grid = _parquet(path) if is_parquet else next(tables(path, is_bdf, _missing([])))[1]
         names, warnings = _names(grid)
-        item = recording(grid, {"header": grid.headers}, warnings, names=names, derives_cycles=False)
-        _mend(item)
-        return [item]
+        _without_sign(grid, names)
+        is_step = _counts_per_step(grid, names, warnings)
+        return [recording(grid, {"header": grid.headers}, warnings, names=names, counters_per_step=is_step)]
 
 
 def _missing(headers: list[str]) -> str:
@@ -137,7 +134,9 @@ def _parquet(path: Path) -> Grid:
             columns.append(np.array([str(cell) for cell in column.to_pylist()], dtype=object))
     if not table.num_rows:
         raise ReaderError("This Parquet file has column names, but no rows. Export it again with the data.")
-    return Grid(list(table.column_names), None, columns, np.arange(1, table.num_rows + 1, dtype=np.int64), "", "Parquet")
+    return Grid(
+        list(table.column_names), None, columns, np.arange(1, table.num_rows + 1, dtype=np.int64), "", "Parquet"
+    )
 
 
 def _names(grid: Grid) -> tuple[dict[str, str], Warnings]:
@@ -166,31 +165,34 @@ def _fits(canonical: str, machine: str, grid: Grid, header: str, warnings: Warni
     # BDF once defined it as the place of a row within its step; a column that hardly changes numbers the steps.
     is_step = cells.dtype != object and float(np.mean(np.diff(cells.astype(np.float64)) == 0)) > _SHARE_CONSTANT
     if is_step:
-        warnings.append(("step_index_is_step", "The column step_index holds the number of the step, and was taken as such."))
+        warnings.append(
+            ("step_index_is_step", "The column step_index holds the number of the step, and was taken as such.")
+        )
     return is_step
 
 
-def _mend(item: Recording) -> None:
-    """Counters that begin anew with every step, as those of the step; the step's net charge without its sign."""
-    frame = item.frame
-    for name in (STEP_CAPACITY, STEP_ENERGY):
-        if name in frame:
-            frame[name] = frame[name].abs()
-    step = frame[STEP].to_numpy() if STEP in frame else np.zeros(len(frame))
-    is_new_step = np.diff(step) != 0
-    for total, charge, discharge in _PAIRS:
-        if total in frame or charge not in frame or discharge not in frame:
-            continue
-        pair = [frame[name].to_numpy(dtype=np.float64) for name in (charge, discharge)]
-        falls = [np.diff(counter) < 0 for counter in pair]
-        if CYCLE in frame or not (falls[0] | falls[1]).any() or (falls[0] & ~is_new_step).any():
-            continue
-        frame[total] = np.fmax(*pair)
-        item.frame = frame = frame.drop(columns=[charge, discharge])
-        sentence = "The counters of charge and discharge begin anew with a step, and were taken as the counter of the step."
-        item.warnings.append(("counters_per_step", sentence))
-    order = [name for name in _COLUMNS if name in frame]
-    item.frame = frame[[*order, *(name for name in frame if name not in order)]]
+def _counts_per_step(grid: Grid, names: dict[str, str], warnings: Warnings) -> bool:
+    """Whether counters of charge and discharge, against BDF, begin anew with a step: they fall, and only there."""
+    places = {name: grid.columns[grid.headers.index(header)] for header, name in names.items() if name}
+    if CYCLE in places or STEP not in places or places[STEP].dtype == object:
+        return False
+    pair = [places[name] for name in (CHARGE_CAPACITY, DISCHARGE_CAPACITY) if name in places]
+    if len(pair) < 2 or any(counter.dtype == object for counter in pair):
+        return False
+    falls = np.any([np.diff(counter) < 0 for counter in pair], axis=0)
+    if not falls.any() or (falls & (np.diff(places[STEP]) == 0)).any():
+        return False
+    sentence = "The counters of charge and discharge begin anew with a step, and were taken as the counter of the step."
+    warnings.append(("counters_per_step", sentence))
+    return True
+
+
+def _without_sign(grid: Grid, names: dict[str, str]) -> None:
+    """The net charge of a step carries a sign; the counter of a step does not."""
+    for header, name in names.items():
+        place = grid.headers.index(header)
+        if name in (STEP_CAPACITY, STEP_ENERGY) and grid.columns[place].dtype != object:
+            grid.columns[place] = np.abs(grid.columns[place].astype(np.float64))
 
 
 def to_bdf(frame: pd.DataFrame) -> pd.DataFrame:

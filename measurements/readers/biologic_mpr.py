@@ -15,7 +15,8 @@ import numpy as np
 
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.columns import Z_IMAG, Z_MODULUS, Z_REAL, impedance_columns, name_columns
-from measurements.readers.eclab_series import is_series, series_recording
+from measurements.readers.delimited import Grid
+from measurements.readers.eclab_series import is_impedance, is_series, series_recording
 from measurements.readers.signatures import MPR_SIGNATURE
 from measurements.readers.spectrum import recordings
 from measurements.readers.table import Table, Values
@@ -46,12 +47,13 @@ class BiologicMprReader(Reader):
             raise ReaderError("This EC-Lab file holds no points. Export it again after the measurement.")
         if not is_series(names):
             return _spectra(data, names, metadata)
-        series = series_recording(_raw(data, names), metadata, [])
-        is_impedance = data["freq/Hz"] > 0 if "freq/Hz" in names else np.zeros(len(data), dtype=bool)
-        if not is_impedance.any():
+        grid = _grid(data, names)
+        series = series_recording(grid, metadata, [])
+        is_spectrum = is_impedance(grid)
+        if not is_spectrum.any():
             return [series] if series is not None else []
         # Spectra first: they were all that version 1 of this reader gave, and keep their places.
-        return [*_spectra(data[is_impedance] if series is not None else data, names, metadata), *filter(None, [series])]
+        return [*_spectra(data[is_spectrum] if series is not None else data, names, metadata), *filter(None, [series])]
 
 
 def _spectra(data: Any, names: list[str], metadata: dict[str, Any]) -> list[Recording]:
@@ -67,7 +69,7 @@ def _spectra(data: Any, names: list[str], metadata: dict[str, Any]) -> list[Reco
     return recordings([Table(columns, values, needed, rows)], metadata)
 
 
-def _raw(data: Any, names: list[str]) -> dict[str, Any]:
+def _grid(data: Any, names: list[str]) -> Grid:
     """Columns by EC-Lab's names, with the mode out of the flags.
 
     Raises
@@ -78,13 +80,13 @@ def _raw(data: Any, names: list[str]) -> dict[str, Any]:
     values = {name: np.asarray(data[name], dtype=np.float64) for name in names if name != "flags"}
     if "flags" in names:
         values["mode"] = (data["flags"] & _MODE).astype(np.float64)
-    time = values["time/s"] if "time/s" in values else None
-    if time is not None and any(name.startswith("unknown_colID") for name in names):
+    time = values["time/s"]
+    if any(name.startswith("unknown_colID") for name in names):
         with np.errstate(invalid="ignore"):
             is_time = np.isfinite(time).all() and (np.diff(time) >= 0).mean() > 0.9 and (np.abs(time) < 1e10).all()
         if not is_time:
             raise ReaderError(_DAMAGED)
-    return values
+    return Grid(list(values), None, list(values.values()), np.arange(1, len(data) + 1, dtype=np.int64))
 
 
 def _refuse_shifted(values: dict[str, Values]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from measurements.readers.base import ReaderError, Recording
+from measurements.readers.arrays import array_recording
+from measurements.readers.base import BadRow, ReaderError, Recording
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
     CURRENT,
@@ -26,15 +27,14 @@ from measurements.readers.columns import (
     TIME,
     short,
 )
-
-Floats = npt.NDArray[np.float64]
-Values = dict[str, Any]
-Warnings = list[tuple[str, str]]
+from measurements.readers.delimited import Floats, Grid, as_column
+from measurements.readers.series_checks import Warnings
 
 _POTENTIALS = ("Ewe/V", "<Ewe>/V", "Ewe-Ece/V", "Ecell/V")
 _CURRENTS = {"I/mA": 1e-3, "<I>/mA": 1e-3, "I/A": 1.0, "<I>/A": 1.0}
 _INCREMENTS = {"dq/mA.h": 1.0}
 _TOTALS = {"(Q-Qo)/mA.h": 1.0, "(Q-Qo)/C": 1 / 3.6}
+_CYCLE, _HALF_CYCLE, _FREQUENCY = "cycle number", "half cycle", "freq/Hz"
 _OF_IMPEDANCE = re.compile(
     r"-?(?:Re|Im|Phase)\(|\|(?:Z|Y|C|M|Permittivity|Resistivity|Conductivity)\||Tan\(|Loss Angle|C[sp]/|z cycle$"
 )
@@ -49,14 +49,20 @@ def is_series(names: list[str]) -> bool:
     return "time/s" in known and bool(known & set(_POTENTIALS)) and bool(charges)
 
 
-def series_recording(values: Values, metadata: dict[str, Any], warnings: Warnings) -> Recording | None:
+def is_impedance(grid: Grid) -> npt.NDArray[np.bool_]:
+    """Which rows are points of a spectrum: those with a frequency."""
+    if _FREQUENCY not in grid.headers:
+        return np.zeros(len(grid), dtype=bool)
+    return _numbers(grid, _FREQUENCY) > 0
+
+
+def series_recording(grid: Grid, metadata: dict[str, Any], warnings: Warnings) -> Recording | None:
     """The time series among the rows of a file.
 
     Parameters
     ----------
-    values : dict
-        Columns by EC-Lab's names, all of one length; numbers as float arrays. `mode` is 1 for current control, 2 for
-        potential control, 3 for rest.
+    grid : Grid
+        Headers as EC-Lab writes them. `mode` is 1 for current control, 2 for potential control, 3 for rest.
     metadata, warnings
         Of the whole file.
 
@@ -68,42 +74,42 @@ def series_recording(values: Values, metadata: dict[str, Any], warnings: Warning
     Raises
     ------
     ReaderError
-        If a column that is needed is missing.
+        If a column that is needed is missing, or (`BadRow`) a cell of it is no number.
     """
-    names = list(values)
+    names = grid.headers
     if not is_series(names):
         raise ReaderError(_missing(names))
     said = list(warnings)
-    time = _numbers(values, "time/s")
-    frequency = values.get("freq/Hz")
-    is_impedance = np.zeros(len(time), dtype=bool) if frequency is None else np.asarray(frequency, dtype=float) > 0
-    if is_impedance.any() and int((~is_impedance).sum()) < MIN_ROWS:
+    is_spectrum = is_impedance(grid)
+    if is_spectrum.any() and int((~is_spectrum).sum()) < MIN_ROWS:
         return None
-    found: Values = {TIME: time, POTENTIAL: _numbers(values, next(name for name in _POTENTIALS if name in values))}
-    change = _charge_mAh(values)
-    found[CURRENT] = _current(values, time, change, said)
-    cycle = _cycle(values, said)
+    potential = next(name for name in _POTENTIALS if name in names)
+    found: dict[str, Any] = {TIME: _numbers(grid, "time/s"), POTENTIAL: _numbers(grid, potential)}
+    change = _charge_mAh(grid)
+    found[CURRENT] = _current(grid, found[TIME], change, said)
+    cycle = _cycle(grid, said)
     if cycle is not None:
         found[CYCLE] = cycle
-    if "Ns" in values:
-        found[STEP] = _numbers(values, "Ns")
-    mode = values.get("mode")
-    if mode is not None:
-        found[STEP_KIND] = _kinds(np.asarray(mode, dtype=float), found[CURRENT])
+    if "Ns" in names:
+        found[STEP] = _numbers(grid, "Ns")
+    if "mode" in names:
+        found[STEP_KIND] = _kinds(_numbers(grid, "mode"), found[CURRENT])
     if change is not None:
-        # A jump of the counter back to its start is no discharge.
         found[CHARGE_CAPACITY] = np.cumsum(np.maximum(change, 0.0))
         found[DISCHARGE_CAPACITY] = np.cumsum(np.maximum(-change, 0.0))
-    used = {"time/s", "Ns", "cycle number", "freq/Hz", *_POTENTIALS[:1]}
-    for name in names:
-        if name not in used and name not in _CURRENTS and not _OF_IMPEDANCE.match(name):
-            found[name] = values[name]
-    if is_impedance.any():
-        kept = ~is_impedance
-        found = {name: np.asarray(column)[kept] for name, column in found.items()}
-        count = int(is_impedance.sum())
-        said.append(("impedance_rows", f"{count} rows with a frequency are impedance; they are Recordings of their own."))
-    return assemble(found, metadata, said)
+    used = {"", "time/s", "Ns", _CYCLE, _FREQUENCY, potential, *_CURRENTS}
+    for name, column in zip(names, grid.columns, strict=True):
+        if name not in used and not _OF_IMPEDANCE.match(name):
+            found.setdefault(name, column)
+    lines = grid.lines
+    if is_spectrum.any():
+        found, lines = {name: column[~is_spectrum] for name, column in found.items()}, lines[~is_spectrum]
+        count = int(is_spectrum.sum())
+        said.append(
+            ("impedance_rows", f"{count} rows with a frequency are impedance; they are Recordings of their own.")
+        )
+    facts = metadata | ({"seen": grid.seen} if grid.seen else {})
+    return array_recording(found, facts, said, lines, derives_cycles=False)
 
 
 def _missing(names: list[str]) -> str:
@@ -118,27 +124,35 @@ def _missing(names: list[str]) -> str:
     return f"No {what} column found. Columns seen: {seen}{more}. Choose which column is the {what}."
 
 
-def _numbers(values: Values, name: str) -> Floats:
-    return np.asarray(values[name], dtype=np.float64)
+def _numbers(grid: Grid, name: str) -> Floats:
+    cells = grid.columns[grid.headers.index(name)]
+    if cells.dtype == object:
+        row = next(i for i, cell in enumerate(cells) if as_column([cell]).dtype == object)
+        raise BadRow(
+            f"{grid.place(row)}, column {name}: ‘{short(str(cells[row]))}’ is not a number. "
+            "Remove the row in the source, or skip it.",
+            line=int(grid.lines[row]),
+        )
+    return np.asarray(cells, dtype=np.float64)
 
 
-def _charge_mAh(values: Values) -> Floats | None:
+def _charge_mAh(grid: Grid) -> Floats | None:
     """Charge since the row before, in mAh, by the file's own counter; None if it has none."""
     for name, factor in _INCREMENTS.items():
-        if name in values:
-            return _numbers(values, name) * factor
+        if name in grid.headers:
+            return np.nan_to_num(_numbers(grid, name)) * factor
     for name, factor in _TOTALS.items():
-        if name in values:
-            total = _numbers(values, name) * factor
+        if name in grid.headers:
+            total = _numbers(grid, name) * factor
             # An export may begin in the middle of a test: what was counted before is not of these rows.
-            return np.diff(total, prepend=total[:1])
+            return np.nan_to_num(np.diff(total, prepend=total[:1]))
     return None
 
 
-def _current(values: Values, time: Floats, change: Floats | None, warnings: Warnings) -> Floats:
+def _current(grid: Grid, time: Floats, change: Floats | None, warnings: Warnings) -> Floats:
     for name, factor in _CURRENTS.items():
-        if name in values:
-            return _numbers(values, name) * factor
+        if name in grid.headers:
+            return _numbers(grid, name) * factor
     assert change is not None  # `is_series` saw a current or a charge
     span = np.diff(time, prepend=np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -152,14 +166,14 @@ def _current(values: Values, time: Floats, change: Floats | None, warnings: Warn
     return current
 
 
-def _cycle(values: Values, warnings: Warnings) -> Floats | None:
-    if "cycle number" in values:
-        return _numbers(values, "cycle number")
-    if "half cycle" not in values:
+def _cycle(grid: Grid, warnings: Warnings) -> Floats | None:
+    if _CYCLE in grid.headers:
+        return _numbers(grid, _CYCLE)
+    if _HALF_CYCLE not in grid.headers:
         return None
     sentence = "The file counts half cycles only; two of them were taken as one cycle, from 0 as EC-Lab does."
     warnings.append(("cycle_from_half_cycles", sentence))
-    return np.floor(_numbers(values, "half cycle") / 2)
+    return np.floor(_numbers(grid, _HALF_CYCLE) / 2)
 
 
 def _kinds(mode: Floats, current: Floats) -> npt.NDArray[np.object_]:

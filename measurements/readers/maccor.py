@@ -12,25 +12,27 @@ from typing import Any
 
 import numpy as np
 
-from measurements.readers.base import Peek, Reader, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.clock import BadTime, durations_s, looks_like_clock, unix_times
 from measurements.readers.columns import CYCLE, STEP_CAPACITY, STEP_ENERGY, STEP_KIND, TIME, UNIX_TIME
-from measurements.readers.delimited import Grid
+from measurements.readers.delimited import open_text, read_grid
 from measurements.readers.facts import put_moment
 from measurements.readers.series import recording
+from measurements.readers.series_checks import Warnings
 from measurements.readers.series_columns import STEP_TIME, key_of, name_series
 from measurements.readers.spectrum import header_lines
-from measurements.readers.tester_tables import has_header, tables
+from measurements.readers.tester_tables import cells_of, has_header, header_line
 
 _MISSING = (
     "Expected a line of names that begins with ‘Rec’ and holds ‘Step’ and ‘DPT Time’; found none. "
     "Export the test again from Maccor with the header."
 )
+_STARTED = re.compile(r"^Started\s*:?\s*(\S.*)|Date of Test:\s*(\S+)")
 _UNITS = {1.0: "s", 60.0: "min", 3600.0: "h"}
 # "Cycle P" is the number of the procedure, "Cycle C" counts.
 _NAMES = {
     "Cycle C": CYCLE, "Cycle P": "", "Cap. [Ah]": STEP_CAPACITY, "Ener. [Wh]": STEP_ENERGY, "Md": STEP_KIND,
-    "DPT Time": UNIX_TIME, "DPt Time": UNIX_TIME, "TestTime": TIME, "StepTime": STEP_TIME,
+    "DPT Time": UNIX_TIME, "DPt Time": UNIX_TIME,
 }  # fmt: skip
 
 
@@ -52,41 +54,43 @@ class MaccorReader(Reader):
         return has_header(peek, is_maccor)
 
     def read(self, path: Path) -> list[Recording]:
-        ((head, grid),) = tables(path, is_maccor, _MISSING)
+        source = open_text(path)
+        index = header_line(source.head, is_maccor)
+        if index is None:
+            raise ReaderError(_MISSING)
+        head = source.head[:index]
         metadata: dict[str, Any] = {"instrument": "Maccor", "header": header_lines(head)}
-        warnings: list[tuple[str, str]] = []
-        for line in head:
-            started = re.match(r"(?:Started|Date of Test)\s*:?\s*\t?(.*)", line) or re.search(
-                r"Date of Test:\s*(\S+)", line
-            )
-            if started:
-                put_moment(metadata, warnings, started[1], is_fixed=True)
-        units = _units(grid, warnings)
-        item = recording(grid, metadata, warnings, names=_NAMES, units=units, date_order="mdy")
-        return [item]
+        warnings: Warnings = []
+        started = next(filter(None, map(_STARTED.search, head)), None)
+        if started:
+            put_moment(metadata, warnings, started[1] or started[2])
+        grid = read_grid(source, index, headers=_headers(source.head[index:], warnings))
+        return [recording(grid, metadata, warnings, names=_NAMES)]
 
 
-def _units(grid: Grid, warnings: list[tuple[str, str]]) -> dict[str, str]:
-    """Unit of the times whose header states none, by the dates beside them."""
-    columns = name_series(grid.headers, grid.units, _NAMES)
-    bare = [c for c in columns if c.name in (TIME, STEP_TIME) and c.unit is None]
-    by_name = {column.name: cells for column, cells in zip(columns, grid.columns, strict=True)}
-    time, dates = by_name.get(TIME), by_name.get(UNIX_TIME)
-    if not bare or bare[0].name != TIME or time is None or dates is None or len(grid) < 2:
-        return {}
-    if time.dtype == object and looks_like_clock(str(time[0])):
-        return {}
+def _headers(lines: list[str], warnings: Warnings) -> list[str]:
+    """Column names, with the unit of times that state none, as the dates beside them tell it."""
+    headers = cells_of(lines[0])
+    rows = [cells for cells in map(cells_of, lines[1:]) if len(cells) == len(headers)]
+    columns = {column.name: (i, column) for i, column in enumerate(name_series(headers, None, _NAMES))}
+    if TIME not in columns or UNIX_TIME not in columns or len(rows) < 2 or columns[TIME][1].unit is not None:
+        return headers
+    ends = rows[0], rows[-1]
+    if looks_like_clock(ends[0][columns[TIME][0]]):
+        return headers
     try:
-        counted = durations_s(time.tolist())
-        seconds, _ = unix_times(dates.tolist(), "mdy")
+        counted = np.ptp(durations_s([row[columns[TIME][0]] for row in ends]))
+        seconds = np.ptp(unix_times([row[columns[UNIX_TIME][0]] for row in ends])[0])
     except BadTime:
-        return {}
-    spans = counted[-1] - counted[0], seconds[-1] - seconds[0]
-    if not (np.isfinite(spans).all() and spans[0] > 0 and spans[1] > 0):
-        return {}
-    factor = min(_UNITS, key=lambda size: abs(np.log(spans[1] / spans[0] / size)))
-    if abs(spans[1] / spans[0] / factor - 1) > 0.1:
-        return {}
-    sentence = f"The file states no unit of time; the dates of its rows show that it is {_UNITS[factor]}."
-    warnings.append(("time_unit_from_dates", sentence))
-    return {column.header: _UNITS[factor] for column in bare}
+        return headers
+    factor = min(_UNITS, key=lambda size: abs(seconds - size * counted))
+    if not counted > 0 or abs(seconds - factor * counted) > 0.1 * seconds:
+        return headers
+    unit = _UNITS[factor]
+    warnings.append(
+        ("time_unit_from_dates", f"The file states no unit of time; the dates of its rows show that it is {unit}.")
+    )
+    names = (TIME, STEP_TIME)
+    for i, column in (columns[name] for name in names if name in columns and columns[name][1].unit is None):
+        headers[i] = f"{column.header} ({unit})"
+    return headers

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from measurements.readers.arrays import array_recording
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.columns import (
     CURRENT,
@@ -32,6 +33,8 @@ from measurements.readers.columns import (
     short,
 )
 from measurements.readers.facts import put_moment
+from measurements.readers.series import cycle_numbers, directions
+from measurements.readers.series_columns import RECORD, step_kinds
 
 Warnings = list[tuple[str, str]]
 
@@ -46,7 +49,7 @@ _DAMAGED = (
 _COLUMNS = {
     "total_time_s": (TIME, 1.0), "voltage_V": (POTENTIAL, 1.0), "current_mA": (CURRENT, 1e-3),
     "cycle_count": (CYCLE, 1.0), "step_count": (STEP, 1.0), "unix_time_s": (UNIX_TIME, 1.0),
-    "index": ("record_number", 1.0),
+    "index": (RECORD, 1.0),
 }  # fmt: skip
 _UNSIGNED = {"capacity_mAh": STEP_CAPACITY, "energy_mWh": STEP_ENERGY}
 
@@ -81,7 +84,7 @@ class NewareReader(Reader):
         if not len(table):
             raise ReaderError("This Neware file holds no records. Export it again from BTSDA with all records.")
         metadata = _metadata(facts, warnings)
-        metadata["cycles_counted"] = counted = int(derived_cycles(values[CURRENT], values[STEP_KIND]).max())
+        metadata["cycles_counted"] = counted = int(cycle_numbers(directions(values)).max(initial=1))
         stated = len(np.unique(values[CYCLE]))
         if counted != stated:
             sentence = (
@@ -89,7 +92,7 @@ class NewareReader(Reader):
                 f"after a discharge gives {counted}. The tester’s numbers were kept."
             )
             warnings.append(("cycle_count_differs", sentence))
-        return [assemble(values, metadata, warnings)]
+        return [array_recording(values, metadata, warnings)]
 
 
 def _parse(path: Path) -> tuple[Any, dict[str, Any], Warnings]:
@@ -136,10 +139,14 @@ def _heard() -> Iterator[list[str]]:
 def _warnings(said: list[str]) -> Warnings:
     found: Warnings = []
     if any("cycle column missing" in text for text in said):
-        sentence = "This kind of Neware file holds no cycle numbers; a cycle was counted for every charge after a discharge."
+        sentence = (
+            "This kind of Neware file holds no cycle numbers; a cycle was counted for every charge after a discharge."
+        )
         found.append(("cycle_derived", sentence))
     if any("not been verified" in text for text in said):
-        sentence = "This version of the Neware format was never compared with the vendor’s own export. Check a few values."
+        sentence = (
+            "This version of the Neware format was never compared with the vendor’s own export. Check a few values."
+        )
         found.append(("format_unverified", sentence))
     if "no facts" in said:
         found.append(("facts_unreadable", "The description of the test in this Neware file cannot be read."))

@@ -19,7 +19,13 @@ from measurements.readers.clock import BadTime, durations_s
 from measurements.readers.columns import CYCLE, STEP, STEP_CAPACITY, STEP_ENERGY, STEP_KIND, TIME, UNIX_TIME
 from measurements.readers.delimited import Grid, Source, open_text
 from measurements.readers.series import recording
-from measurements.readers.series_columns import RECORD, SPECIFIC_CAPACITY, STEP_TIME, identify_series, name_series, unit_of
+from measurements.readers.series_columns import (
+    RECORD,
+    SPECIFIC_CAPACITY,
+    STEP_TIME,
+    name_series,
+    unit_of,
+)
 from measurements.readers.tester_tables import HEADER_LINES, cells_of, has_header, header_line, keys, read_text, tables
 from measurements.readers.workbook import grid_of, sheets, text_of
 

@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from measurements.readers.base import Peek, Reader, Recording
-from measurements.readers.columns import CHARGE_CAPACITY, DISCHARGE_CAPACITY, STEP_KIND, TEMPERATURE, TIME, UNIX_TIME, short
+from measurements.readers.columns import (
+    CHARGE_CAPACITY,
+    DISCHARGE_CAPACITY,
+    STEP_KIND,
+    TEMPERATURE,
+    TIME,
+    UNIX_TIME,
+    short,
+)
 from measurements.readers.facts import put_moment
 from measurements.readers.series import recording
 from measurements.readers.series_columns import STEP_TIME

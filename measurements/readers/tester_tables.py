@@ -9,7 +9,7 @@ from measurements.readers.base import Peek, ReaderError
 from measurements.readers.delimited import Grid, Source, open_text, read_grid
 from measurements.readers.series_columns import key_of
 from measurements.readers.text import split_cells, split_lines
-from measurements.readers.workbook import HEADER_ROWS, glimpse, grid_of, header_row, is_workbook, sheets
+from measurements.readers.workbook import grid_of, header_row, sheets
 
 HEADER_LINES = 80  # lines of text in which the names of a table must stand
 _MARKS = ("\t", ";", ",")
@@ -31,9 +31,7 @@ def header_line(lines: list[str], is_header: IsHeader) -> int | None:
 def has_header(peek: Peek, is_header: IsHeader) -> bool:
     """Whether a text file, or a sheet of a workbook, holds the header of a tester."""
     if peek.head.startswith(b"PK\x03\x04"):
-        if not is_workbook(peek.head, peek.members):
-            return False
-        return any(is_header(row) for rows in glimpse(peek.path).values() for row in rows[:HEADER_ROWS])
+        return any(is_header(row) for rows in peek.sheets.values() for row in rows)
     return header_line(split_lines(peek.text), is_header) is not None
 
 
