@@ -63,8 +63,5 @@ def _global_info(path: Path, metadata: dict[str, Any], warnings: list[tuple[str,
         if facts.get("Creator"):
             metadata["operator"] = facts["Creator"]
         title = next((cell for row in texts[:place] for cell in row if cell and cell != "TEST REPORT"), "")
-        metadata["header"] = [
-            *([f"Test: {title}"] if title else []),
-            *(f"{key}: {value}" for key, value in facts.items()),
-        ]
+        metadata["header"] = [f"{key}: {value}" for key, value in ({"Test": title} | facts).items() if value]
         return

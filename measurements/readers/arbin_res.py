@@ -27,6 +27,7 @@ from measurements.readers.columns import (
     TIME,
     short,
 )
+from measurements.readers.series_columns import RECORD, STEP_TIME
 
 _JET = (b"\x00\x01\x00\x00Standard Jet DB", b"\x00\x01\x00\x00Standard ACE DB")
 _RECORDS = "Channel_Normal_Table"
@@ -39,7 +40,8 @@ _COLUMNS = {
     "Test_Time": (TIME, 1.0), "Voltage": (POTENTIAL, 1.0), "Current": (CURRENT, 1.0), "Cycle_Index": (CYCLE, 1.0),
     "Step_Index": (STEP, 1.0), "Charge_Capacity": (CHARGE_CAPACITY, 1e3),
     "Discharge_Capacity": (DISCHARGE_CAPACITY, 1e3), "Charge_Energy": (CHARGE_ENERGY, 1e3),
-    "Discharge_Energy": (DISCHARGE_ENERGY, 1e3), "Step_Time": ("step_time_s", 1.0), "Data_Point": ("record_number", 1.0),
+    "Discharge_Energy": (DISCHARGE_ENERGY, 1e3), "Step_Time": (STEP_TIME, 1.0),
+    "Data_Point": (RECORD, 1.0),
 }  # fmt: skip
 _ACCESS_ZERO = datetime(1899, 12, 30)
 
@@ -70,9 +72,7 @@ class ArbinResReader(Reader):
                 order = np.argsort(point, kind="stable")
                 part = {name: column[order] for name, column in part.items()}
                 count = int((np.diff(point) < 0).sum())
-                sentence = (
-                    f"The rows of the file are not in order ({count} steps back); they were sorted by Data_Point."
-                )
+                sentence = f"The rows of the file are not in order ({count} steps back); they were sorted."
                 warnings.append(("rows_sorted", sentence))
             metadata = _metadata(facts.get(int(number), {}))
             found.append(array_recording(_values(part), metadata, warnings))

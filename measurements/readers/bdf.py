@@ -1,8 +1,8 @@
 """Battery Data Format 1.3.0 (Battery Data Alliance): csv and parquet in, and the same names out.
 
 Headers are machine names ("voltage_volt") or preferred labels ("Voltage / V"); units are fixed. Older files write the
-number of the program's step as `step_index`, and capacities of a step as `charging_capacity_ah`, which should count from
-the beginning of the test: both are told by how they run.
+number of the program's step as `step_index`, and capacities of a step as `charging_capacity_ah`, which should count
+from the beginning of the test: both are told by how they run.
 """
 
 from __future__ import annotations

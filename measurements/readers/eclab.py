@@ -1,8 +1,8 @@
 """BioLogic EC-Lab text: .mpt, and the .txt that is the same file by another name.
 
 cp1252, "Nb header lines : N" with the names on line N; -Im(Z) is stored positive for a capacitive sample. Loops are
-told apart by cycle number and by rising frequency; rows with freq = 0 are direct current, and a time series of their own
-where they are more than the start of a spectrum (`measurements.readers.eclab_series`). The electrode area is
+told apart by cycle number and by rising frequency; rows with freq = 0 are direct current, and a time series of their
+own where they are more than the start of a spectrum (`measurements.readers.eclab_series`). The electrode area is
 EC-Lab's default (0.001 cm²) more often than a measured one: it is handed on as stated, never used unasked.
 """
 

@@ -105,9 +105,7 @@ def series_recording(grid: Grid, metadata: dict[str, Any], warnings: Warnings) -
     if is_spectrum.any():
         found, lines = {name: column[~is_spectrum] for name, column in found.items()}, lines[~is_spectrum]
         count = int(is_spectrum.sum())
-        said.append(
-            ("impedance_rows", f"{count} rows with a frequency are impedance; they are Recordings of their own.")
-        )
+        said.append(("impedance_rows", f"{count} rows with a frequency are impedance, and are kept apart as spectra."))
     facts = metadata | ({"seen": grid.seen} if grid.seen else {})
     return array_recording(found, facts, said, lines, derives_cycles=False)
 

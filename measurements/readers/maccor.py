@@ -16,7 +16,6 @@ from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.clock import BadTime, durations_s, looks_like_clock, unix_times
 from measurements.readers.columns import CYCLE, STEP_CAPACITY, STEP_ENERGY, STEP_KIND, TIME, UNIX_TIME
 from measurements.readers.delimited import open_text, read_grid
-from measurements.readers.facts import put_moment
 from measurements.readers.series import recording
 from measurements.readers.series_checks import Warnings
 from measurements.readers.series_columns import STEP_TIME, key_of, name_series
@@ -27,7 +26,6 @@ _MISSING = (
     "Expected a line of names that begins with ‘Rec’ and holds ‘Step’ and ‘DPT Time’; found none. "
     "Export the test again from Maccor with the header."
 )
-_STARTED = re.compile(r"^Started\s*:?\s*(\S.*)|Date of Test:\s*(\S+)")
 _UNITS = {1.0: "s", 60.0: "min", 3600.0: "h"}
 # "Cycle P" is the number of the procedure, "Cycle C" counts.
 _NAMES = {
@@ -61,9 +59,6 @@ class MaccorReader(Reader):
         head = source.head[:index]
         metadata: dict[str, Any] = {"instrument": "Maccor", "header": header_lines(head)}
         warnings: Warnings = []
-        started = next(filter(None, map(_STARTED.search, head)), None)
-        if started:
-            put_moment(metadata, warnings, started[1] or started[2])
         grid = read_grid(source, index, headers=_headers(source.head[index:], warnings))
         return [recording(grid, metadata, warnings, names=_NAMES)]
 
@@ -87,9 +82,8 @@ def _headers(lines: list[str], warnings: Warnings) -> list[str]:
     if not counted > 0 or abs(seconds - factor * counted) > 0.1 * seconds:
         return headers
     unit = _UNITS[factor]
-    warnings.append(
-        ("time_unit_from_dates", f"The file states no unit of time; the dates of its rows show that it is {unit}.")
-    )
+    sentence = f"The file states no unit of time; the dates of its rows show that it is {unit}."
+    warnings.append(("time_unit_from_dates", sentence))
     names = (TIME, STEP_TIME)
     for i, column in (columns[name] for name in names if name in columns and columns[name][1].unit is None):
         headers[i] = f"{column.header} ({unit})"

@@ -139,13 +139,11 @@ def _heard() -> Iterator[list[str]]:
 def _warnings(said: list[str]) -> Warnings:
     found: Warnings = []
     if any("cycle column missing" in text for text in said):
-        sentence = (
-            "This kind of Neware file holds no cycle numbers; a cycle was counted for every charge after a discharge."
-        )
-        found.append(("cycle_derived", sentence))
+        sentence = "This kind of Neware file holds no cycle numbers; they were counted from charge and discharge."
+        found.append(("cycles_derived", sentence))
     if any("not been verified" in text for text in said):
         sentence = (
-            "This version of the Neware format was never compared with the vendor’s own export. Check a few values."
+            "This version of the Neware format was never compared with an export of the vendor’s. Check a few values."
         )
         found.append(("format_unverified", sentence))
     if "no facts" in said:

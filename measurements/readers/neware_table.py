@@ -2,8 +2,8 @@
 
 The columns for charge and discharge of the flat table begin anew in every step, as `Capacity` does; a cycle may have
 several steps of discharge, so that the largest value of a column is not the capacity of the cycle. In the nested table
-a row belongs to the last cycle and step above it: rows of cycles begin in the first column, rows of steps in the second,
-records in the third.
+a row belongs to the last cycle and step above it: rows of cycles begin in the first column, rows of steps in the
+second, records in the third.
 """
 
 from __future__ import annotations

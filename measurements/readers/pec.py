@@ -15,7 +15,6 @@ from measurements.readers.columns import (
     UNIX_TIME,
     short,
 )
-from measurements.readers.facts import put_moment
 from measurements.readers.series import recording
 from measurements.readers.series_columns import STEP_TIME
 from measurements.readers.spectrum import header_lines
@@ -28,10 +27,10 @@ _MISSING = (
 _NEEDED = {"instructionname", "totaltime", "steptime", "voltage", "current", "cycle"}
 # What stands in the brackets after a name is the form or the unit of its values.
 _NAMES = {
-    "Total Time": TIME, "Step Time": STEP_TIME, "Real Time": UNIX_TIME, "Instruction Name": STEP_KIND, "Temp": TEMPERATURE,
-    "Charge Capacity": CHARGE_CAPACITY, "Discharge Capacity": DISCHARGE_CAPACITY, "Cell": "", "Test": "", "Position": "",
-    "Load On Time": "", "Cycle Charge Time": "", "Cycle Discharge Time": "", "Position Start Time": "",
-    "Station Temperature": "",
+    "Total Time": TIME, "Step Time": STEP_TIME, "Real Time": UNIX_TIME, "Instruction Name": STEP_KIND,
+    "Temp": TEMPERATURE, "Charge Capacity": CHARGE_CAPACITY, "Discharge Capacity": DISCHARGE_CAPACITY, "Cell": "",
+    "Test": "", "Position": "", "Load On Time": "", "Cycle Charge Time": "", "Cycle Discharge Time": "",
+    "Position Start Time": "", "Station Temperature": "",
 }  # fmt: skip
 
 
@@ -51,11 +50,9 @@ class PecReader(Reader):
     def read(self, path: Path) -> list[Recording]:
         ((head, grid),) = tables(path, is_pec, _MISSING)
         metadata: dict[str, Any] = {"instrument": "PEC", "header": header_lines(head)}
-        warnings: list[tuple[str, str]] = []
         facts = dict(line.partition(",")[::2] for line in head)
-        put_moment(metadata, warnings, facts.get("Start Time:", "").strip())
         operator = facts.get("Requestor:", "").strip()
         if operator:
             metadata["operator"] = short(operator)
         names = {header: _NAMES[stem] for header in grid.headers if (stem := header.split(" (")[0]) in _NAMES}
-        return [recording(grid, metadata, warnings, names=names)]
+        return [recording(grid, metadata, names=names)]
