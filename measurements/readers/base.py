@@ -115,6 +115,8 @@ class Reader(ABC):
     version: ClassVar[int] = 1
     name: ClassVar[str] = ""  # what people see, e.g. "Gamry DTA"
     is_generic: ClassVar[bool] = False  # asked only when no specific reader recognises the file
+    # No sample of this format can be written without the vendor's software; the reader's docstring says why.
+    needs_vendor_file: ClassVar[bool] = False
 
     @abstractmethod
     def recognises(self, peek: Peek) -> bool:

@@ -74,12 +74,20 @@ def is_nested(cells: list[str]) -> bool:
     return len(cells) > 5 and not cells[0] and not cells[1] and any(_stem(cells[2]) == row[2] for row in _NESTED)
 
 
+def _is_nested_sheet(rows: list[list[str]]) -> bool:
+    """The same by a glimpse at a sheet, which leaves empty cells out: names of cycles, steps and records in a row."""
+    first = [_stem(next((cell for cell in row if cell), "")) for row in rows]
+    return any(tuple(first[i : i + 3]) in _NESTED for i in range(len(first) - 2))
+
+
 class NewareTableReader(Reader):
     """Neware export as csv or xlsx, flat or nested."""
 
     slug, version, name = "neware_table", 1, "Neware csv/xlsx"
 
     def recognises(self, peek: Peek) -> bool:
+        if any(_is_nested_sheet(rows) for rows in peek.sheets.values()):
+            return True
         return has_header(peek, lambda cells: is_flat(cells) or is_nested(cells))
 
     def read(self, path: Path) -> list[Recording]:
@@ -92,7 +100,7 @@ class NewareTableReader(Reader):
     def _flat(grid: Grid) -> Recording:
         warnings: Warnings = []
         names = _names(grid.headers)
-        _add_time(grid, names, warnings)
+        _add_time(grid, names, warnings, _changes(grid, names))
         return recording(grid, {"instrument": "Neware"}, warnings, names=names)
 
 
@@ -168,7 +176,7 @@ def _recording(grid: Grid, heads: list[list[str]], above: dict[int, list[str]]) 
     if grid.units:
         grid.units = [*grid.units, "", "", ""]
     names = _names(grid.headers[:-3]) | {"cycle_number": CYCLE, "step_number": STEP, "Step Name": STEP_KIND}
-    _add_time(grid, names, warnings)
+    _add_time(grid, names, warnings, np.flatnonzero(np.diff(np.searchsorted(sorted(steps), grid.lines))))
     metadata: dict[str, Any] = {"instrument": "Neware"}
     if heads:
         metadata["tester_cycles"] = _tester_cycles(heads[0], list(cycles.values()))
@@ -209,8 +217,17 @@ def _tester_cycles(headers: list[str], rows: list[list[str]]) -> list[dict[str, 
     return found
 
 
-def _add_time(grid: Grid, names: dict[str, str], warnings: Warnings) -> None:
-    """Time since the start from the times of the steps, where the table has no other."""
+def _changes(grid: Grid, names: dict[str, str]) -> npt.NDArray[np.int64]:
+    """The rows after which another step or cycle begins."""
+    found = np.zeros(max(0, len(grid) - 1), dtype=bool)
+    for header, cells in zip(grid.headers, grid.columns, strict=True):
+        if names.get(header) in (STEP, CYCLE):
+            found |= cells[1:] != cells[:-1]
+    return np.flatnonzero(found)
+
+
+def _add_time(grid: Grid, names: dict[str, str], warnings: Warnings, ends: npt.NDArray[np.int64]) -> None:
+    """Time since the start from the times of the steps, where the table has no other; `ends` are their last rows."""
     columns = name_series(grid.headers, grid.units, names)
     by_name = {column.name: (column, cells) for column, cells in zip(columns, grid.columns, strict=True)}
     if TIME in by_name or STEP_TIME not in by_name:
@@ -220,9 +237,10 @@ def _add_time(grid: Grid, names: dict[str, str], warnings: Warnings) -> None:
         step_time = durations_s(cells.tolist(), column.factor)
     except BadTime:
         return  # `recording` names the cell
-    new = np.flatnonzero(np.diff(step_time) < 0)
+    # A loop of one step has the same number again.
+    ends = np.union1d(ends, np.flatnonzero(np.diff(step_time) < 0))
     offset = np.zeros(len(step_time))
-    offset[new + 1] = step_time[new]
+    offset[ends + 1] = step_time[ends]
     grid.headers = [*grid.headers, "time_s"]
     grid.columns = [*grid.columns, step_time + np.cumsum(offset)]
     if grid.units:

@@ -1,6 +1,6 @@
-"""Write the sample files of every impedance reader: synthetic spectra, in layouts of our own writing.
+"""Write the sample files of every reader: synthetic spectra here, and the cell of `tester_samples` for testers.
 
-Run it from the root of the project, ``python tests/data/readers/make_samples.py``; a test fails if the files differ
+Run it from the root of the project, ``python -m tests.data.readers.make_samples``; a test fails if the files differ
 from what it writes. No measured number and no vendor file went into them. Where a format has room for a comment, the
 file says that it is synthetic.
 
@@ -249,5 +249,7 @@ SAMPLES: dict[str, tuple[Callable[[], bytes], int]] = {
 
 
 if __name__ == "__main__":
-    for name, (write, _) in SAMPLES.items():
+    from tests.data.readers.tester_samples import TESTER_SAMPLES
+
+    for name, write in {**{name: write for name, (write, _) in SAMPLES.items()}, **TESTER_SAMPLES}.items():
         (FOLDER / name).write_bytes(write())
