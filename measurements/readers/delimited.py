@@ -10,7 +10,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ class Grid:
         Name of the sheet, empty for text.
     seen : str
         Encoding, decimal sign and separator in words.
+    decimal : str
+        The decimal sign of numbers that are still texts.
     """
 
     headers: list[str]
@@ -75,6 +77,7 @@ class Grid:
     lines: npt.NDArray[np.int64]
     sheet: str = ""
     seen: str = ""
+    decimal: str = "."
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -86,9 +89,7 @@ class Grid:
 
     def where(self, keep: npt.NDArray[np.bool_]) -> Grid:
         """Only some rows."""
-        return Grid(
-            self.headers, self.units, [column[keep] for column in self.columns], self.lines[keep], self.sheet, self.seen
-        )
+        return replace(self, columns=[column[keep] for column in self.columns], lines=self.lines[keep])
 
 
 @dataclass
@@ -218,7 +219,7 @@ def read_grid(
     is_end = not source.data[end:].strip()
     block = _Block(source.data[after:end], first_line, names, list(units) if units else None, layout, is_end)
     grid = block.read(sample)
-    grid.seen = source.words(layout)
+    grid.seen, grid.decimal = source.words(layout), layout.decimal
     return grid
 
 

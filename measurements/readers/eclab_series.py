@@ -125,7 +125,7 @@ def _missing(names: list[str]) -> str:
 def _numbers(grid: Grid, name: str) -> Floats:
     cells = grid.columns[grid.headers.index(name)]
     if cells.dtype == object:
-        row = next(i for i, cell in enumerate(cells) if as_column([cell]).dtype == object)
+        row = next(i for i, cell in enumerate(cells) if as_column([cell], grid.decimal).dtype == object)
         raise BadRow(
             f"{grid.place(row)}, column {name}: ‘{short(str(cells[row]))}’ is not a number. "
             "Remove the row in the source, or skip it.",
