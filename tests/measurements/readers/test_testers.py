@@ -9,7 +9,7 @@ import pytest
 from measurements.readers.base import BadRow, ReaderError, Recording
 from measurements.readers.recognise import read_file
 from tests.data.readers.make_samples import FOLDER
-from tests.data.readers.tester_samples import CHARGE_mAh, CYCLES, DISCHARGE_mAh, ROWS, TESTER_SAMPLES
+from tests.data.readers.tester_samples import CYCLES, ROWS, TESTER_SAMPLES, CHARGE_mAh, DISCHARGE_mAh
 
 WITHOUT_KIND = ("gamry_chrono.DTA", "arbin_sql.csv", "arbin_mits.xlsx")
 WITHOUT_COUNTERS = ("gamry_chrono.DTA",)
