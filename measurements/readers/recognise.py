@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lagpdb.registry import discover
 from measurements.readers.base import BadRow, Peek, Reader, ReaderError, Recording
-from measurements.readers.signatures import refuse_binary
+from measurements.readers.signatures import looks_like_workbook, refuse_binary
 
 MOST_SKIPPED = 20  # a file with more bad rows than this is not a file with a few bad rows
 
@@ -45,13 +45,15 @@ def recognise(path: Path, name: str) -> Reader:
     if specific:
         names = " and ".join(reader.name for reader in specific)
         raise ReaderError(f"The file looks like {names} at once. Export it again in one of these formats.")
-    refuse_binary(peek.head, peek.suffix)
+    if not looks_like_workbook(peek.head):
+        refuse_binary(peek.head, peek.suffix)
     generic = [reader for reader in readers().values() if reader.is_generic and reader.recognises(peek)]
     if len(generic) == 1:
         return generic[0]
     known = ", ".join(reader.name for reader in readers().values() if not reader.is_generic)
     raise ReaderError(
-        f"The format of this file is not known. Known are {known}, and text with columns for frequency, Z′ and Z″. "
+        f"The format of this file is not known. Known are {known}, and tables with columns for frequency, Z′ and Z″, "
+        "or for time, potential and current. "
         "Export it in one of these, then upload that."
     )
 
