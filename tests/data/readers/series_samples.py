@@ -27,8 +27,8 @@ SIGN = {"rest": 0.0, "charge": 1.0, "discharge": -1.0}
 def cycling() -> pd.DataFrame:
     """The truth, one row per point.
 
-    Within a step the potential runs straight from V0 to V1, so that after t of T the counter stands at I t / 3.6 and the
-    energy at I (V0 t + (V1 - V0) t² / 2T) / 3.6.
+    Within a step the potential runs straight from V0 to V1, so that after t of T the counter stands at I t / 3.6 mAh and
+    the energy at I (V0 t + (V1 - V0) t² / 2T) / 3.6 mWh.
     """
     rows = []
     begin, number = 0.0, 1
@@ -38,8 +38,7 @@ def cycling() -> pd.DataFrame:
             current = CURRENT_A * SIGN[kind]
             charge = abs(current) * t / 3.6
             energy = abs(current) * (start * t + (end - start) * t * t / (2 * length)) / 3.6
-            rows.append((begin + t, t, start + (end - start) * t / length, current, cycle, number, kind,
-                         1e3 * charge, 1e3 * energy))
+            rows.append((begin + t, t, start + (end - start) * t / length, current, cycle, number, kind, charge, energy))
         begin, number = begin + length, number + 1
     names = ["time_s", "step_time_s", "potential_V", "current_A", "cycle_number", "step_number", "step_kind",
              "step_capacity_mAh", "step_energy_mWh"]
@@ -147,7 +146,7 @@ def _records(scale: float = 1.0, words: dict[str, str] = WORDS, temperature: Any
 
 
 def _cycle_rows() -> list[list[Any]]:
-    charge, discharge = CURRENT_A * 3600 / 3.6 * 1e3, CURRENT_A * 3300 / 3.6 * 1e3
+    charge, discharge = CURRENT_A * 3600 / 3.6, CURRENT_A * 3300 / 3.6
     return [[float(k), charge, discharge, charge / MASS_MG * 1e3, discharge / MASS_MG * 1e3, 100 * discharge / charge]
             for k in range(1, CYCLES + 1)]
 

@@ -105,7 +105,7 @@ def test_series_is_read_to_the_known_points(name: str) -> None:
     assert {key: found[0].metadata.get(key) for key in sample.facts} == sample.facts
     assert found[0].metadata["seen"]
     codes = dict(found[0].warnings)
-    assert not {"clock_reset", "duplicate_time", "counter_differs", "slice_not_from_start", "no_value_rows"} & set(
+    assert not {"clock_reset", "duplicate_time", "counter_differs", "slice_not_from_start", "current_resolution"} & set(
         codes
     )
 
