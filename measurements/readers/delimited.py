@@ -6,7 +6,6 @@ other table is read again by the slow way, which mends what is harmless and name
 
 from __future__ import annotations
 
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -155,7 +154,7 @@ def open_text(path: Path) -> Source:
     elif b"\x00" in data[:4096]:
         text, encoding = decoded(data)
         data = text.encode()
-    if not data.strip(b"\r\n\t \x1a\x00"):
+    if not data[:_HEAD].strip(b"\r\n\t \x1a\x00") and not data.strip(b"\r\n\t \x1a\x00"):
         raise ReaderError("The file is empty. Export it again, then upload that.")
     if b"\n" not in data or b"\r\r\n" in data[:_HEAD]:
         data = "\n".join(split_lines(data.decode())).encode()
@@ -217,7 +216,7 @@ def read_grid(
     if not sample:
         raise ReaderError(NO_ROWS, header + 1)
     is_end = not source.data[end:].strip()
-    block = _Block(source.data[after:end], first_line, names, list(units) if units else None, layout, is_end)
+    block = _Block(source.data, after, end, first_line, names, list(units) if units else None, layout, is_end)
     grid = block.read(sample)
     grid.seen, grid.decimal = source.words(layout), layout.decimal
     return grid
@@ -242,7 +241,9 @@ def _has_content(line: str) -> bool:
 class _Block:
     """The rows below a header."""
 
-    data: bytes
+    data: bytes  # of the whole file
+    start: int
+    end: int
     first_line: int
     names: list[str]
     units: list[str] | None
@@ -279,8 +280,9 @@ class _Block:
             types[key] = pa.float64() if has_numbers else pa.string()
         try:
             table = pacsv.read_csv(
-                io.BytesIO(self.data),
-                read_options=pacsv.ReadOptions(column_names=keys, use_threads=False, block_size=1 << 22),
+                pa.BufferReader(pa.py_buffer(memoryview(self.data)[self.start : self.end])),
+                # One block: its numbers become arrays without a copy.
+                read_options=pacsv.ReadOptions(column_names=keys, use_threads=False, block_size=MAX_SERIES_BYTES),
                 parse_options=pacsv.ParseOptions(
                     delimiter=self.layout.separator, quote_char='"' if b'"' in self.data else False
                 ),
@@ -296,9 +298,11 @@ class _Block:
 
     def _lines(self, rows: int) -> npt.NDArray[np.int64] | None:
         """The line of each row; None if it cannot be told."""
-        if self.data.count(b"\n") + (not self.data.endswith(b"\n")) == rows:
+        is_open = self.data[self.end - 1 : self.end] != b"\n"
+        if self.data.count(b"\n", self.start, self.end) + is_open == rows:
             return np.arange(self.first_line, self.first_line + rows, dtype=np.int64)
-        found = [number for number, line in enumerate(self.data.split(b"\n"), self.first_line) if line.strip(b"\r")]
+        lines = self.data[self.start : self.end].split(b"\n")
+        found = [number for number, line in enumerate(lines, self.first_line) if line.strip(b"\r")]
         return np.array(found, dtype=np.int64) if len(found) == rows else None
 
     @staticmethod
@@ -312,10 +316,9 @@ class _Block:
         return grid.where(~empty)
 
     def _slow(self) -> Grid:
+        text = self.data[self.start : self.end].decode(errors="replace")
         numbered = [
-            (number, line)
-            for number, line in enumerate(split_lines(self.data.decode(errors="replace")), self.first_line)
-            if _has_content(line)
+            (number, line) for number, line in enumerate(split_lines(text), self.first_line) if _has_content(line)
         ]
         numbered = self._without_footer(numbered)
         if not numbered:

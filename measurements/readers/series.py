@@ -56,6 +56,7 @@ TECHNIQUE = "time_series"
 # A column of words here is no error of the file; it keeps its own name.
 _MAY_BE_TEXT = (CYCLE, STEP, TEMPERATURE, RECORD, SPECIFIC_CAPACITY)
 _NO_CURRENT = 1e-3  # of the largest current: below, a point counts as rest
+_LEVEL = 0.05  # relative change from row to row below which the current is held
 _EXCEL_EPOCH = 25_569  # 1970-01-01 in days of Excel
 _UNITS_MATTER = (TIME, POTENTIAL, CURRENT, STEP_CAPACITY, CHARGE_CAPACITY, DISCHARGE_CAPACITY)
 _COUNTERS = {
@@ -73,7 +74,7 @@ def recording(
     units: Mapping[str, str] | None = None,
     needed: Sequence[str] = NEEDED,
     date_order: str = "",
-    counters_per_step: bool = False,
+    counters_per_step: bool | None = False,
     derives_cycles: bool = True,
     units_may_miss: bool = True,
 ) -> Recording:
@@ -93,8 +94,9 @@ def recording(
         Canonical columns without which the table is refused.
     date_order : str
         ``"mdy"`` or ``"dmy"`` where the format fixes it.
-    counters_per_step : bool
-        Whether charge and discharge counters begin at 0 in every step: they then become the step's counter.
+    counters_per_step : bool or None
+        Whether charge and discharge counters begin at 0 in every step: they then become the step's counter. None: the
+        numbers decide, for a table of which nothing else is known.
     derives_cycles : bool
         Whether `cycle_number` is counted from the current where the file has no such column.
     units_may_miss : bool
@@ -114,8 +116,10 @@ def recording(
         if name not in values:
             raise missing_column(name, columns)
     if not units_may_miss:
-        _units_not_stated(columns, found)
-    if counters_per_step:
+        _units_not_stated(grid, columns, found)
+    if counters_per_step is None:
+        _capacity_that_never_resets(values, columns, found)
+    if counters_per_step or (counters_per_step is None and _resets_within_cycle(values)):
         _per_step(values)
     _signs(values, found)
     if derives_cycles and CYCLE not in values and CURRENT in values:
@@ -124,8 +128,11 @@ def recording(
         facts.setdefault("seen", grid.seen)
     _facts(values, columns, facts)
     found += doubts(values)
+    _record_numbers(values, columns, found)
     order = [name for name in SERIES if name in values]
-    frame = pd.DataFrame({name: values[name] for name in (*order, *(n for n in values if n not in order))})
+    every = (*order, *(name for name in values if name not in order))
+    # Without a copy: putting millions of numbers into one block costs more than reading them.
+    frame = pd.DataFrame({name: values[name] for name in every}, copy=False)
     return Recording(TECHNIQUE, frame, facts, found)
 
 
@@ -277,9 +284,11 @@ def _times(values: Values, grid: Grid, warnings: Warnings) -> None:
     warnings.append(("time_from_clock", "The file has no test time. Time was counted from the dates of its rows."))
 
 
-def _units_not_stated(columns: Sequence[SeriesColumn], warnings: Warnings) -> None:
+def _units_not_stated(grid: Grid, columns: Sequence[SeriesColumn], warnings: Warnings) -> None:
     units = {name: unit for name, unit in SI_UNITS.items() if name in _UNITS_MATTER}
-    bare = [column for column in columns if column.name in units and column.unit is None]
+    # A time with colons needs no unit.
+    pairs = zip(columns, grid.columns, strict=True)
+    bare = [column for column, cells in pairs if column.name in units and column.unit is None and cells.dtype != object]
     if bare:
         names = ", ".join(column.label for column in bare)
         taken = ", ".join(dict.fromkeys(units[column.name] for column in bare))
@@ -292,6 +301,28 @@ def _per_step(values: Values) -> None:
         if step not in values and all(name in values for name in pair):
             # Only one of them counts in a step.
             values[step] = np.fmax(values.pop(pair[0]), values.pop(pair[1]))
+
+
+def _resets_within_cycle(values: Values) -> bool:
+    """Whether a counter of charge or discharge begins anew although the cycle goes on."""
+    if CYCLE not in values:
+        return False
+    goes_on = np.diff(values[CYCLE]) == 0
+    pair = [values[name] for name in (CHARGE_CAPACITY, DISCHARGE_CAPACITY) if name in values]
+    return any(((np.diff(counter) < -0.5 * np.nanmax(counter)) & goes_on).any() for counter in pair)
+
+
+def _capacity_that_never_resets(values: Values, columns: Sequence[SeriesColumn], warnings: Warnings) -> None:
+    """A column "capacity" that runs on when the current turns is no counter of steps: it keeps its own name."""
+    if STEP_CAPACITY not in values or CURRENT not in values:
+        return
+    counter, direction = values[STEP_CAPACITY], directions(values)
+    turns = np.flatnonzero((direction[1:] != direction[:-1]) & (direction[1:] != 0) & (direction[:-1] != 0)) + 1
+    if len(turns) and (counter[turns] > 0.5 * np.nanmax(counter)).any():
+        column = next(column for column in columns if column.name == STEP_CAPACITY)
+        values[f"{column.header} (file)"] = values.pop(STEP_CAPACITY)
+        sentence = f"‘{short(column.header)}’ does not begin at 0 in every step. It is kept, and not used as a counter."
+        warnings.append(("capacity_not_per_step", sentence))
 
 
 def _signs(values: Values, warnings: Warnings) -> None:
@@ -349,6 +380,8 @@ def _cycles(values: Values, warnings: Warnings) -> None:
     direction = directions(values)
     if not ((direction > 0).any() and (direction < 0).any()):
         return
+    if STEP_KIND not in values and not _holds_current(values[CURRENT], direction):
+        return
     values[CYCLE] = cycle_numbers(direction)
     first = "charge" if direction[np.flatnonzero(direction)[0]] > 0 else "discharge"
     warnings.append((
@@ -356,6 +389,15 @@ def _cycles(values: Values, warnings: Warnings) -> None:
         f"The file has no cycle number. Cycles were counted: a new one begins with each {first} after the other half; "
         f"{int(values[CYCLE][-1])} found.",
     ))  # fmt: skip
+
+
+def _holds_current(current: Floats, direction: npt.NDArray[np.int64]) -> bool:
+    """Whether the current keeps its level from row to row; the noise of a decayed current makes no cycles."""
+    rows = np.flatnonzero((direction[1:] == direction[:-1]) & (direction[1:] != 0))
+    if not len(rows):
+        return False
+    change = np.abs(current[rows + 1] - current[rows]) / np.abs(current[rows])
+    return float(np.median(change)) < _LEVEL
 
 
 def _facts(values: Values, columns: Sequence[SeriesColumn], facts: dict[str, Any]) -> None:
@@ -374,6 +416,16 @@ def _facts(values: Values, columns: Sequence[SeriesColumn], facts: dict[str, Any
         mass = _active_mass(values[STEP_CAPACITY], values.get(specific.header), specific.factor)
         if mass is not None:
             facts.setdefault("active_mass_mg", mass)
+
+
+def _record_numbers(values: Values, columns: Sequence[SeriesColumn], warnings: Warnings) -> None:
+    """Say when the tester's own count of rows shows that rows before the first one are missing."""
+    header = next((column.header for column in columns if column.name == RECORD), "")
+    count = values.get(header)
+    is_told = any(code == "slice_not_from_start" for code, _ in warnings)
+    if not is_told and count is not None and count.dtype == np.float64 and len(count) and count[0] > 1:
+        sentence = f"The first record has number {count[0]:.0f}, not 1: the file is a part of a test."
+        warnings.append(("slice_not_from_start", sentence))
 
 
 def _active_mass(capacity: Floats, specific: npt.NDArray[Any] | None, factor: float) -> float | None:

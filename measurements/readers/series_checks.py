@@ -92,7 +92,11 @@ def _counter(time: Floats, current: Floats, counter: Floats, step: npt.NDArray[A
         cuts |= set((np.flatnonzero(np.diff(step) != 0) + 1).tolist())
     edges = np.array([0, *sorted(cuts), len(time)])
     place = int(np.searchsorted(edges, top, side="right"))
-    rows = slice(int(edges[place - 1]), int(edges[place]))
+    begin, end = int(edges[place - 1]), int(edges[place])
+    if step is None:
+        # Without numbers of steps a rest before stands in the same stretch; it counts nothing.
+        begin += int(np.argmax(np.nan_to_num(counter[begin:end]) > 0))
+    rows = slice(begin, end)
     t, i, counted = time[rows], current[rows], float(counter[top] - np.nan_to_num(counter[rows.start]))
     if len(t) < 10 or counted <= 0 or not np.isfinite(i).all() or (np.diff(t) < 0).any():
         return []
@@ -102,7 +106,9 @@ def _counter(time: Floats, current: Floats, counter: Floats, step: npt.NDArray[A
     numbers = f"The current integrates to {integral:.4g} mAh in a step for which the tester counts {counted:.4g} mAh."
     levels = np.unique(np.abs(current[np.isfinite(current)]))
     gaps = np.diff(levels)
-    if 1 < len(levels) <= _MANY_LEVELS and gaps.min() > 0.01 * float(np.median(np.abs(i))):
+    # Rounding to the nearest level is off by half a gap at most.
+    explained = gaps.min(initial=np.inf) / 2 * float(t[-1] - t[0]) / 3.6
+    if 1 < len(levels) <= _MANY_LEVELS and abs(integral - counted) <= explained:
         smallest = float(gaps.min())
         sentence = (
             f"The current is written in steps of {smallest:.1g} A. {numbers} The tester’s counter is the better one."

@@ -32,6 +32,7 @@ HEADER_ROWS = 40  # rows in which the names of a table must stand
 _CHUNK = 1 << 20
 _GLIMPSE = 65_536
 _CELL_PLACE = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
+_BEYOND_Z = re.compile(rb'\br="[A-Z]{2,3}\d')
 _ROW_PLACE = re.compile(rb'<row\b[^>]*?\br="(\d{1,7})"')
 _BROKEN_ZIP = (
     OSError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, NotImplementedError, RuntimeError, EOFError,
@@ -135,7 +136,7 @@ def check_workbook(path: Path) -> None:
 
 def _check_sheet(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
     """Count the cells and look for the farthest one while the XML streams by."""
-    rows = columns = unpacked = 0
+    rows, columns, unpacked = 0, 26, 0
     rest = b""
     with archive.open(part) as stream:
         while chunk := stream.read(_CHUNK):
@@ -143,11 +144,13 @@ def _check_sheet(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
             if unpacked > part.file_size:
                 raise ReaderError(_DAMAGED)
             data = rest + chunk
-            for letters, number in set(_CELL_PLACE.findall(data)):
-                rows = max(rows, int(number))
-                columns = max(columns, _column_number(letters))
             rows = max([rows, *map(int, _ROW_PLACE.findall(data))])
-            if rows * max(columns, 1) > MAX_CELLS:
+            # Cells beyond column Z are rare; to look at every cell would cost more than reading them.
+            if columns > 26 or _BEYOND_Z.search(data):
+                places = set(_CELL_PLACE.findall(data))
+                rows = max([rows, *(int(number) for _, number in places)])
+                columns = max([columns, *(_column_number(letters) for letters in {letters for letters, _ in places})])
+            if rows * columns > MAX_CELLS:
                 raise ReaderError(
                     f"A sheet reaches to row {rows} and column {columns}; up to {MAX_CELLS // 1_000_000} million "
                     "cells are read. Save the part with the data as CSV, then upload that."
