@@ -271,11 +271,12 @@ class _Block:
         """All rows by Arrow; None if any of them is odd."""
         rows = [split_cells(line, self.layout.separator) for line in sample]
         width = len(self.names)
-        if any(len(row) != width for row in rows[:-1]):
+        full = [row for row in rows if len(row) == width]
+        if not full or any(len(row) != width for row in rows[:-1]):
             return None
         keys = [str(i) for i in range(width)]
         types = {}
-        for key, cells in zip(keys, zip(*(row for row in rows if len(row) == width), strict=True), strict=True):
+        for key, cells in zip(keys, zip(*full, strict=True), strict=True):
             has_numbers = all(is_missing(cell) or is_number(cell, self.layout.decimal) for cell in cells)
             types[key] = pa.float64() if has_numbers else pa.string()
         try:
