@@ -30,6 +30,7 @@ from measurements.readers.columns import (
 from measurements.readers.series_columns import RECORD, STEP_TIME
 
 _JET = (b"\x00\x01\x00\x00Standard Jet DB", b"\x00\x01\x00\x00Standard ACE DB")
+_VERSION_AT, _PAGE_OF_VERSION_3, _PAGE = 0x14, 2048, 4096
 _RECORDS = "Channel_Normal_Table"
 _DAMAGED = (
     "This Arbin database (.res) cannot be read; it is damaged, cut off, or of a version that is not known. "
@@ -74,6 +75,10 @@ class ArbinResReader(Reader):
                 count = int((np.diff(point) < 0).sum())
                 sentence = f"The rows of the file are not in order ({count} steps back); they were sorted."
                 warnings.append(("rows_sorted", sentence))
+            missing = int(np.ptp(part["Data_Point"])) + 1 - len(np.unique(part["Data_Point"]))
+            if missing:
+                sentence = f"{missing} numbers of Data_Point are missing between the rows; the file may be damaged."
+                warnings.append(("records_missing", sentence))
             metadata = _metadata(facts.get(int(number), {}))
             found.append(array_recording(_values(part), metadata, warnings))
         return found
@@ -105,6 +110,11 @@ def _parse(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[int, dict[str,
     """Numeric columns of the table of records, and the facts of each test by its number."""
     from access_parser import AccessParser
 
+    with path.open("rb") as stream:
+        head = stream.read(_VERSION_AT + 1)
+    # The foreign parser reads the whole pages of a file that was cut off, and says nothing.
+    if path.stat().st_size % (_PAGE if head[_VERSION_AT:] > b"\0" else _PAGE_OF_VERSION_3):
+        raise ReaderError(_DAMAGED)
     try:
         database = AccessParser(str(path))
         catalog = set(database.catalog)

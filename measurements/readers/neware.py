@@ -2,7 +2,8 @@
 
 fastnda brings polars and its threads, so it is imported only in `read`, in the child process that parses vendor files.
 Cycle numbers are the tester's own where the file has them; what counting each charge after a discharge would give is
-said where it differs, because programs without a loop leave the tester's number at 1.
+said where it differs, because programs without a loop leave the tester's number at 1. A cut .ndax is refused; a .nda
+does not say how many records it was to hold.
 """
 
 from __future__ import annotations
