@@ -155,9 +155,11 @@ def _current(grid: Grid, time: Floats, change: Floats | None, warnings: Warnings
     span = np.diff(time, prepend=np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         current = np.where(span > 0, change * 3.6 / span, np.nan)
-    # Without charge there is no current, however short the time; the first row has no row before it.
+    # Without charge there is no current, however short the time.
     current[np.isnan(current) & (change == 0)] = 0.0
-    if len(current) > 1 and np.isnan(current[0]):
+    # The first row has no row before it; only `dq` may tell that no charge had passed.
+    is_told = change[0] == 0 and any(name in grid.headers for name in _INCREMENTS)
+    if len(current) > 1 and not is_told:
         current[0] = current[1]
     sentence = "The file holds no current; it was computed from the charge between rows, I = dQ/dt."
     warnings.append(("current_from_charge", sentence))
