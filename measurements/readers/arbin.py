@@ -9,7 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from measurements.readers.base import Peek, Reader, Recording
+from measurements.readers.columns import TIME
 from measurements.readers.facts import put_moment
 from measurements.readers.series import recording
 from measurements.readers.tester_tables import has_header, keys, tables
@@ -23,13 +26,16 @@ _NEEDED = {"testtime", "cycleindex", "stepindex", "current", "voltage", "chargec
 
 
 def is_arbin(cells: list[str]) -> bool:
-    """Whether names are those of an Arbin table; a BDF export of one has the names of both, and is BDF."""
+    """Whether names are those of Arbin's records.
+
+    A BDF export of them has the names of both, and is BDF; the sheets of statistics have one row for each cycle.
+    """
     found = keys(cells)
-    return found >= _NEEDED and "steptype" not in found and "Voltage / V" not in cells
+    return found >= _NEEDED and not found & {"steptype", "vmaxoncycle"} and "Voltage / V" not in cells
 
 
 class ArbinReader(Reader):
-    """Arbin csv or xlsx; every sheet with records is a Recording."""
+    """Arbin csv or xlsx; every channel with records is a Recording, whatever number of sheets it takes."""
 
     slug, version, name = "arbin", 1, "Arbin csv/xlsx"
 
@@ -38,6 +44,7 @@ class ArbinReader(Reader):
 
     def read(self, path: Path) -> list[Recording]:
         found: list[Recording] = []
+        sheet = ""
         for _, grid in tables(path, is_arbin, _MISSING):
             metadata: dict[str, Any] = {"instrument": "Arbin"}
             warnings: list[tuple[str, str]] = []
@@ -45,8 +52,30 @@ class ArbinReader(Reader):
                 _global_info(path, metadata, warnings)
             elif grid.sheet:
                 metadata |= {key: value for key, value in found[0].metadata.items() if key in ("operator", "header")}
-            found.append(recording(grid, metadata, warnings))
+            item = recording(grid, metadata, warnings)
+            if sheet and _channel(sheet) == _channel(grid.sheet) and _goes_on(found[-1], item):
+                _join(found[-1], item)
+            else:
+                found.append(item)
+            sheet = grid.sheet
         return found
+
+
+def _channel(sheet: str) -> str:
+    """The name of a sheet without its number: a long test goes on from Channel_11_1 to Channel_11_2."""
+    return sheet.rpartition("_")[0]
+
+
+def _goes_on(before: Recording, after: Recording) -> bool:
+    same_columns = list(before.frame.columns) == list(after.frame.columns)
+    return same_columns and bool(after.frame[TIME].iloc[0] >= before.frame[TIME].iloc[-1])
+
+
+def _join(before: Recording, after: Recording) -> None:
+    """Rows of a sheet below those of the sheet before it."""
+    before.frame = pd.concat([before.frame, after.frame], ignore_index=True)
+    said = dict(before.warnings)
+    before.warnings += [item for item in after.warnings if item[0] not in said and item[0] != "slice_not_from_start"]
 
 
 def _global_info(path: Path, metadata: dict[str, Any], warnings: list[tuple[str, str]]) -> None:

@@ -100,6 +100,11 @@ def metadata_of(head: list[str]) -> tuple[dict[str, Any], Warnings]:
             area = re.match(r"(\d+(?:[.,]\d+)?)\s*cm", value)
             if area:
                 metadata["electrode_area_cm2"] = float(area[1].replace(",", "."))
+        elif key == "Mass of active material":
+            mass = re.match(r"(\d+(?:[.,]\d+)?)\s*(mg|g)\b", value)
+            # 0.001 mg is what EC-Lab writes where nobody entered a mass.
+            if mass and mass[1].replace(",", ".") != "0.001":
+                metadata["active_mass_mg"] = float(mass[1].replace(",", ".")) * (1e3 if mass[2] == "g" else 1.0)
         elif key.lower().startswith("temperature"):
             temperature = stated_temperature_degC(line)
             if temperature is not None:

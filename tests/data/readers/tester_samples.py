@@ -215,6 +215,32 @@ def neware_flat() -> bytes:
     return _lines([",".join(map(str, line)) for line in [names, *body]])
 
 
+def neware_chinese() -> bytes:
+    """The same in Chinese and GBK, in A and Ah, without the time of the test."""
+    words = {"rest": "静置", "charge": "恒流充电", "discharge": "恒流放电"}
+    names = ["数据序号", "循环号", "工步号", "工步类型", "时间", "电流(A)", "电压(V)", "容量(Ah)", "充电容量(Ah)", "放电容量(Ah)",
+             "能量(Wh)", "绝对时间"]  # fmt: skip
+    body = [
+        [row.number, row.cycle, row.step, words[row.kind], clock(row.step_time), f"{row.mA / 1e3:.7f}", f"{row.V:.6f}",
+         f"{row.step_mAh / 1e3:.9f}", f"{row.step_mAh / 1e3 if row.mA > 0 else 0:.9f}",
+         f"{row.step_mAh / 1e3 if row.mA < 0 else 0:.9f}", f"{row.step_mWh / 1e3:.9f}", row.moment] for row in ROWS
+    ]  # fmt: skip
+    return _lines([",".join(map(str, line)) for line in [names, *body]], encoding="gb18030")
+
+
+def neware_record() -> bytes:
+    """The workbook of BTSDA 8: a sheet of steps, which is no table of points, and one of records."""
+    names = ["DataPoint", "Cycle Index", "Step Index", "Step Type", "Time", "Total Time", "Current(uA)", "Voltage(mV)",
+             "Capacity(uAh)", "Energy(uWh)", "Date"]  # fmt: skip
+    words = {"rest": "Rest", "charge": "CC Chg", "discharge": "CC DChg"}
+    body: list[list[object]] = [
+        [row.number, row.cycle, row.step, words[row.kind], clock(row.step_time), clock(row.time), row.mA * 1e3, row.V * 1e3,
+         round(row.step_mAh * 1e3, 6), round(row.step_mWh * 1e3, 6), str(row.moment)] for row in ROWS
+    ]  # fmt: skip
+    steps: list[list[object]] = [["Cycle Index", "Step Index", "Step Type", "Capacity(uAh)"], [1, 1, "Rest", 0]]
+    return workbook({"test": [[SAYS]], "step": steps, "record": [names, *body]})
+
+
 def nested() -> list[list[object]]:
     """BTS 7: rows of cycles, steps and records, told by their first empty cells."""
     words = {"rest": "Rest", "charge": "CC_Chg", "discharge": "CC_DChg"}
@@ -318,6 +344,8 @@ TESTER_SAMPLES: dict[str, Callable[[], bytes]] = {
     "gamry_chrono.DTA": gamry_chrono,
     "neware_layout2.ndax": neware_ndax,
     "neware_table_flat.csv": neware_flat,
+    "neware_table_chinese_gbk.csv": neware_chinese,
+    "neware_table_record.xlsx": neware_record,
     "neware_table_nested.csv": neware_nested,
     "neware_table_nested.xlsx": neware_workbook,
     "arbin_sql.csv": arbin_sql,

@@ -133,6 +133,14 @@ def test_bad_cell_of_a_series_with_decimal_comma(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("stated", "expected"), [("0.875 mg", 0.875), ("0,0025 g", 2.5), ("0.001 mg", None)])
+def test_mass_of_the_head(tmp_path: Path, stated: str, expected: float | None) -> None:
+    content = text(["time/s", "Ewe/V", "I/mA"], [[k, 2, 3] for k in range(9)])
+    content = content.replace("Nb header lines : 5", f"Nb header lines : 6\r\nMass of active material : {stated}")
+    (item,) = read(tmp_path, content)
+    assert item.metadata.get("active_mass_mg") == expected
+
+
 def test_head_that_is_longer_than_the_file(tmp_path: Path) -> None:
     content = text(["time/s", "Ewe/V", "I/mA"], [[1, 2, 3]]).replace(" : 5", " : 99")
     with pytest.raises(

@@ -9,7 +9,7 @@ import pytest
 from measurements.readers.base import BadRow, ReaderError, Recording
 from measurements.readers.recognise import read_file
 from tests.data.readers.make_samples import FOLDER
-from tests.data.readers.tester_samples import CYCLES, ROWS, TESTER_SAMPLES, CHARGE_mAh, DISCHARGE_mAh
+from tests.data.readers.tester_samples import CYCLES, ROWS, TESTER_SAMPLES, CHARGE_mAh, DISCHARGE_mAh, workbook
 
 WITHOUT_KIND = ("gamry_chrono.DTA", "arbin_sql.csv", "arbin_mits.xlsx")
 WITHOUT_COUNTERS = ("gamry_chrono.DTA",)
@@ -88,7 +88,7 @@ def test_warnings_that_the_samples_earn() -> None:
     assert codes("eclab_gcpl_comma.mpt") == {"current_from_charge"}
     assert codes("biologic_mpr_gcpl.mpr") == {"current_from_charge"}
     assert codes("maccor_comma.txt") == {"time_unit_from_dates", "current_unsigned"}
-    assert codes("neware_table_nested.csv") == {"time_from_steps"}
+    assert codes("neware_table_nested.csv") == codes("neware_table_chinese_gbk.csv") == {"time_from_steps"}
     assert codes("neware_layout2.ndax") == codes("neware_table_flat.csv") == codes("arbin_sql.csv") == set()
 
 
@@ -197,3 +197,32 @@ def test_records_above_the_first_step_are_refused(tmp_path: Path) -> None:
         ReaderError, match=r"^Line 4: a record stands before the first row of a cycle and a step\. Export"
     ):
         read_file(path, path.name)
+
+
+def arbin_sheets(tmp_path: Path, sheets: dict[str, tuple[int, int]]) -> list[Recording]:
+    """A workbook of Arbin with some of the rows of the cell in each sheet."""
+    names = ["Test_Time(s)", "Step_Index", "Cycle_Index", "Current(A)", "Voltage(V)", "Charge_Capacity(Ah)",
+             "Discharge_Capacity(Ah)"]  # fmt: skip
+    table = [
+        [row.time, row.step, row.cycle, row.mA / 1e3, row.V, row.charge_mAh / 1e3, row.discharge_mAh / 1e3]
+        for row in ROWS
+    ]
+    book = {name: [names, *table[first:stop]] for name, (first, stop) in sheets.items()}
+    book["Statistics_1"] = [[*names, "Vmax_On_Cycle(V)"], [*table[-1], 4.2]]
+    path = tmp_path / "x.xlsx"
+    path.write_bytes(workbook(book))
+    reader, found = read_file(path, "x.xlsx")
+    assert reader.slug == "arbin"
+    return found
+
+
+def test_arbin_channel_that_goes_on_in_the_next_sheet(tmp_path: Path) -> None:
+    (item,) = arbin_sheets(tmp_path, {"Channel_1_1": (0, 20), "Channel_1_2": (20, 46)})
+    assert item.frame["time_s"].tolist() == [row.time for row in ROWS]
+    assert item.frame.index.tolist() == list(range(len(ROWS)))
+    assert "slice_not_from_start" not in dict(item.warnings)
+
+
+def test_arbin_channels_stay_apart(tmp_path: Path) -> None:
+    found = arbin_sheets(tmp_path, {"Channel_1_1": (0, 20), "Channel_2_1": (0, 46)})
+    assert [len(item.frame) for item in found] == [20, 46]
