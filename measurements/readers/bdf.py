@@ -82,9 +82,9 @@ def machine_name(header: str) -> str:
 
 def is_bdf(cells: list[str]) -> bool:
     """Whether names hold the three that BDF requires."""
-    return {machine_name(cell) for cell in cells} >= set(_REQUIRED.values()) and any(
-        cell.strip().strip('"').lstrip("\ufeff") in ("voltage_volt", "Voltage / V") for cell in cells
-    )
+    if not {"voltage_volt", "Voltage / V"} & {cell.strip('"') for cell in cells}:
+        return False
+    return {machine_name(cell) for cell in cells} >= set(_REQUIRED.values())
 
 
 class BdfReader(Reader):

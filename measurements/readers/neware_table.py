@@ -237,6 +237,10 @@ def _add_time(grid: Grid, names: dict[str, str], warnings: Warnings, ends: npt.N
         step_time = durations_s(cells.tolist(), column.factor)
     except BadTime:
         return  # `recording` names the cell
+    if len(ends) and (step_time[ends + 1] >= step_time[ends]).all():
+        # It runs on from step to step, so it is the time of the test already.
+        names[column.header] = TIME
+        return
     # A loop of one step has the same number again.
     ends = np.union1d(ends, np.flatnonzero(np.diff(step_time) < 0))
     offset = np.zeros(len(step_time))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from measurements.readers.base import Peek, ReaderError
@@ -28,11 +29,17 @@ def header_line(lines: list[str], is_header: IsHeader) -> int | None:
     return next((i for i, line in enumerate(lines[:HEADER_LINES]) if is_header(cells_of(line.lstrip("\ufeff")))), None)
 
 
+@lru_cache(maxsize=1)
+def _first_cells(text: str) -> list[list[str]]:
+    """The first lines of a text in cells, cut once for all readers that look at them."""
+    return [cells_of(line.lstrip("\ufeff")) for line in split_lines(text)[:HEADER_LINES]]
+
+
 def has_header(peek: Peek, is_header: IsHeader) -> bool:
     """Whether a text file, or a sheet of a workbook, holds the header of a tester."""
     if peek.head.startswith(b"PK\x03\x04"):
         return any(is_header(row) for rows in peek.sheets.values() for row in rows)
-    return header_line(split_lines(peek.text), is_header) is not None
+    return any(map(is_header, _first_cells(peek.text)))
 
 
 def tables(path: Path, is_header: IsHeader, missing: str) -> Iterator[tuple[list[str], Grid]]:

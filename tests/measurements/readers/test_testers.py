@@ -9,7 +9,7 @@ import pytest
 from measurements.readers.base import BadRow, ReaderError, Recording
 from measurements.readers.recognise import read_file
 from tests.data.readers.make_samples import FOLDER
-from tests.data.readers.tester_samples import CYCLES, ROWS, TESTER_SAMPLES, CHARGE_mAh, DISCHARGE_mAh, workbook
+from tests.data.readers.tester_samples import CYCLES, ROWS, TESTER_SAMPLES, CHARGE_mAh, DISCHARGE_mAh, clock, workbook
 
 WITHOUT_KIND = ("gamry_chrono.DTA", "arbin_sql.csv", "arbin_mits.xlsx")
 WITHOUT_COUNTERS = ("gamry_chrono.DTA",)
@@ -189,6 +189,21 @@ def test_decimal_comma_and_semicolon(tmp_path: Path) -> None:
         assert item.metadata["seen"] == "decimal comma, semicolon"
         assert item.frame["potential_V"].tolist() == pytest.approx([row.V for row in ROWS])
         assert item.frame["time_s"].tolist() == [row.time for row in ROWS]
+
+
+def test_nested_table_whose_time_runs_on(tmp_path: Path) -> None:
+    def edit(lines: list[str]) -> list[str]:
+        times = iter(f"{clock(row.time)}.000" for row in ROWS)
+        cells = (line.split(",") for line in lines[3:])
+        records = (
+            ",".join([*row[:3], next(times), *row[4:]]) if row[:2] == ["", ""] else ",".join(row) for row in cells
+        )
+        return [*lines[:3], *records]
+
+    path = spoilt("neware_table_nested.csv", tmp_path, edit)
+    (item,) = read_file(path, path.name)[1]
+    assert item.frame["time_s"].tolist() == [row.time for row in ROWS]
+    assert "time_from_steps" not in dict(item.warnings)
 
 
 def test_records_above_the_first_step_are_refused(tmp_path: Path) -> None:
