@@ -270,11 +270,12 @@ class _Block:
         """All rows by Arrow; None if any of them is odd."""
         rows = [split_cells(line, self.layout.separator) for line in sample]
         width = len(self.names)
-        if any(len(row) != width for row in rows[:-1]):
+        whole = [row for row in rows if len(row) == width]
+        if not whole or any(len(row) != width for row in rows[:-1]):
             return None
         keys = [str(i) for i in range(width)]
         types = {}
-        for key, cells in zip(keys, zip(*(row for row in rows if len(row) == width), strict=True), strict=True):
+        for key, cells in zip(keys, zip(*whole, strict=True), strict=True):
             has_numbers = all(is_missing(cell) or is_number(cell, self.layout.decimal) for cell in cells)
             types[key] = pa.float64() if has_numbers else pa.string()
         try:
@@ -415,14 +416,15 @@ def _array(column: Any) -> Cells:
 
 def as_column(cells: Sequence[Any], decimal: str = ".") -> Cells:
     """Cells as floats if every one is a number or says that there is none; else as they are."""
-    if decimal == ".":
-        # The quick way, and a guard: Python reads "1_000" and "infinity" as numbers, instruments do not write them.
+    kinds = set(map(type, cells))
+    # Python reads "1_000" and "infinity" as numbers; instruments do not write them.
+    if kinds <= {float, int} or (kinds == {str} and decimal == "." and "_" not in "".join(cells)):
         try:
             found = np.array(cells, dtype=np.float64)
-        except (ValueError, TypeError):
+        except ValueError:
             pass
         else:
-            if np.isfinite(found).all() and not any(isinstance(cell, str) and "_" in cell for cell in cells):
+            if np.isfinite(found).all():
                 return found
     out = np.empty(len(cells))
     for row, cell in enumerate(cells):

@@ -153,7 +153,7 @@ def _values(grid: Grid, columns: Sequence[SeriesColumn], date_order: str, warnin
     for column, cells in zip(columns, grid.columns, strict=True):
         name = column.name
         if name in (STEP_KIND, STEP) and cells.dtype == object:
-            kinds = step_kinds([str(cell).strip() for cell in cells])
+            kinds = step_kinds(cells)
             if STEP_KIND not in values and (kinds != "").any():
                 values[STEP_KIND] = kinds
             if column.header != STEP_KIND:
@@ -178,6 +178,8 @@ def _own(column: SeriesColumn, values: Values) -> str:
 
 
 def _texts(cells: Cells) -> Objects:
+    if set(map(type, cells)) == {str}:
+        return cells
     return np.array([cell if isinstance(cell, str) else str(cell) for cell in cells], dtype=object)
 
 
