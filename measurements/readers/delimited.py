@@ -21,7 +21,7 @@ import pyarrow.csv as pacsv
 
 from measurements.readers.base import BadRow, ReaderError
 from measurements.readers.clock import BadTime, durations_s, is_missing
-from measurements.readers.columns import TIME
+from measurements.readers.columns import MAX_COLUMNS, TIME
 from measurements.readers.series_columns import is_unit_row, name_series
 from measurements.readers.signatures import refuse_binary
 from measurements.readers.text import (
@@ -196,6 +196,8 @@ def read_grid(
         raise ReaderError(f"The line of names is longer than {MAX_HEADER} characters.", header + 1)
     end = len(source.data) if stop is None else source.offset(stop)
     sample = split_lines(source.data[after : min(end, after + _HEAD)].decode(errors="replace"))[: _SAMPLE + 1]
+    if after + _HEAD < end and 1 < len(sample) <= _SAMPLE:
+        sample.pop()  # cut off by the end of the head
     sample = [line for line in sample if _has_content(line)]
     first_line = header + 2
     layout = layout or detect_layout(sample[1:] or sample) or _layout_of(heading)
@@ -258,6 +260,9 @@ class _Block:
         """As many names as most rows have cells: rows may end with a separator, and headings as well."""
         widths = Counter(len(split_cells(line, self.layout.separator)) for line in sample[: _SAMPLE // 2])
         width = widths.most_common(1)[0][0]
+        most = max(width, len(self.names))
+        if most > MAX_COLUMNS:
+            raise ReaderError(f"The table has {most} columns; up to {MAX_COLUMNS} are read. Export fewer columns.")
         if self.layout.separator is None and len(self.names) != width:
             heading = " ".join(self.names)
             ways = [heading.split(), re.findall(r"\S+(?:\s*[\[(][^\])]*[\])])?", heading)]

@@ -222,12 +222,14 @@ def _numbers(grid: Grid, column: SeriesColumn, cells: Cells) -> Floats | None:
     return numbers
 
 
-def _bad(grid: Grid, row: int, column: SeriesColumn, text: str, kind: str = "number") -> BadRow:
+def _bad(grid: Grid, row: int, column: SeriesColumn, text: str, kind: str = "number") -> ReaderError:
     what = f"‘{short(text)}’ is not a {kind}" if text.strip() else "the cell is empty"
-    return BadRow(
-        f"{grid.place(row)}, column {column.label}: {what}. Remove the row in the source, or skip it.",
-        line=int(grid.lines[row]),
-    )
+    place = f"{grid.place(row)}, column {column.label}: {what}."
+    line = int(grid.lines[row])
+    # Only a line of text can be left out of a file.
+    if grid.sheet:
+        return ReaderError(f"{place} Remove the row in the source, then upload that.", line=line)
+    return BadRow(f"{place} Remove the row in the source, or skip it.", line=line)
 
 
 def _time_column(
