@@ -91,11 +91,14 @@ class Peek:
 
     @cached_property
     def members(self) -> list[str]:
-        """Names inside, if the file is a zip archive; else empty."""
+        """Names inside, if the file is a zip archive that can be opened; else empty."""
         if not self.head.startswith(b"PK\x03\x04"):
             return []
-        with zipfile.ZipFile(self.path) as archive:
-            return archive.namelist()
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.namelist()
+        except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
+            return []
 
     @cached_property
     def sheets(self) -> dict[str, list[list[str]]]:

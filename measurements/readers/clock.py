@@ -178,7 +178,9 @@ def unix_times(cells: Sequence[Any], order: str = "") -> tuple[Floats, bool]:
     BadTime
         At the first cell that is no date.
     """
-    texts = [cell if isinstance(cell, str) else _iso(row, cell) for row, cell in enumerate(cells)]
+    texts = list(cells)
+    if set(map(type, texts)) != {str}:
+        texts = [cell if isinstance(cell, str) else _iso(row, cell) for row, cell in enumerate(cells)]
     found = _date_fields(texts)
     if found is None:
         return _slow_dates(texts, order), False
@@ -222,7 +224,7 @@ def _date_fields(texts: list[str]) -> tuple[list[Floats], str] | None:
     joined = "\n".join(texts)
     # A point also parts the fraction of a second, which follows the colons.
     joined = _POINTS.sub(r"\1,\2,\3", joined) if match[2] == "." else joined.replace(match[2], ",")
-    fields = _fields(re.sub(r"[ T]+(?=\d)", ",", joined).replace(":", ","), len(texts))
+    fields = _fields(joined.replace(" ", ",").replace("T", ",").replace(":", ","), len(texts))
     if fields is None or len(fields) not in (5, 6):
         return None
     return fields, match[2]

@@ -6,9 +6,10 @@ other table is read again by the slow way, which mends what is harmless and name
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ import pyarrow.csv as pacsv
 
 from measurements.readers.base import BadRow, ReaderError
 from measurements.readers.clock import BadTime, durations_s, is_missing
-from measurements.readers.columns import TIME
+from measurements.readers.columns import MAX_COLUMNS, TIME
 from measurements.readers.series_columns import is_unit_row, name_series
 from measurements.readers.signatures import refuse_binary
 from measurements.readers.text import (
@@ -37,6 +38,7 @@ from measurements.readers.text import (
 
 MAX_SERIES_BYTES = 500_000_000
 _HEAD = 65_536
+_PIECE = 1 << 23
 _NULLS = ["", "-", "--", "---", "nan", "NaN", "NAN", "-nan", "n/a", "N/A", "null", "NULL", "None"]
 _SAMPLE = 200  # rows that tell numbers from texts
 NO_ROWS = "The file has column names, but no row of numbers. Export it again with the data."
@@ -140,25 +142,39 @@ def open_text(path: Path) -> Source:
         )
     data = path.read_bytes()
     refuse_binary(data[:_HEAD], path.suffix.lower())
-    encoding = "utf-8"
-    if not data.isascii():
-        cut = data.find(b"\n", _HEAD) + 1
-        is_wide = b"\x00" in data[:_HEAD] or data.startswith((b"\xff\xfe", b"\xfe\xff"))
-        # Mostly only the names are not ASCII; then the long rest needs no decoding.
-        if cut and not is_wide and data[cut:].isascii():
-            text, encoding = decoded(data[:cut])
-            data = text.lstrip("\ufeff").encode() + data[cut:]
-        else:
-            text, encoding = decoded(data)
-            data = text.lstrip("\ufeff").encode()
-    elif b"\x00" in data[:4096]:
-        text, encoding = decoded(data)
-        data = text.encode()
+    data, encoding = _as_utf8(data)
     if not data[:_HEAD].strip(b"\r\n\t \x1a\x00") and not data.strip(b"\r\n\t \x1a\x00"):
         raise ReaderError("The file is empty. Export it again, then upload that.")
     if b"\n" not in data or b"\r\r\n" in data[:_HEAD]:
         data = "\n".join(split_lines(data.decode())).encode()
     return Source(data.rstrip(b"\x1a"), encoding)
+
+
+def _as_utf8(data: bytes) -> tuple[bytes, str]:
+    """The bytes as UTF-8 without a mark, and the name of the encoding they had."""
+    if data.isascii() and b"\x00" not in data[:4096]:
+        return data, "utf-8"
+    cut = data.find(b"\n", _HEAD) + 1
+    if cut and b"\x00" not in data[:_HEAD] and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text, encoding = decoded(data[:cut])
+        head = text.lstrip("\ufeff").encode()
+        # Mostly only the names are not ASCII; then the long rest needs no decoding.
+        if data.isascii() or data[cut:].isascii():
+            return head + data[cut:], encoding
+        try:
+            return b"".join([head, *_recoded(data, cut, encoding)]), encoding
+        except UnicodeDecodeError:
+            pass  # the head told too little
+    text, encoding = decoded(data)
+    return text.lstrip("\ufeff").encode(), encoding
+
+
+def _recoded(data: bytes, start: int, encoding: str) -> Iterator[bytes]:
+    """The bytes from `start` on as UTF-8, piece by piece: the text of a whole file would take six times its size."""
+    decoder = codecs.getincrementaldecoder("utf-8" if encoding == "utf-8-sig" else encoding)()
+    for position in range(start, len(data), _PIECE):
+        yield decoder.decode(data[position : position + _PIECE]).encode()
+    yield decoder.decode(b"", final=True).encode()
 
 
 def read_grid(
@@ -197,6 +213,8 @@ def read_grid(
         raise ReaderError(f"The line of names is longer than {MAX_HEADER} characters.", header + 1)
     end = len(source.data) if stop is None else source.offset(stop)
     sample = split_lines(source.data[after : min(end, after + _HEAD)].decode(errors="replace"))[: _SAMPLE + 1]
+    if after + _HEAD < end and 1 < len(sample) <= _SAMPLE:
+        sample.pop()  # cut off by the end of the head
     sample = [line for line in sample if _has_content(line)]
     first_line = header + 2
     layout = layout or detect_layout(sample[1:] or sample) or _layout_of(heading)
@@ -259,6 +277,9 @@ class _Block:
         """As many names as most rows have cells: rows may end with a separator, and headings as well."""
         widths = Counter(len(split_cells(line, self.layout.separator)) for line in sample[: _SAMPLE // 2])
         width = widths.most_common(1)[0][0]
+        most = max(width, len(self.names))
+        if most > MAX_COLUMNS:
+            raise ReaderError(f"The table has {most} columns; up to {MAX_COLUMNS} are read. Export fewer columns.")
         if self.layout.separator is None and len(self.names) != width:
             heading = " ".join(self.names)
             ways = [heading.split(), re.findall(r"\S+(?:\s*[\[(][^\])]*[\])])?", heading)]
@@ -271,12 +292,12 @@ class _Block:
         """All rows by Arrow; None if any of them is odd."""
         rows = [split_cells(line, self.layout.separator) for line in sample]
         width = len(self.names)
-        full = [row for row in rows if len(row) == width]
-        if not full or any(len(row) != width for row in rows[:-1]):
+        whole = [row for row in rows if len(row) == width]
+        if not whole or any(len(row) != width for row in rows[:-1]):
             return None
         keys = [str(i) for i in range(width)]
         types = {}
-        for key, cells in zip(keys, zip(*full, strict=True), strict=True):
+        for key, cells in zip(keys, zip(*whole, strict=True), strict=True):
             has_numbers = all(is_missing(cell) or is_number(cell, self.layout.decimal) for cell in cells)
             types[key] = pa.float64() if has_numbers else pa.string()
         try:
@@ -417,14 +438,15 @@ def _array(column: Any) -> Cells:
 
 def as_column(cells: Sequence[Any], decimal: str = ".") -> Cells:
     """Cells as floats if every one is a number or says that there is none; else as they are."""
-    if decimal == ".":
-        # The quick way, and a guard: Python reads "1_000" and "infinity" as numbers, instruments do not write them.
+    kinds = set(map(type, cells))
+    # Python reads "1_000" and "infinity" as numbers; instruments do not write them.
+    if kinds <= {float, int} or (kinds == {str} and decimal == "." and "_" not in "".join(cells)):
         try:
             found = np.array(cells, dtype=np.float64)
-        except (ValueError, TypeError):
+        except ValueError:
             pass
         else:
-            if np.isfinite(found).all() and not any(isinstance(cell, str) and "_" in cell for cell in cells):
+            if np.isfinite(found).all():
                 return found
     out = np.empty(len(cells))
     for row, cell in enumerate(cells):

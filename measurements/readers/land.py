@@ -30,9 +30,7 @@ from measurements.readers.workbook import HEADER_ROWS, Rows, grid_of, header_row
 
 NOTE = "layout from documentation, not yet confirmed with a vendor file"
 _INSTRUMENT = "LAND battery tester"
-_SECTION = re.compile(
-    '(?m)^(?:\ufeff)?"?(?:Cycle|Step|Record|Index|循环序号|工步序号|步骤序号|记录序号)"?[,;\t]'.encode()
-)
+_SECTION = re.compile('\n"?(?:Cycle|Step|Record|Index|循环序号|工步序号|步骤序号|记录序号)"?[,;\t]'.encode())
 _BLOCK = re.compile(r"(?:cycle|循环)\s*[-#]?\s*(\d+)", re.IGNORECASE)
 _SINTEF = {"date_time_iso_string", "test_time_s", "channel_index", "step_name"}
 _SALES = {"rec#", "cyc#", "test(sec)", "dpt-time"}
@@ -104,9 +102,10 @@ def _section_lines(source: Source) -> list[int]:
     """Indices of the lines that name a table."""
     found = []
     line = position = 0
-    for match in _SECTION.finditer(source.data):
-        line += source.data.count(b"\n", position, match.start())
-        position = match.start()
+    starts = [0, *(match.start() + 1 for match in _SECTION.finditer(source.data))]
+    for start in starts:
+        line += source.data.count(b"\n", position, start)
+        position = start
         cells = _cells(_line_at(source, position))
         if is_records(cells) or kind_of_table(cells) or "Mode" in cells:
             found.append(line)

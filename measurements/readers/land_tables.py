@@ -119,5 +119,7 @@ def information(rows: Rows) -> dict[str, Any]:
             facts[_INFORMATION[key]] = short(value, 200)
         elif key == "start time" and (found := moment(value)):
             facts["measured_at"] = found.iso
+        elif key == "active material" and (mass := re.search(r"(\d+(?:\.\d+)?)\s*mg\b", value)):
+            facts["active_mass_mg"] = float(mass[1])
     facts["header"] = [short(f"{name}: {value}", 500) for name, value in pairs]
     return facts

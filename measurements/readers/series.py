@@ -153,7 +153,7 @@ def _values(grid: Grid, columns: Sequence[SeriesColumn], date_order: str, warnin
     for column, cells in zip(columns, grid.columns, strict=True):
         name = column.name
         if name in (STEP_KIND, STEP) and cells.dtype == object:
-            kinds = step_kinds([str(cell).strip() for cell in cells])
+            kinds = step_kinds(cells)
             if STEP_KIND not in values and (kinds != "").any():
                 values[STEP_KIND] = kinds
             if column.header != STEP_KIND:
@@ -178,6 +178,8 @@ def _own(column: SeriesColumn, values: Values) -> str:
 
 
 def _texts(cells: Cells) -> Objects:
+    if set(map(type, cells)) == {str}:
+        return cells
     return np.array([cell if isinstance(cell, str) else str(cell) for cell in cells], dtype=object)
 
 
@@ -221,12 +223,14 @@ def _numbers(grid: Grid, column: SeriesColumn, cells: Cells) -> Floats | None:
     return numbers
 
 
-def _bad(grid: Grid, row: int, column: SeriesColumn, text: str, kind: str = "number") -> BadRow:
+def _bad(grid: Grid, row: int, column: SeriesColumn, text: str, kind: str = "number") -> ReaderError:
     what = f"‘{short(text)}’ is not a {kind}" if text.strip() else "the cell is empty"
-    return BadRow(
-        f"{grid.place(row)}, column {column.label}: {what}. Remove the row in the source, or skip it.",
-        line=int(grid.lines[row]),
-    )
+    place = f"{grid.place(row)}, column {column.label}: {what}."
+    line = int(grid.lines[row])
+    # Only a line of text can be left out of a file.
+    if grid.sheet:
+        return ReaderError(f"{place} Remove the row in the source, then upload that.", line=line)
+    return BadRow(f"{place} Remove the row in the source, or skip it.", line=line)
 
 
 def _time_column(

@@ -27,12 +27,11 @@ MAX_UNPACKED = 1_000_000_000
 MAX_RATIO = 100
 RATIO_FROM = 10_000_000  # unpacked bytes below which the ratio does not matter
 MAX_CELLS = 20_000_000
-MAX_CELL_TEXT = 1_000_000
 HEADER_ROWS = 40  # rows in which the names of a table must stand
 _CHUNK = 1 << 20
 _GLIMPSE = 65_536
 _CELL_PLACE = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
-_BEYOND_Z = re.compile(rb'\br="[A-Z]{2,3}\d')
+_BEYOND_Z = re.compile(rb'r="[A-Z]{2,3}\d')
 _ROW_PLACE = re.compile(rb'<row\b[^>]*?\br="(\d{1,7})"')
 _BROKEN_ZIP = (
     OSError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, NotImplementedError, RuntimeError, EOFError,
@@ -128,21 +127,20 @@ def check_workbook(path: Path) -> None:
                     "Save the sheet as CSV, then upload that."
                 )
             for part in parts:
-                if part.filename.startswith("xl/worksheets/") and part.filename.endswith(".xml"):
-                    _check_sheet(archive, part)
+                _check_part(archive, part)
     except _BROKEN_ZIP as error:
         raise ReaderError(_DAMAGED) from error
 
 
-def _check_sheet(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
-    """Count the cells and look for the farthest one while the XML streams by."""
-    rows, columns, unpacked = 0, 26, 0
+def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
+    """Unpack a part once, so that its size is not only stated, and look for the farthest cell of a sheet."""
+    is_sheet = part.filename.startswith("xl/worksheets/")
+    rows, columns = 0, 26
     rest = b""
     with archive.open(part) as stream:
         while chunk := stream.read(_CHUNK):
-            unpacked += len(chunk)
-            if unpacked > part.file_size:
-                raise ReaderError(_DAMAGED)
+            if not is_sheet:
+                continue
             data = rest + chunk
             rows = max([rows, *map(int, _ROW_PLACE.findall(data))])
             # Cells beyond column Z are rare; to look at every cell would cost more than reading them.
@@ -207,17 +205,14 @@ def grid_of(name: str, rows: Rows, header: int, stop: int | None = None) -> Grid
     first, units = header + 1, None
     if first < len(rows) and is_unit_row([text_of(cell) for cell in rows[first]]):
         units, first = [text_of(cell) for cell in rows[first]], first + 1
-    body = [row for row in rows[first:stop] if any(cell != "" for cell in row)]
+    is_filled = [any(cell != "" for cell in row) for row in rows[first:stop]]
+    body = [row for row, keeps in zip(rows[first:stop], is_filled, strict=True) if keeps]
     if not body:
         raise ReaderError(
             f"Sheet ‘{short(name)}’ has column names, but no row of numbers. Export it again with the data.",
             line=header + 1,
         )
-    if len(body) == len(rows[first:stop]):
-        lines = np.arange(first + 1, first + 1 + len(body), dtype=np.int64)
-    else:
-        kept = (i + 1 for i, row in enumerate(rows[first:stop], first) if any(cell != "" for cell in row))
-        lines = np.fromiter(kept, dtype=np.int64, count=len(body))
+    lines = np.flatnonzero(is_filled) + first + 1
     columns: list[Cells] = [as_column(cells) for cells in zip(*body, strict=True)]
     return Grid(headers, units, columns, lines, short(name), "Excel workbook")
 

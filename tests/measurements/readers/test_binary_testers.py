@@ -133,3 +133,14 @@ def test_real_binaries_that_are_cut_off(real_data: Path, tmp_path: Path, name: s
     path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(ReaderError, match=r"cannot be read; it is damaged, cut off, or of a version .* Export it"):
         read_file(path, name)
+
+
+def test_archive_of_an_unknown_version_is_known_by_its_head(tmp_path: Path) -> None:
+    data = bytearray((FOLDER / "neware_layout2.ndax").read_bytes())
+    # Version needed to extract, in the first entry of the directory at the end.
+    data[data.index(b"PK\x01\x02") + 6] = 80
+    path = tmp_path / "x.ndax"
+    path.write_bytes(data)
+    assert Peek(path, "x.ndax").members == []
+    with pytest.raises(ReaderError, match=r"^This Neware file cannot be read"):
+        read_file(path, "x.ndax")

@@ -147,6 +147,25 @@ def test_cut_row_can_be_left_out(tmp_path: Path) -> None:
     assert dict(found.warnings)["rows_skipped"].endswith("line 42.")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "gb18030"])
+def test_bad_row_of_any_encoding_can_be_left_out(tmp_path: Path, encoding: str) -> None:
+    lines = ["测试时间/s,电压/V,电流/mA", *(f"{i},3.5,{i}" for i in range(30))]
+    lines[7] = "6,x,6"
+    path = tmp_path / "odd.csv"
+    path.write_bytes("\r\n".join(lines).encode(encoding))
+    frame = read_file(path, path.name, skips_bad_rows=True)[1][0].frame
+    assert frame["time_s"].tolist() == [float(i) for i in range(30) if i != 6]
+
+
+def test_bad_cell_of_a_workbook_cannot_be_skipped(tmp_path: Path) -> None:
+    data = xlsx([("data", [["time/s", "E/V", "I/mA"], *([float(i), "x" if i == 5 else 3.5, 1.0] for i in range(9))])])
+    error = sentence(tmp_path, data, "x.xlsx")
+    assert error.sentence == (
+        "Sheet ‘data’, row 7, column potential: ‘x’ is not a number. Remove the row in the source, then upload that."
+    )
+    assert not isinstance(error, BadRow)
+
+
 def test_row_too_short_in_the_middle(tmp_path: Path) -> None:
     lines = [HEADER, *rows()]
     lines[20] = "1140,3"
@@ -386,6 +405,14 @@ def test_tables_of_land(tmp_path: Path) -> None:
         assert [row["duration_s"] for row in steps[:3]] == [600, 3600, 600]
         # Its column "Power/mWh" is the energy: 0.5 mA, 3.0 to 4.2 V, 1 h.
         assert steps[1]["step_energy_mWh"] == pytest.approx(1.8)
+
+
+def test_counters_of_land_without_a_unit_have_that_of_the_capacity(tmp_path: Path) -> None:
+    names = "Record,TestTime/Sec,Current/uA,Capacity/uAh,Voltage/V,CapacityC,CapacityD,CycleNo,StepStatus"
+    text = "\n".join([names, *(f"{i + 1},{i},500,{i},3.5,{i},0,1,CCC" for i in range(20))])
+    frame = read(tmp_path, text).frame
+    assert frame["charge_capacity_mAh"].iloc[-1] == pytest.approx(0.019)
+    assert frame["step_capacity_mAh"].iloc[-1] == pytest.approx(0.019)
 
 
 def test_old_layout_with_steps_between_the_records(tmp_path: Path) -> None:
