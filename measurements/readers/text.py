@@ -72,22 +72,27 @@ def decode(data: bytes, cut: bool = False) -> str:
     cut : bool
         Whether `data` may end in the middle of a character, being only the beginning of a file.
     """
+    return decoded(data, cut)[0]
+
+
+def decoded(data: bytes, cut: bool = False) -> tuple[str, str]:
+    """As `decode`, with the name of the encoding that was found."""
     for signature, encoding in _SIGNATURES:
         if data.startswith(signature):
-            return data.decode(encoding, errors="replace")
+            return data.decode(encoding, errors="replace"), encoding
     head = data[:4096]
     # UTF-16 without a mark: Latin text has a zero in every second byte.
     even, odd = head[0::2].count(0), head[1::2].count(0)
     if len(head) >= 8 and max(even, odd) > 0.4 * len(head):
-        return data.decode("utf-16-le" if odd > even else "utf-16-be", errors="replace")
+        return data.decode("utf-16-le" if odd > even else "utf-16-be", errors="replace"), "utf-16"
     for encoding in ("utf-8", "gb18030"):
         try:
             text = codecs.getincrementaldecoder(encoding)().decode(data, final=not cut)
         except UnicodeDecodeError:
             continue
         if encoding == "utf-8" or _TWO_CHARACTERS.search(data) or any(word in text for word in _CHINESE):
-            return text
-    return data.decode("cp1252", errors="replace")
+            return text, encoding
+    return data.decode("cp1252", errors="replace"), "cp1252"
 
 
 def split_lines(text: str) -> list[str]:
