@@ -56,6 +56,8 @@ def is_working(measurement: Measurement) -> bool:
     """Whether a run of the measurement, or a combination that it feeds, is still open."""
     if measurement.runs.filter(state__in=OPEN).exists():
         return True
+    if measurement.witness_plate_id:  # nothing is combined over it
+        return False
     subject = {"cell": measurement.cell} if measurement.cell_id else {"pellet": measurement.pellet}
     return AnalysisRun.objects.filter(state__in=OPEN, **subject).exists()
 

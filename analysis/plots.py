@@ -16,12 +16,14 @@ from analysis.models import AnalysisRun, Result
 from lagpdb import units
 from measurements.models import Measurement
 from measurements.store import StoreError, recording
+from samples.models import SputterSetting
 
 TABLE_ROWS = 200
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FIGURES_OF = {
     "conductivity": ("nyquist", "residuals", "bode"),
     "activation": ("arrhenius",),
+    "sputter_rate": ("thickness",),
     "retention": ("capacity", "voltage", "differential"),
     "rate": ("rate", "voltage", "differential"),
 }
@@ -32,6 +34,7 @@ TITLES = {
     "bode": "Bode plot",
     "residuals": "Residuals of fit and Kramers–Kronig test",
     "arrhenius": "Arrhenius plot",
+    "thickness": "Film thickness against sputter time",
 } | figures_cycling.TITLES
 
 
@@ -96,6 +99,8 @@ def sample_of(run: AnalysisRun | None, measurement: Measurement | None) -> Sampl
     """Code, notation and temperature, as the figure's words say them."""
     subject = measurement.subject if measurement else run.subject  # type: ignore[union-attr]
     temperature = measurement.temperature_degC if measurement else None
+    if isinstance(subject, SputterSetting):
+        return Sample(subject.code, subject.code, is_coated=True)
     return Sample(subject.code, f"{subject.code}, {subject.notation}", subject.is_coated, temperature)
 
 
@@ -106,6 +111,8 @@ def figure_of_run(run: AnalysisRun, name: str) -> dict[str, Any] | None:
     sample = sample_of(run, run.measurement)
     if name == "arrhenius":
         return figures.arrhenius(run.curves, sample, energy_of(run))
+    if name == "thickness":
+        return figures.thickness(run.curves, sample, rate_of(run))
     return BUILDERS[name](run.curves, sample)
 
 
@@ -121,7 +128,9 @@ def _frames(figure: dict[str, Any]) -> dict[str, str]:
 
 
 def _has_curves(run: AnalysisRun, name: str) -> bool:
-    key = ({"arrhenius": "points", "residuals": "residuals"} | figures_cycling.PARTS).get(name, "data")
+    key = ({"arrhenius": "points", "thickness": "points", "residuals": "residuals"} | figures_cycling.PARTS).get(
+        name, "data"
+    )
     part = run.curves.get(key) or {}
     return any(part.values()) if isinstance(part, dict) else bool(part)
 
@@ -141,6 +150,15 @@ def energy_of(run: AnalysisRun) -> dict[str, Any] | None:
         "form": "ln(σT)",
         "count": (run.inputs.get("points") or {}).get("value") or len(run.curves.get("line", ())),
     }
+
+
+def rate_of(run: AnalysisRun) -> dict[str, Any] | None:
+    """Sputter rate of a run that counts first, and from how many films."""
+    result = Result.objects.filter(run=run, quantity="sputter_rate_nm_min").order_by("position").first()
+    if result is None or result.value is None:
+        return None
+    count = (run.inputs.get("points") or {}).get("value")
+    return {"value": result.value, "uncertainty": result.uncertainty, "form": result.label, "count": count}
 
 
 def raw_curves(measurement: Measurement) -> dict[str, Any] | None:

@@ -100,7 +100,8 @@ def _needs() -> list[dict[str, Any]]:
     provisional = Measurement.objects.live().filter(
         waits & (Q(results__value__isnull=False) | Q(results__quantity__in=MAIN))
     )
-    waiting_numbers = provisional.annotate(count=Count("results")).select_related("cell", "pellet").order_by("-pk")
+    waiting_numbers = provisional.annotate(count=Count("results")).select_related("cell", "pellet", "witness_plate")
+    waiting_numbers = waiting_numbers.order_by("-pk")
     total = waiting_numbers.count()
     for measurement in waiting_numbers[:LIST]:
         results = measurement.results.filter(is_current=True, acceptance="provisional").order_by("pk")
@@ -123,7 +124,7 @@ def _latest() -> list[dict[str, Any]]:
     rows = (
         Result.objects.current()
         .filter(quantity__in=MAIN, measurement__isnull=False, value__isnull=False)
-        .select_related("measurement", "cell", "pellet")
+        .select_related("measurement__witness_plate", "cell", "pellet")
         .order_by("-pk")[: 6 * LIST]
     )
     by_measurement: dict[int, Result] = {}
@@ -131,7 +132,7 @@ def _latest() -> list[dict[str, Any]]:
         known = by_measurement.get(result.measurement_id)
         if known is None or MAIN.index(result.quantity) < MAIN.index(known.quantity):
             by_measurement[result.measurement_id] = result
-    return [{"result": r, "subject": r.cell or r.pellet} for r in list(by_measurement.values())[: LIST + 3]]
+    return [{"result": r, "subject": r.subject} for r in list(by_measurement.values())[: LIST + 3]]
 
 
 def _changes() -> list[dict[str, Any]]:

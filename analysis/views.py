@@ -195,13 +195,16 @@ def result_judge(request: HttpRequest, result_id: int) -> HttpResponse:
         messages.success(request, f"{name}: {acceptance}.")
     if result.measurement_id:
         return redirect("measurement_detail", code=result.measurement.code)
+    if result.sputter_setting_id:
+        return redirect("sputter_rates")
     return redirect("cell_detail", code=result.cell.code) if result.cell_id else redirect("dashboard")
 
 
 # --- Figures ----------------------------------------------------------------------------------------------------------
 def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpResponse:
     """One figure of a run: JSON for plot.js, CSV for people."""
-    run = get_object_or_404(AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet"), pk=run_id)
+    runs = AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet", "sputter_setting")
+    run = get_object_or_404(runs, pk=run_id)
     figure = plots.figure_of_run(run, name)
     if figure is None:
         raise Http404("This run has no such figure.")

@@ -104,7 +104,7 @@ def _note(request: HttpRequest, form: UploadForm, files: list[Any]) -> Upload:
 
 def upload_detail(request: HttpRequest, code: str) -> HttpResponse:
     """One upload: the state of every file, kept up to date while work is open."""
-    batch = get_record(Upload, code, "created_by", "cell", "pellet", "instrument", "operator")
+    batch = get_record(Upload, code, "created_by", "cell", "pellet", "witness_plate", "instrument", "operator")
     context = {**_live(request, batch), "samples": sample_options(), "limit_mb": settings.UPLOAD_MAX_MB}
     return render(request, "measurements/upload_detail.html", context)
 
@@ -210,7 +210,8 @@ def inbox(request: HttpRequest) -> HttpResponse:
     )
     counts["all"] = counts["needs_sample"] + counts["failed"]
     states = ["needs_sample", "failed"] if show == "all" else [show]
-    files = waiting.filter(state__in=states).select_related("upload__created_by", "raw_file", "pellet", "cell")
+    waiting = waiting.select_related("upload__created_by", "raw_file", "pellet", "cell", "witness_plate")
+    files = waiting.filter(state__in=states)
     page = Paginator(files.prefetch_related("measurements").order_by("-pk"), 50).get_page(request.GET.get("page"))
     context = {
         "rows": rows_of(page.object_list),
@@ -227,7 +228,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 # -- measurements ------------------------------------------------------------------------------------------------------
 def _of_subject(queryset: QuerySet, code: str) -> QuerySet:
-    return queryset.filter(Q(cell__code=code) | Q(pellet__code=code))
+    return queryset.filter(Q(cell__code=code) | Q(pellet__code=code) | Q(witness_plate__code=code))
 
 
 def _of_pellet(lookup: str) -> Any:
@@ -272,7 +273,7 @@ class MeasurementList(RecordList):
     )  # fmt: skip
 
     def queryset(self) -> QuerySet:
-        return Measurement.objects.live().select_related("cell", "pellet", "operator")
+        return Measurement.objects.live().select_related("cell", "pellet", "witness_plate", "operator")
 
     def extra(self) -> dict[str, Any]:
         """Kinds that exist, with their number."""
