@@ -19,6 +19,8 @@ from samples.models import Cell, Pellet, WitnessPlate
 class Instrument(Record):
     """A device that measures; its code is chosen by people (``autolab-1``)."""
 
+    IS_RETIRED = True
+
     name = models.CharField(max_length=120)
     manufacturer = models.CharField(max_length=120, blank=True, default="")
     model = models.CharField(max_length=120, blank=True, default="")
