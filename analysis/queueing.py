@@ -17,6 +17,7 @@ from lagpdb.records import Record, Revision
 from lagpdb.registry import discover
 from measurements.models import Measurement, UploadFile
 from samples.models import Cell, ElectrodeLot, Pellet, SputterRun
+from samples.models.cells import derive_again
 
 # A change of one of these fields moves numbers; everything else is talk.
 MOVING = {
@@ -153,7 +154,7 @@ def follow_change(sender: type[Record], record: Record, action: str, changes: di
     if action == Revision.Action.CREATED:
         return
     if isinstance(record, SputterRun):
-        _rederive_cells(record)
+        derive_again(Cell.objects.filter(pellet__coatings__sputter_run=record))
         return
     if isinstance(record, Measurement) and action in (Revision.Action.WITHDRAWN, Revision.Action.RESTORED):
         _recompute([record], queue=action == Revision.Action.RESTORED)
@@ -188,11 +189,3 @@ def _recompute(measurements: list[Measurement], *, queue: bool) -> None:
     for key, quantities in touched.items():
         for slug, run_id in queue_combinations(held[key], quantities, []).items():
             retire({_over(held[key]): held[key], "analysis": slug}, before=run_id)
-
-
-def _rederive_cells(sputter_run: SputterRun) -> None:
-    """A corrected step record changes what its cells are called, and what counts as coated."""
-    cells = Cell.objects.filter(pellet__coatings__sputter_run=sputter_run).distinct()
-    for cell in cells.select_related("pellet__batch__powder_lot__material", "electrode_lot", "electrode_material"):
-        cell.derive()
-        Cell.objects.filter(pk=cell.pk).update(notation=cell.notation, is_coated=cell.is_coated)

@@ -229,3 +229,11 @@ class Cell(Record):
             return None
         area = disc_area_cm2(lot.diameter_mm) if lot.diameter_mm else self.electrode_area_cm2
         return None if area is None else lot.loading_mg_cm2 * area
+
+
+def derive_again(cells: models.QuerySet) -> None:
+    """A step record was corrected: what its cells are called, and what counts as coated, follows."""
+    rows = cells.select_related("pellet__batch__powder_lot__material", "electrode_lot__material", "electrode_material")
+    for cell in rows.distinct():
+        cell.derive()
+        Cell.objects.filter(pk=cell.pk).update(notation=cell.notation, is_coated=cell.is_coated)

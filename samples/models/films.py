@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from lagpdb.records import Record, positive
+from samples.models.cells import Cell, derive_again
 from samples.models.lots import Material, Pellet
 from samples.models.recipes import Recipe
 
@@ -28,6 +29,7 @@ class SputterSetting(models.Model):
     power_W = models.FloatField()
     pressure_Pa = models.FloatField()
     target_distance_cm = models.FloatField()
+    code = models.CharField(max_length=120, unique=True, editable=False, help_text="Generated from the four values.")
 
     class Meta:
         ordering = ("target__code", "power_W")
@@ -41,12 +43,13 @@ class SputterSetting(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.target.code}, {self.power_W:g} W, {self.pressure_Pa:g} Pa, {self.target_distance_cm:g} cm"
+        return self.code
 
-    @property
-    def code(self) -> str:
-        """What a sentence calls it; settings have no code of their own."""
-        return str(self)
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Name it by its values: ``CuS 80 W 1 Pa 5 cm``."""
+        values = f"{self.power_W:.10g} W {self.pressure_Pa:.10g} Pa {self.target_distance_cm:.10g} cm"
+        self.code = f"{self.target.code} {values}"
+        super().save(*args, **kwargs)
 
 
 class SputterRun(Record):
@@ -254,8 +257,9 @@ class Conversion(Record):
         return [face for face in self.faces if not self.layers_to_convert(face).exists()]
 
     def nothing_to_convert(self, bare: list[str]) -> str:
-        """What to say of faces without such a layer: it names the film that the recipe expects."""
-        film = (self.recipe.defaults.get("film") if self.recipe else "") or ""
+        """What to say of faces without such a layer: it names the film of the recipe, else the only one there is."""
+        known = list(Material.objects.live().exclude(conversion_product="").values_list("code", flat=True)[:2])
+        film = (self.recipe.defaults.get("film") if self.recipe else "") or (known[0] if len(known) == 1 else "")
         lacks = f"{film} layer" if film else "film"
         where = "" if len(bare) == len(self.faces) else f" on side {bare[0]}"
         return (
@@ -272,14 +276,14 @@ class Conversion(Record):
         return layers.filter(open_)
 
     def settle(self, *, by: Any, changes: dict[str, list[Any]]) -> None:
-        """The layers say which conversion reached them."""
-        self.layers.exclude(face__in=list(self.faces)).update(conversion=None)
-        if self.is_attachment:
-            self.layers.update(conversion=None)
-            return
-        if not self.is_withdrawn:
+        """The layers say which conversion reached them, and the cells on the pellet are called accordingly."""
+        pellets = {self.pellet_id, *self.layers.values_list("pellet_id", flat=True)}
+        wanted = Q(pk__in=[]) if self.is_attachment else Q(pellet=self.pellet_id, face__in=list(self.faces))
+        self.layers.exclude(wanted).update(conversion=None)
+        if not self.is_attachment and not self.is_withdrawn:
             for face in self.faces:
                 self.layers_to_convert(face).update(conversion=self)
+        derive_again(Cell.objects.filter(pellet__in=pellets))
 
     @property
     def is_running(self) -> bool:

@@ -11,5 +11,5 @@ def name_film(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("samples", "0004_conversion_products")]
+    dependencies = [("samples", "0005_setting_code")]
     operations = [migrations.RunPython(name_film, migrations.RunPython.noop)]
