@@ -21,6 +21,11 @@ _PAGES = {
     "pellet": "pellet_detail",
     "cell": "cell_detail",
     "sputterrun": "sputter_run_detail",
+    "conversion": "conversion_detail",
+    "electrodelot": "electrode_detail",
+    "recipe": "recipe_detail",
+    "material": "material_detail",
+    "instrument": "instrument_detail",
     "measurement": "measurement_detail",
     "upload": "upload_detail",
 }
@@ -30,6 +35,9 @@ _PREFIX_PAGES = {
     "PEL": "pellet_detail",
     "CEL": "cell_detail",
     "SPT": "sputter_run_detail",
+    "CNV": "conversion_detail",
+    "ELD": "electrode_detail",
+    "RCP": "recipe_detail",
     "MEA": "measurement_detail",
     "UPB": "upload_detail",
 }
