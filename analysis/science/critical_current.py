@@ -59,7 +59,7 @@ class CriticalCurrent(Analysis):
         Parameters
         ----------
         recording : pandas.DataFrame
-            Columns ``time_s``, ``potential_V``, ``current_A``; ``step_number`` and ``step_kind`` where the file has them.
+            Columns ``time_s``, ``potential_V``, ``current_A``; where known ``step_number`` and ``step_kind``.
         subject : Subject
             Electrode area; thickness, for rule R1.
         parameters : mapping
@@ -81,7 +81,10 @@ class CriticalCurrent(Analysis):
         steps = find_steps(recording)
         outcome.warnings += steps.warnings
         area, relative = electrode_area(
-            subject, parameters, outcome, "Current densities need the electrode area. Enter the diameter of the Li discs."
+            subject,
+            parameters,
+            outcome,
+            "Current densities need the electrode area. Enter the diameter of the Li discs.",
         )
         celsius = temperature(parameters, outcome)
         levels = ramp_levels(steps)
@@ -147,9 +150,8 @@ def planned_current_A(steps: Steps, levels: Sequence[Level], event: Event) -> fl
     before = [level.current_A for level in levels[:place]]
     if not before or own >= (1.0 - SAME_LEVEL) * before[-1]:
         return own
-    rising = [level for level in levels[:place]]
-    usual = int(np.median([len(level.halves) for level in rising[:-1]])) if len(rising) > 1 else 2
-    if len(rising[-1].halves) < usual:
+    usual = int(np.median([len(level.halves) for level in levels[: place - 1]])) if place > 1 else 2
+    if len(levels[place - 1].halves) < usual:
         return before[-1]
     return before[-1] + (float(np.median(np.diff(before))) if len(before) > 1 else 0.0)
 
@@ -333,6 +335,11 @@ def _steps_that_count(
     return failing, max(sound) if sound else None, event.kind
 
 
+def _hours(steps: Steps, time_s: float) -> float:
+    """Time since the first row. [h]"""
+    return float(time_s - steps.time_s[0]) / 3600.0
+
+
 def _curves(
     steps: Steps, levels: list[Level], event: Event | None, area: float | None, outcome: Outcome
 ) -> dict[str, Any]:
@@ -344,11 +351,11 @@ def _curves(
     if event is not None:
         place = _level_of(levels, event.half)
         halves = levels[place].halves
-        before = [level for level in levels[:place]]
-        marks["event_h"] = event.time_s / 3600.0
+        before = levels[:place]
+        marks["event_h"] = _hours(steps, event.time_s)
         marks["failing"] = {
-            "from_h": float(steps.start_s[halves[0]]) / 3600.0,
-            "to_h": float(steps.end_s[halves[-1]]) / 3600.0,
+            "from_h": _hours(steps, steps.start_s[halves[0]]),
+            "to_h": _hours(steps, steps.end_s[halves[-1]]),
             "density_mA_cm2": planned_current_A(steps, levels, event) * scale if scale else None,
         }
         if event.kind == HARD:
@@ -356,8 +363,8 @@ def _curves(
     sound = next((level for level in reversed(before) if level.is_complete), None)
     if sound is not None:
         marks["sound"] = {
-            "from_h": float(steps.start_s[sound.halves[0]]) / 3600.0,
-            "to_h": float(steps.end_s[sound.halves[-1]]) / 3600.0,
+            "from_h": _hours(steps, steps.start_s[sound.halves[0]]),
+            "to_h": _hours(steps, steps.end_s[sound.halves[-1]]),
             "density_mA_cm2": sound.current_A * scale if scale else None,
         }
     return curves | {"marks": marks}
