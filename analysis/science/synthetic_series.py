@@ -284,3 +284,88 @@ def random_life(rng: np.random.Generator, end: str | None = None) -> tuple[Synth
         stops=rng.random() < 0.3,
     )  # fmt: skip
     return test, cell
+
+
+# --- Polarisation -----------------------------------------------------------------------------------------------------
+def polarisation_transient(
+    time_s: Real,
+    *,
+    voltage_V: float,
+    electrolyte_resistance_ohm: float,
+    initial_interface_ohm: float,
+    steady_interface_ohm: float,
+    transference_number: float,
+    rng: np.random.Generator,
+    relaxation_s: float = 600.0,
+    noise_A: float = 0.0,
+    double_layer_s: float = 0.015,
+    double_layer_ratio: float = 3.0,
+    leakage_A: float = 0.0,
+) -> tuple[pd.DataFrame, float, float]:
+    """SYNTHETIC polarisation of a symmetric cell that gives exactly the transference number of Bruce and Vincent.
+
+    Parameters
+    ----------
+    time_s : array, shape (n_rows,)
+        Since the voltage was applied.
+    voltage_V, electrolyte_resistance_ohm, initial_interface_ohm, steady_interface_ohm : float
+        ΔV, R_e, R_0, R_s; both interfaces together.
+    transference_number : float
+    rng : numpy.random.Generator
+    relaxation_s : float
+        Time constant of the current.
+    noise_A, leakage_A : float
+        White noise; electronic current that adds to all.
+    double_layer_s, double_layer_ratio : float
+        Time constant of the charging of the double layer, and its peak relative to I_0.
+
+    Returns
+    -------
+    frame, initial_current_A, steady_current_A
+        ``time_s, potential_V, current_A``; I_0 = ΔV/(R_e + R_0) and I_s = t ΔV/(R_e + t R_s), the exact inversion.
+    """
+    initial = voltage_V / (electrolyte_resistance_ohm + initial_interface_ohm)
+    steady = transference_number * voltage_V / (electrolyte_resistance_ohm + transference_number * steady_interface_ohm)
+    current = steady + (initial - steady) * np.exp(-time_s / relaxation_s)
+    current = current + double_layer_ratio * initial * np.exp(-time_s / double_layer_s) + leakage_A
+    current = current + rng.normal(0.0, noise_A, time_s.size)
+    frame = pd.DataFrame({"time_s": time_s, "potential_V": np.full(time_s.size, voltage_V), "current_A": current})
+    return frame, initial, steady
+
+
+def dc_polarisation(
+    time_s: Real,
+    *,
+    voltages_V: Sequence[float],
+    electronic_resistance_ohm: float,
+    rng: np.random.Generator,
+    relaxation_s: float = 900.0,
+    relaxation_ratio: float = 5.0,
+    creep_ratio: float = 0.5,
+    bend_per_V: float = 0.0,
+    noise_A: float = 0.0,
+    offset_A: float = 0.0,
+) -> pd.DataFrame:
+    """SYNTHETIC polarisation of a blocking cell, one hold after another: ``time_s, potential_V, current_A``.
+
+    Parameters
+    ----------
+    time_s : array, shape (n_rows,)
+        Times within each hold, from above 0.
+    voltages_V : sequence of float
+    electronic_resistance_ohm : float
+        I_e = V/R (1 + bend |V|).
+    relaxation_s, relaxation_ratio, creep_ratio : float
+        I = I_e (1 + ratio exp(−t/τ) + creep/√t [s]).
+    bend_per_V, noise_A, offset_A : float
+        Diode-like term; noise and offset of the instrument.
+    """
+    parts = []
+    for number, voltage in enumerate(voltages_V):
+        limit = voltage / electronic_resistance_ohm * (1.0 + bend_per_V * abs(voltage))
+        shape = 1.0 + relaxation_ratio * np.exp(-time_s / relaxation_s) + creep_ratio / np.sqrt(time_s)
+        current = limit * shape + rng.normal(0.0, noise_A, time_s.size) + offset_A
+        parts.append(
+            pd.DataFrame({"time_s": time_s + number * time_s[-1], "potential_V": float(voltage), "current_A": current})
+        )
+    return pd.concat(parts, ignore_index=True)
