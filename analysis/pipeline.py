@@ -72,6 +72,7 @@ def subject_of(sample: Pellet | Cell) -> Subject:
     }
     if isinstance(sample, Pellet):
         return Subject(kind="pellet", **common)
+    lot = sample.electrode_lot
     return Subject(
         kind="cell",
         configuration=sample.configuration,
@@ -79,6 +80,7 @@ def subject_of(sample: Pellet | Cell) -> Subject:
         electrode_diameter_uncertainty_mm=sample.electrode_diameter_uncertainty_mm,
         electrode_area_cm2=sample.electrode_area_cm2,
         active_mass_mg=sample.active_mass_mg,
+        theoretical_capacity_mAh_g=lot.material.theoretical_capacity_mAh_g if lot else None,
         **common,
     )
 
@@ -99,8 +101,9 @@ def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
         "temperature_degC": measurement.temperature_degC,
         "temperature_origin": measurement.temperature_origin,
     }
-    if "electrode_area_cm2" in measurement.metadata:
-        parameters["file_electrode_area_cm2"] = measurement.metadata["electrode_area_cm2"]
+    for name in ("electrode_area_cm2", "active_mass_mg"):  # compared with the record, never used
+        if name in measurement.metadata:
+            parameters[f"file_{name}"] = measurement.metadata[name]
     part = part_of(measurement)
     outcome = analyses()[item.analysis]().run(table(part), subject, parameters)
     outcome.inputs["raw_file"] = {

@@ -15,14 +15,15 @@ from lagpdb import ledger
 from lagpdb.records import Record, Revision
 from lagpdb.registry import discover
 from measurements.models import Measurement, UploadFile
-from samples.models import Cell, ElectrodeLot, Pellet, SputterRun
+from samples.models import Cell, ElectrodeLot, Material, Pellet, SputterRun
 
 # A change of one of these fields moves numbers; everything else is talk.
 MOVING = {
     Pellet: {"thickness_um", "thickness_uncertainty_um", "diameter_mm"},
     Cell: {"electrode_diameter_mm", "electrode_diameter_uncertainty_mm", "configuration", "electrode_lot", "pellet"},
     Measurement: {"temperature_degC", "temperature_origin", "parameters", "pellet", "cell", "kind", "withdrawn_at"},
-    ElectrodeLot: {"loading_mg_cm2", "diameter_mm", "active_fraction"},
+    ElectrodeLot: {"loading_mg_cm2", "diameter_mm", "active_fraction", "material"},
+    Material: {"theoretical_capacity_mAh_g"},
 }
 
 
@@ -155,6 +156,7 @@ def follow_change(sender: type[Record], record: Record, action: str, changes: di
         Cell: lambda: Measurement.objects.filter(cell=record),
         Measurement: lambda: Measurement.objects.filter(pk=record.pk),
         ElectrodeLot: lambda: Measurement.objects.filter(cell__electrode_lot=record),
+        Material: lambda: Measurement.objects.filter(cell__electrode_lot__material=record),
     }[type(record)]()
     _recompute(list(measurements.live().select_related("cell", "pellet")), queue=True)
 

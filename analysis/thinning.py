@@ -85,5 +85,5 @@ def _extremes(values: NDArray[np.float64], rows: NDArray[np.intp], begins: NDArr
 
 
 def envelope_note(count: int) -> str:
-    """What a thinned drawing says: 'Envelope of 412 338 points; the CSV has all of them.'"""
-    return f"Envelope of {count:,} points; the CSV has all of them.".replace(",", THIN_SPACE)
+    """What a thinned drawing says: 'Envelope of 412 338 points; the recording has all of them.'"""
+    return f"Envelope of {count:,} points; the recording has all of them.".replace(",", THIN_SPACE)

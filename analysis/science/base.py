@@ -42,6 +42,7 @@ class Subject:
     electrode_diameter_uncertainty_mm: float | None = None
     electrode_area_cm2: float | None = None
     active_mass_mg: float | None = None
+    theoretical_capacity_mAh_g: float | None = None  # of the active material; 1 C is this many mA per gram
 
 
 @dataclass(frozen=True)

@@ -75,4 +75,4 @@ def test_series_that_do_not_fit_are_refused(x, y, starts):
 
 
 def test_the_note_counts_in_groups_of_three():
-    assert envelope_note(412_338) == "Envelope of 412\u202f338 points; the CSV has all of them."
+    assert envelope_note(412_338) == "Envelope of 412\u202f338 points; the recording has all of them."

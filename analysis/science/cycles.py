@@ -1,0 +1,485 @@
+"""Cycles of a galvanostatic test: half-cycles from segments, capacity, energy, efficiency, and which cycle counts.
+
+A cycle is a charge and the discharge after it; where a test begins with a whole discharge, a discharge and the charge
+after it. Cycles count from 1, formation included, whatever number the tester gives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.science.base import AnalysisError
+from analysis.science.counters import Counter, capacity_counter, energy_counter
+from analysis.science.segments import Real, Rows, Segments, Series, Signs, duplicate_stamps, split, usable_series
+from analysis.science.wording import number
+from measurements.readers.columns import CYCLE
+
+RATE_TOLERANCE = 0.05
+COUNTER_TOLERANCE = 0.005
+WHOLE_HALF = 0.8  # share of the next discharge from which a leading discharge is a half of its own
+_PULSE = 1.0e-3  # share of a usual half below which a segment is a pulse or noise
+_WINDOW_SHARE = 0.03  # how far from the cut-off a half may end: sampling never meets it exactly
+CE_SAME_CYCLE = "discharge over charge of the same cycle"
+CE_DISCHARGE_FIRST = "discharge over the charge after it, of the same cycle (the test begins with a discharge)"
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Half-cycles in order of time, arrays of shape (n_halves,).
+
+    `charge_mAh` and `energy_mWh` are integrals, `counted_mAh` and `counted_mWh` the tester's own (NaN without), all
+    positive. `current_mA` is the median of |I| over the first half of the rows, before a constant voltage tail.
+    `mid_potential_V` is the potential where half the charge has passed. `uncertain_mAh` is what one interval at either
+    end may hide.
+    """
+
+    first: Rows
+    last: Rows
+    sign: Signs
+    charge_mAh: Real
+    energy_mWh: Real
+    counted_mAh: Real
+    counted_mWh: Real
+    current_mA: Real
+    end_potential_V: Real
+    mid_potential_V: Real
+    uncertain_mAh: Real
+    is_at_cutoff: NDArray[np.bool_]
+
+    @property
+    def count(self) -> int:
+        return int(self.first.size)
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Everything that analyses of full cells begin with.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per cycle: ``cycle_number``, ``charge_capacity_mAh``, ``discharge_capacity_mAh``, their energies [mWh],
+        mean voltages [V] and currents [mA], ``coulombic_efficiency_fraction``, ``energy_efficiency_fraction``,
+        ``voltage_hysteresis_mV``, ``half_capacity_hysteresis_mV``, ``is_complete``, ``begin_s``, ``end_s``,
+        ``charge_half`` and ``discharge_half`` (rows of `halves`, -1 without).
+    source : str
+        'counter' or 'integral': where the capacities come from.
+    warnings : list of (code, sentence)
+    inputs : dict
+        For `Outcome.inputs`.
+    used_mAh, resolution_mAh : array, shape (n_halves,)
+        Capacity of each half, and its standard uncertainty from the resolution of counter or sampling alone. [mAh]
+    counter : Counter or None
+        The tester's, where the file has one.
+    """
+
+    table: pd.DataFrame
+    series: Series
+    segments: Segments
+    halves: Halves
+    source: str
+    warnings: list[tuple[str, str]]
+    inputs: dict[str, Any]
+    used_mAh: Real
+    resolution_mAh: Real
+    counter: Counter | None
+
+    def half_curve(self, half: int) -> tuple[Real, Real]:
+        """Potential [V] of each row of a half-cycle, and the charge that has passed until then [mAh]; rests left out.
+
+        The last charge is exactly the capacity of the half, also where that is the tester's own count.
+        """
+        rows = slice(int(self.halves.first[half]), int(self.halves.last[half]) + 1)
+        is_flowing = self.segments.sign_of_row[rows] == self.halves.sign[half]
+        added = self.segments.charge_of_row_mAh[rows]
+        if self.series.clock == "broken" and self.counter is not None:
+            added = (self.counter.charge if self.halves.sign[half] > 0 else self.counter.discharge)[rows]
+        passed = np.cumsum(added[is_flowing])
+        scale = self.used_mAh[half] / passed[-1] if passed[-1] > 0.0 else 1.0
+        return self.series.potential_V[rows][is_flowing], passed * scale
+
+    @property
+    def complete(self) -> pd.DataFrame:
+        """The complete cycles."""
+        return self.table[self.table["is_complete"]]
+
+
+def cycles_of(recording: pd.DataFrame) -> Cycles:
+    """Split a recording into cycles.
+
+    Parameters
+    ----------
+    recording : pandas.DataFrame
+        Canonical columns of a time series, current positive on charge.
+
+    Raises
+    ------
+    AnalysisError
+        If a column is missing, the current never flows, or the clock ran backwards and there is no counter.
+    """
+    series = usable_series(recording)
+    segments = split(series)
+    counter = capacity_counter(series, segments)
+    if series.clock == "broken" and counter is None:
+        raise AnalysisError(series.warnings[-1][1])
+    halves = _halves(series, segments, counter, energy_counter(series, segments))
+    warnings = list(series.warnings)
+    if duplicates := duplicate_stamps(series, segments):
+        rows = "1 row carries" if duplicates == 1 else f"{duplicates} rows carry"
+        warnings.append(("duplicate_time", f"{rows} the time of the row before. Such rows add no charge."))
+    source, sentence = _source(halves, counter, series.clock)
+    warnings += sentence
+    is_counted = source == "counter"
+    used = halves.counted_mAh if is_counted else halves.charge_mAh
+    resolution = (
+        np.full(halves.count, (counter.resolution or 0.0) / np.sqrt(6.0))  # two readings, each rounded
+        if is_counted and counter is not None
+        else halves.uncertain_mAh
+    )
+    table, ce_definition = _table(series, halves, used, series.clock == "broken", warnings)
+    _look_at(series, halves, table, warnings)
+    inputs: dict[str, Any] = {
+        "capacity_source": {
+            "value": source,
+            "uncertainty": None,
+            "origin": ", ".join(counter.columns) if is_counted and counter else "current and time",
+            "text": "the tester’s own counter" if is_counted else "integral of the current",
+        },
+        "ce_definition": {"value": ce_definition, "uncertainty": None, "origin": "order of the first halves"},
+    }
+    return Cycles(table, series, segments, halves, source, warnings, inputs, used, np.asarray(resolution), counter)
+
+
+# --- Half-cycles ------------------------------------------------------------------------------------------------------
+def _halves(series: Series, segments: Segments, counter: Counter | None, energies: Counter | None) -> Halves:
+    """Join segments of one direction, with the rests between them, and add up what they hold."""
+    kept = _kept(series, segments)
+    if not kept.size:
+        raise AnalysisError("No current flows in this recording: there is no half-cycle. Check column and unit.")
+    sign = segments.sign[kept]
+    begins = np.concatenate([[0], np.flatnonzero(sign[1:] != sign[:-1]) + 1]).astype(np.intp)
+    ends = np.append(begins[1:], kept.size).astype(np.intp) - 1
+    first, last, sign = segments.first[kept[begins]], segments.last[kept[ends]], sign[begins]
+    charge = np.add.reduceat(segments.charge_mAh[kept], begins)
+    lone = segments.last[kept[begins]]  # end of the first segment: the current is read there
+    at = first + ((lone - first) * np.linspace(0.1, 0.5, 9)[:, None]).astype(np.intp)
+    uncertain = np.abs(series.current_A[last]) * segments.interval_s[kept[ends]] / 3.6 / np.sqrt(12.0)
+    return Halves(
+        first,
+        last,
+        sign,
+        charge,
+        np.add.reduceat(segments.energy_mWh[kept], begins),
+        _counted(counter, first, sign),
+        _counted(energies, first, sign),
+        1000.0 * np.median(np.abs(series.current_A[at]), axis=0),
+        series.potential_V[last],
+        _mid_potential(series, segments, first, last, charge),
+        uncertain,
+        _is_at_cutoff(series.potential_V, last, sign),
+    )
+
+
+def _kept(series: Series, segments: Segments) -> Rows:
+    """Segments that make half-cycles: no rests, no pulses, no noise, but also the short halves of a dead cell."""
+    flowing = np.flatnonzero(segments.sign)
+    if not flowing.size:
+        return flowing
+    size = segments.charge_mAh if series.clock != "broken" else segments.last - segments.first + 1.0
+    typical = float(np.quantile(size[flowing], 0.9))
+    is_major = size[flowing] > _PULSE * typical
+    if is_major.all() or not is_major.any():
+        return flowing
+    major, minor = flowing[is_major], flowing[~is_major]
+    # A dead cell runs into its cut-off at once, at the current of the test; a pulse stops before, noise is smaller.
+    current = np.abs(series.current_A[segments.last])
+    is_driven = current[minor] >= 0.1 * np.median(current[major])
+    end = series.potential_V[segments.last]
+    dead = np.zeros(minor.size, dtype=bool)
+    tolerance = _WINDOW_SHARE * max(float(np.ptp(end[major])), 1e-3)
+    for sign in (1, -1):
+        ends = end[major[segments.sign[major] == sign]]
+        if ends.size:
+            beyond = sign * (end[minor] - np.median(ends)) >= -tolerance
+            dead |= (segments.sign[minor] == sign) & is_driven & beyond
+    return np.sort(np.concatenate([major, minor[dead]]))
+
+
+def _counted(counter: Counter | None, first: Rows, sign: Signs) -> Real:
+    """What the tester counted in each half; a late last digit, printed in the row after, still belongs to it."""
+    found = np.full(first.size, np.nan)
+    if counter is None:
+        return found
+    for direction, added in ((1, counter.charge), (-1, counter.discharge)):
+        own = np.flatnonzero(sign == direction)
+        if own.size:
+            begins = first[own].copy()
+            begins[0] = 0 if own[0] == 0 else begins[0]
+            found[own] = np.add.reduceat(added, begins)
+    return found
+
+
+def _mid_potential(series: Series, segments: Segments, first: Rows, last: Rows, charge: Real) -> Real:
+    """Potential where half the charge of each half has passed, by linear interpolation. [V]"""
+    passed = np.cumsum(segments.charge_of_row_mAh)
+    start = passed[first] - segments.charge_of_row_mAh[first]
+    wanted = start + 0.5 * charge
+    row = np.clip(np.searchsorted(passed, wanted), first, last)
+    before = np.maximum(row - 1, first)
+    step = passed[row] - passed[before]
+    share = np.divide(wanted - passed[before], step, out=np.ones(row.size), where=step > 0.0)
+    potential = series.potential_V
+    return potential[before] + np.clip(share, 0.0, 1.0) * (potential[row] - potential[before])
+
+
+def _is_at_cutoff(potential: Real, last: Rows, sign: Signs) -> NDArray[np.bool_]:
+    """Whether each half went as far as the others of its direction, or as its neighbours where the window changes."""
+    end = potential[last]
+    reached = np.ones(last.size, dtype=bool)
+    for direction in (1, -1):
+        own = np.flatnonzero(sign == direction)
+        if own.size < 2:
+            continue
+        ends = direction * end[own]
+        spread = 3.0 * 1.4826 * float(np.median(np.abs(ends - np.median(ends))))
+        tolerance = max(_WINDOW_SHARE * float(np.ptp(end)), min(spread, 0.1 * float(np.ptp(end))))
+        near = np.column_stack([np.append(ends[1:], np.inf), np.insert(ends[:-1], 0, np.inf)]).min(axis=1)
+        reached[own] = ends >= np.minimum(np.median(ends), near) - tolerance
+    return reached
+
+
+# --- Which number counts ----------------------------------------------------------------------------------------------
+def _source(halves: Halves, counter: Counter | None, clock: str) -> tuple[str, list[tuple[str, str]]]:
+    """Counter or integral, and where they differ."""
+    if counter is None:
+        return "integral", []
+    total = float(np.nansum(halves.counted_mAh))
+    if clock != "broken" and total < 0.01 * float(halves.charge_mAh.sum()):
+        return "integral", [
+            (
+                "counter_not_used",
+                "The tester’s capacity column hardly counts while current flows. The integral of the current was used.",
+            )
+        ]
+    said = []
+    if counter.carried_over > 0.01 * float(np.nanmax(halves.counted_mAh)):
+        said.append(
+            (
+                "begins_inside_half",
+                f"The recording begins inside a half-cycle: the tester’s counter already stood at "
+                f"{number(counter.carried_over)} mAh, which is included.",
+            )
+        )
+    if clock == "broken":
+        return "counter", [
+            *said,
+            ("counter_only", "Capacities are the tester’s own; energies and mean voltages cannot be given."),
+        ]
+    is_large = halves.counted_mAh > 0.1 * np.nanmedian(halves.counted_mAh)
+    if counter.carried_over > 0.0:
+        is_large[0] = False
+    difference = np.abs(halves.charge_mAh[is_large] / halves.counted_mAh[is_large] - 1.0)
+    if difference.size and difference.max() > COUNTER_TOLERANCE:
+        worst = np.flatnonzero(is_large)[int(difference.argmax())]
+        said.append(
+            (
+                "counter_differs",
+                f"The tester’s counter says {number(halves.counted_mAh[worst], 4)} mAh where the integral of the "
+                f"current gives {number(halves.charge_mAh[worst], 4)} mAh "
+                f"({100 * difference.max():.2g} %, the largest of {difference.size} halves). The counter was used: "
+                "testers count faster than they print.",
+            )
+        )
+    return "counter", said
+
+
+def _pairs(sign: Signs, used: Real, warnings: list[tuple[str, str]]) -> tuple[NDArray[np.intp], NDArray[np.intp], bool]:
+    """Rows of `halves` that make each cycle, as charge and discharge, -1 where one is missing; is discharge first."""
+    rows = np.arange(sign.size)
+    is_discharge_first = False
+    if sign[0] < 0:
+        is_partial = sign.size < 3 or used[0] < WHOLE_HALF * used[2]
+        if is_partial and sign.size > 1:
+            rows = rows[1:]
+            warnings.append(
+                (
+                    "partial_discharge_left_out",
+                    f"The recording begins with a partial discharge of {number(used[0])} mAh. It belongs to no cycle "
+                    "and was left out.",
+                )
+            )
+        else:
+            is_discharge_first = True
+    first, second = rows[::2], rows[1::2]
+    second = np.append(second, [-1]) if second.size < first.size else second
+    return (second, first, True) if is_discharge_first else (first, second, False)
+
+
+def _table(
+    series: Series, halves: Halves, used: Real, is_charge_only: bool, warnings: list[tuple[str, str]]
+) -> tuple[pd.DataFrame, str]:
+    """One row per cycle, and how its Coulombic efficiency is meant."""
+    charge, discharge, is_discharge_first = _pairs(halves.sign, used, warnings)
+
+    def taken(values: Real, rows: NDArray[np.intp]) -> Real:
+        return np.where(rows >= 0, values[rows], np.nan)
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(halves.charge_mAh > 0.0, halves.energy_mWh / halves.charge_mAh, np.nan)
+        if is_charge_only:
+            mean = np.full(halves.count, np.nan)
+        # Where the tester counted energy too, its own is used; else the mean voltage, which no rounding of the current
+        # can bend, times the capacity that is used.
+        energy = np.where(np.isfinite(halves.counted_mWh) & (halves.counted_mWh > 0.0), halves.counted_mWh, mean * used)
+        mean = np.where(np.isfinite(halves.counted_mWh) & np.isfinite(mean) & (used > 0.0), energy / used, mean)
+        table = pd.DataFrame(
+            {
+                "cycle_number": np.arange(1, charge.size + 1),
+                "charge_capacity_mAh": taken(used, charge),
+                "discharge_capacity_mAh": taken(used, discharge),
+                "coulombic_efficiency_fraction": taken(used, discharge) / taken(used, charge),
+                "charge_energy_mWh": taken(energy, charge),
+                "discharge_energy_mWh": taken(energy, discharge),
+                "energy_efficiency_fraction": taken(energy, discharge) / taken(energy, charge),
+                "mean_charge_voltage_V": taken(mean, charge),
+                "mean_discharge_voltage_V": taken(mean, discharge),
+                "voltage_hysteresis_mV": 1000.0 * (taken(mean, charge) - taken(mean, discharge)),
+                "half_capacity_hysteresis_mV": 1000.0
+                * (taken(halves.mid_potential_V, charge) - taken(halves.mid_potential_V, discharge)),
+                "charge_current_mA": taken(halves.current_mA, charge),
+                "discharge_current_mA": taken(halves.current_mA, discharge),
+                "charge_half": charge,
+                "discharge_half": discharge,
+            }
+        )
+    is_whole = (charge >= 0) & (discharge >= 0)
+    is_whole[-1] &= not _is_unfinished(series, halves, used)
+    table["is_complete"] = is_whole
+    begin, end = (discharge, charge) if is_discharge_first else (charge, discharge)
+    table["begin_s"] = series.time_s[halves.first[begin]]
+    table["end_s"] = series.time_s[halves.last[np.where(end >= 0, end, begin)]]
+    return table.replace([np.inf, -np.inf], np.nan), CE_DISCHARGE_FIRST if is_discharge_first else CE_SAME_CYCLE
+
+
+def _is_unfinished(series: Series, halves: Halves, used: Real) -> bool:
+    """Whether the recording ends inside its last half: neither the cut-off nor the charge of the half before it."""
+    if halves.last[-1] < series.time_s.size - 1 or halves.is_at_cutoff[-1]:
+        return False
+    same = np.flatnonzero(halves.sign[:-1] == halves.sign[-1])
+    return bool(not same.size or used[-1] < 0.99 * used[same[-1]])
+
+
+def _look_at(series: Series, halves: Halves, table: pd.DataFrame, warnings: list[tuple[str, str]]) -> None:
+    """What people should know about the cycles as a whole."""
+    if not table["is_complete"].iloc[-1] and len(table) > 0:
+        warnings.append(
+            ("incomplete_cycle", f"Cycle {int(table['cycle_number'].iloc[-1])} is not finished. It was left out.")
+        )
+    in_table = np.concatenate([table["charge_half"], table["discharge_half"]])
+    early = {int(row) for row in np.flatnonzero(~halves.is_at_cutoff)} & {int(row) for row in in_table}
+    is_early = table["charge_half"].isin(early) | table["discharge_half"].isin(early)
+    if numbers := table.loc[is_early & table["is_complete"], "cycle_number"].tolist():
+        words = f"Cycle {numbers[0]} ends" if len(numbers) == 1 else f"Cycles {listed(numbers)} end"
+        warnings.append(
+            ("cutoff_not_reached", f"{words} before the voltage of the others. Check whether the test was interrupted.")
+        )
+    if (table["voltage_hysteresis_mV"] < 0.0).mean() > 0.5:
+        warnings.append(
+            (
+                "current_sign_doubtful",
+                "The mean voltage of discharge lies above that of charge. The sign of the current may be turned.",
+            )
+        )
+    ce = table.loc[table["is_complete"], "coulombic_efficiency_fraction"]
+    if numbers := table.loc[ce.index[ce > 1.005], "cycle_number"].tolist():
+        words = f"cycle {numbers[0]}" if len(numbers) == 1 else f"cycles {listed(numbers)}"
+        warnings.append(
+            ("ce_gt_1", f"More charge left the cell than entered it in {words}. Look for a change of rate or a slice.")
+        )
+    if CYCLE in series.frame.columns:
+        begin = series.frame[CYCLE].iloc[int(halves.first[0])]
+        if begin > 1:
+            warnings.append(
+                ("starts_late", f"The file’s own count begins at cycle {int(begin)}; cycles here count from 1.")
+            )
+
+
+def listed(numbers: list[int]) -> str:
+    """'3, 7 and 9'; after six, how many more."""
+    shown = [str(item) for item in numbers[:6]]
+    if len(numbers) > 6:
+        return f"{', '.join(shown)} and {len(numbers) - 6} more"
+    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else shown[0]
+
+
+# --- Rates and the reference cycle ------------------------------------------------------------------------------------
+def rate_groups(current: Real, tolerance: float = RATE_TOLERANCE) -> NDArray[np.intp]:
+    """Number of the group of each current, groups ascending; neighbours in size within `tolerance` are one group.
+
+    Parameters
+    ----------
+    current : array, shape (n_cycles,)
+        Positive; NaN is put into group -1.
+    """
+    groups = np.full(current.size, -1, dtype=np.intp)
+    known = np.flatnonzero(np.isfinite(current) & (current > 0.0))
+    order = known[np.argsort(current[known], kind="stable")]
+    if order.size:
+        jumps = np.diff(current[order]) > tolerance * current[order][:-1]
+        groups[order] = np.concatenate([[0], np.cumsum(jumps)])
+    return groups
+
+
+def formation_count(table: pd.DataFrame) -> int:
+    """Leading cycles at another rate than most cycles; 0 where all run at one rate."""
+    pairs = list(
+        zip(
+            rate_groups(table["charge_current_mA"].to_numpy(dtype=float)).tolist(),
+            rate_groups(table["discharge_current_mA"].to_numpy(dtype=float)).tolist(),
+            strict=True,
+        )
+    )
+    if not pairs:
+        return 0
+    # Among rates that are equally frequent the later one is the test.
+    usual = max(pairs, key=lambda pair: (pairs.count(pair), len(pairs) - pairs[::-1].index(pair)))
+    return pairs.index(usual)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The cycle that others are compared with, and why; `cycle_number` None while it has not been reached."""
+
+    cycle_number: int | None
+    formation: int
+    origin: str
+    warnings: list[tuple[str, str]]
+
+
+def reference_of(complete: pd.DataFrame, parameters: Mapping[str, Any]) -> Reference:
+    """The asked-for reference cycle, else the first after formation (as asked, else leading cycles at another rate).
+
+    Parameters
+    ----------
+    complete : pandas.DataFrame
+        The complete cycles.
+    parameters : mapping
+        ``reference_cycle``, ``formation_cycles``.
+    """
+    asked, formation = parameters.get("reference_cycle"), parameters.get("formation_cycles")
+    found = int(formation) if formation is not None else formation_count(complete)
+    why = "stated" if formation is not None else "told from the rate" if found else "none seen"
+    formed = f"{found} formation cycle{'' if found == 1 else 's'}, {why}" if found else "no formation cycles"
+    wanted = int(asked) if asked is not None else found + 1
+    origin = "person" if asked is not None else f"first after formation ({formed})"
+    if wanted in set(complete["cycle_number"]):
+        return Reference(wanted, found, origin, [])
+    have = len(complete)
+    sentence = f"Cycle {wanted}, the reference, is not among the {have} complete cycles. Retention waits for it."
+    return Reference(None, found, origin, [("reference_not_reached", sentence)])
