@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from analysis.models import AnalysisRun, Result, RunInput
-from analysis.queueing import analyses, combinations, lock_sample, queue_combinations, retire
+from analysis.queueing import analyses, combinations, lock_sample, numbers_for, queue_combinations, retire
 from analysis.science.base import AnalysisError, Combination, Outcome, Subject
 from analysis.science.quantities import get as quantity
 from lagpdb import ledger
@@ -90,7 +90,20 @@ def _compute(item: AnalysisRun) -> Outcome:
     if item.measurement_id:
         return _analyse(item, subject)
     combination = combinations()[item.analysis]()
-    return combination.run(_numbers(combination, item.subject), subject, item.parameters)
+    parameters = {**_choices_beside(combination, item.subject), **item.parameters}
+    return combination.run(_numbers(combination, item.subject), subject, parameters)
+
+
+def _choices_beside(combination: Combination, sample: Pellet | Cell) -> dict[str, Any]:
+    """What people gave with the measurements that decide a combination: the newest word counts."""
+    over = "cell" if isinstance(sample, Cell) else "pellet"
+    runs = AnalysisRun.objects.filter(
+        is_current=True, measurement__kind__in=combination.chosen_with, **{f"measurement__{over}": sample}
+    )
+    choices: dict[str, Any] = {}
+    for run_ in runs.select_related("measurement").order_by("measurement_id", "pk"):
+        choices |= {**run_.measurement.parameters, **run_.parameters}
+    return choices
 
 
 def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
@@ -117,11 +130,11 @@ def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
 
 
 def _numbers(combination: Combination, sample: Pellet | Cell) -> pd.DataFrame:
-    """The accepted, unflagged, current numbers of a sample that a combination needs."""
+    """The current numbers of a sample that a combination needs, with where they come from."""
     over = "cell" if isinstance(sample, Cell) else "pellet"
     rows = (
-        Result.objects.usable()
-        .filter(quantity__in=combination.needs, **{over: sample})
+        numbers_for(type(combination))
+        .filter(**{over: sample})
         # Not in the order in which workers happened to end: the last digit of a sum depends on it.
         .order_by("measurement_id", "quantity", "position")
         .values(
@@ -134,7 +147,10 @@ def _numbers(combination: Combination, sample: Pellet | Cell) -> pd.DataFrame:
             "cycle_number",
             "current_density_mA_cm2",
             "measurement__code",
+            "measurement_id",
             "measurement__measured_at",
+            "flag",
+            "acceptance",
             "run__inputs",
         )
     )
@@ -151,6 +167,10 @@ def _numbers(combination: Combination, sample: Pellet | Cell) -> pd.DataFrame:
                 "current_density_mA_cm2": row["current_density_mA_cm2"],
                 "measurement": row["measurement__code"],
                 "measured_at": row["measurement__measured_at"],
+                "uploaded_order": row["measurement_id"],
+                "file_name": (row["run__inputs"].get("raw_file") or {}).get("name", ""),
+                "flag": row["flag"],
+                "acceptance": row["acceptance"],
                 "geometry_relative_uncertainty": (
                     row["run__inputs"].get("geometry_relative_uncertainty", {}).get("value") or 0.0
                 ),

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
-from analysis.models import AnalysisRun, Result
+from analysis.models import AnalysisRun, Result, ResultQuerySet
 from analysis.science.base import Analysis, Combination
 from lagpdb import ledger
 from lagpdb.records import Record, Revision
@@ -71,6 +71,15 @@ def lock_sample(model: type[Pellet] | type[Cell], pk: int) -> Pellet | Cell:
     return model.objects.select_for_update(no_key=True).get(pk=pk)
 
 
+def numbers_for(item: type[Combination]) -> ResultQuerySet:
+    """The numbers that may enter a combination: the usable ones, or, where it says so, all that nobody rejected."""
+    rows = Result.objects.usable()
+    if item.takes_provisional:
+        rows = Result.objects.current().filter(value__isnull=False, limit="=")
+        rows = rows.exclude(acceptance=Result.Acceptance.REJECTED)
+    return rows.filter(quantity__in=item.needs)
+
+
 def _over(sample: Pellet | Cell) -> str:
     return "cell" if isinstance(sample, Cell) else "pellet"
 
@@ -107,8 +116,10 @@ def _queue_combination(item: type[Combination], target: dict[str, Any]) -> int |
         return int(queued)
     if AnalysisRun.State.SUCCEEDED not in runs:
         subject = {name: sample for name, sample in target.items() if name != "analysis"}
-        usable = Result.objects.usable().filter(quantity__in=item.needs, **subject)
+        usable = numbers_for(item).filter(**subject)
         if usable.values("temperature_degC").distinct().count() < item.needs_at_least:
+            return None
+        if set(item.begins_with) - set(usable.values_list("quantity", flat=True)):
             return None
     # A person's choices (points left out) stay in force when new numbers arrive.
     choices = AnalysisRun.objects.filter(**target).order_by("-pk").values_list("parameters", flat=True).first()

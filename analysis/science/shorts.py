@@ -49,7 +49,7 @@ MEMORY = 6  # sound half-steps that make the reference
 WINDOWS = (5, 10, 20, 40)  # samples either side of a drop; longer where the noise is larger
 OFFSET_V = 1.5e-3  # what an instrument may be off: smaller differences between half-steps mean nothing
 SHORTEST = 3  # samples, at the ends of a half-step
-CALM = 0.2  # share of a half-step in which it may still settle from a peak
+CALM = 0.35  # share of a half-step in which it may still settle from a peak
 CUT_SHARE, CUT_RATIO = 0.9, 1.5  # a half-step that ended early, at a voltage this much above the expected
 
 
@@ -190,7 +190,8 @@ def _between(
     current, level, noise = float(steps.magnitude_A[half]), float(steps.level_V[half]), float(steps.noise_V[half])
     if expected is None:
         return
-    usual = expected * current - OFFSET_V
+    # The first half-step alone cannot tell the offset of the instrument from the cell.
+    usual = expected * current - OFFSET_V * (1.0 if memory.size >= 2 else 4.0)
     share = LOW_SHARE if memory.size >= FEW else FEW_SHARE
     spread = 1.25 * noise / math.sqrt(max(0.6 * (last - first), 1.0))
     if level < share * usual - DROP_SIGMAS * spread:
@@ -300,19 +301,19 @@ def _first_of_each(
         if half in found:
             continue
         peak = run[int(np.argmax(fall[run]))]
-        if not _is_settling(steps, half, int(at[peak]), float(after[peak])):
+        if not _is_settling(steps, half, int(at[peak]), float(before[peak]), float(after[peak])):
             found[half] = (int(at[peak]), float(before[peak]))
 
 
-def _is_settling(steps: Steps, half: int, row: int, after_V: float) -> bool:
+def _is_settling(steps: Steps, half: int, row: int, before_V: float, after_V: float) -> bool:
     """Whether a fall early in a half-step is that of a nucleation peak: it ends where the rest of the step lies."""
     first, last = int(steps.first[half]), int(steps.last[half])
-    if row - first > CALM * (last - first):
+    if row - first > CALM * (last - first) or after_V < HARD_SHARE * before_V:
         return False
     if half < 2:
         return True
     usual = float(np.median(steps.resistance_ohm[max(half - MEMORY, 0) : half])) * float(steps.magnitude_A[half])
-    return after_V > (1.0 - DROP_SHARE) * usual
+    return after_V > (1.0 - DROP_SHARE) * usual - OFFSET_V
 
 
 def _late_drop(steps: Steps, half: int) -> tuple[int, float] | None:

@@ -29,7 +29,7 @@ AMPLIFICATION = 5.0
 HIGH_VOLTAGE_V = 0.02
 CURRENTS_DIFFER = 0.10
 INTERFACE_MOVED = 0.20
-SMALLEST_RELATIVE = 1.0e-3  # of a fitted resistance: the circuit itself is not known better
+SMALLEST_RELATIVE = 3.0e-4  # of a fitted resistance; one very good fit is not believed
 BEFORE_WORDS = ("before", "initial", "fresh", "pre", "bef", "vor", "start", "r0", "1st", "eis1")
 AFTER_WORDS = ("after", "final", "post", "aft", "nach", "end", "steady", "rss", "2nd", "eis2")
 WAITING_FOR = {
@@ -92,6 +92,7 @@ class Transference(Combination):
         "cell_interfacial_resistance_ohm",
     )
     begins_with: ClassVar[tuple[str, ...]] = ("steady_state_current_A", "cell_interfacial_resistance_ohm")
+    chosen_with: ClassVar[tuple[str, ...]] = ("polarisation",)
     takes_provisional: ClassVar[bool] = True
     yields: ClassVar[tuple[str, ...]] = ("lithium_transference_number",)
 
