@@ -116,8 +116,8 @@ def _limit(hold: Hold) -> Limit:
     use = time >= max(SETTLED_SHARE * span, 1e-3)
     t, y = time[use], current[use]
     if t.size < 8:
-        end = current[-max(current.size // 10, 3) :]
-        return Limit(hold.voltage_V, float(end.mean()), float(end.std(ddof=1)) / math.sqrt(end.size), False)
+        last = current[-max(current.size // 10, 3) :]
+        return Limit(hold.voltage_V, float(last.mean()), float(last.std(ddof=1)) / math.sqrt(last.size), False)
     best: tuple[float, Real, Real] | None = None
     for tau in np.geomspace(0.02 * span, SLOWEST_SHARE * span, 20):
         design = np.stack([np.ones_like(t), np.exp(-t / tau), np.sqrt(t[-1] / t)], axis=1)
