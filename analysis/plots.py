@@ -10,7 +10,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from analysis import figures
+from analysis import figures, figures_cycling
 from analysis.figure_parts import Sample
 from analysis.models import AnalysisRun, Result
 from lagpdb import units
@@ -19,13 +19,20 @@ from measurements.store import StoreError, recording
 
 TABLE_ROWS = 200
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-FIGURES_OF = {"conductivity": ("nyquist", "residuals", "bode"), "activation": ("arrhenius",)}
+FIGURES_OF = {
+    "conductivity": ("nyquist", "residuals", "bode"),
+    "activation": ("arrhenius",),
+    "retention": ("capacity", "voltage", "differential"),
+    "rate": ("rate", "voltage", "differential"),
+}
+BUILDERS = figures.BUILDERS | figures_cycling.BUILDERS
+FRAMES = {"arc": "Arc", "full": "Full range", "ce": "CE 90–102 %"}
 TITLES = {
     "nyquist": "Nyquist plot",
     "bode": "Bode plot",
     "residuals": "Residuals of fit and Kramers–Kronig test",
     "arrhenius": "Arrhenius plot",
-}
+} | figures_cycling.TITLES
 
 
 @dataclass
@@ -38,7 +45,7 @@ class Plot:
     source: str
     file_name: str
     summary: str
-    has_arc: bool
+    frames: dict[str, str]  # words of the buttons that switch between them, the first shown first
     columns: dict[str, list[Any]] = field(repr=False)
 
     @property
@@ -99,11 +106,22 @@ def figure_of_run(run: AnalysisRun, name: str) -> dict[str, Any] | None:
     sample = sample_of(run, run.measurement)
     if name == "arrhenius":
         return figures.arrhenius(run.curves, sample, energy_of(run))
-    return figures.BUILDERS[name](run.curves, sample)
+    return BUILDERS[name](run.curves, sample)
+
+
+def columns(name: str, curves: dict[str, Any]) -> dict[str, list[Any]]:
+    """The numbers of a figure, whichever family draws it."""
+    return (figures_cycling if name in figures_cycling.BUILDERS else figures).columns(name, curves)
+
+
+def _frames(figure: dict[str, Any]) -> dict[str, str]:
+    """The frames of a figure in words, the one it opens with first; none where there is no choice."""
+    names = sorted(figure.get("frames", {}), key=lambda name: name != figure.get("frame"))
+    return {name: FRAMES[name] for name in names} if len(names) > 1 else {}
 
 
 def _has_curves(run: AnalysisRun, name: str) -> bool:
-    key = {"arrhenius": "points", "residuals": "residuals"}.get(name, "data")
+    key = ({"arrhenius": "points", "residuals": "residuals"} | figures_cycling.PARTS).get(name, "data")
     part = run.curves.get(key) or {}
     return any(part.values()) if isinstance(part, dict) else bool(part)
 
@@ -151,7 +169,7 @@ def plots_of_run(run: AnalysisRun) -> dict[str, Plot]:
             address = {form: reverse("run_figure", args=[run.pk, name, form]) for form in ("json", "csv")}
             found[name] = Plot(
                 name, address["json"], address["csv"], source, f"{code}_{name}", figure["summary"],
-                "arc" in figure.get("frames", {}), figures.columns(name, run.curves),
+                _frames(figure), columns(name, run.curves),
             )  # fmt: skip
     return found
 
@@ -163,11 +181,11 @@ def plots_of_recording(measurement: Measurement) -> dict[str, Plot]:
         return {}
     sample, found = sample_of(None, measurement), {}
     for name in ("nyquist", "bode"):
-        figure = figures.BUILDERS[name](curves, sample)
+        figure = BUILDERS[name](curves, sample)
         address = {form: reverse("measurement_figure", args=[measurement.code, name, form]) for form in ("json", "csv")}
         found[name] = Plot(
             name, address["json"], address["csv"], f"{measurement.code}, as in the file, lagpdb",
-            f"{measurement.code}_{name}", figure["summary"], False, figures.columns(name, curves),
+            f"{measurement.code}_{name}", figure["summary"], {}, columns(name, curves),
         )  # fmt: skip
     return found
 

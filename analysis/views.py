@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from analysis import figures, plots, start
+from analysis import plots, start
 from analysis.comparison import compared
 from analysis.decisions import judge, reanalyse
 from analysis.models import AnalysisRun, Result
@@ -196,7 +196,7 @@ def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpR
     code = run.measurement.code if run.measurement else run.subject.code
     made_by = f"run {run.pk}, {run.analysis} version {run.version}, lagpdb {run.software_version}"
     comments = (code, figure["summary"], made_by)
-    return _figure(figure, form, f"{code}_{name}", figures.columns(name, run.curves), comments)
+    return _figure(figure, form, f"{code}_{name}", plots.columns(name, run.curves), comments)
 
 
 def measurement_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponse:
@@ -205,9 +205,9 @@ def measurement_figure(request: HttpRequest, code: str, name: str, form: str) ->
     curves = plots.raw_curves(measurement)
     if name not in ("nyquist", "bode") or curves is None:
         raise Http404("This measurement has no such figure.")
-    figure = figures.BUILDERS[name](curves, plots.sample_of(None, measurement))
+    figure = plots.BUILDERS[name](curves, plots.sample_of(None, measurement))
     comments = (measurement.code, figure["summary"], "as in the file, no analysis")
-    return _figure(figure, form, f"{measurement.code}_{name}", figures.columns(name, curves), comments)
+    return _figure(figure, form, f"{measurement.code}_{name}", plots.columns(name, curves), comments)
 
 
 def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str, ...]) -> HttpResponse:

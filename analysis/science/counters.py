@@ -55,10 +55,13 @@ def _counter(series: Series, segments: Segments, directions: tuple[str, str], st
         pair = [_values(frame[name]) for name in directions]
         if all(values is not None for values in pair):
             parts, carried = [], 0.0
+            flowing = segments.sign[segments.sign != 0]
             for values, sign in zip(pair, (1, -1), strict=True):
                 added, start = _added(values, None)  # type: ignore[arg-type]
+                if start and flowing.size and flowing[0] != sign:
+                    added[0], start = 0.0, 0.0  # of a half that ended before the recording began
                 parts.append(added)
-                carried = max(carried, start if segments.sign_of_row[0] == sign else 0.0)
+                carried = max(carried, start)
             return Counter(parts[0], parts[1], directions, carried, _resolution(pair[0]))  # type: ignore[arg-type]
     values = _values(frame[step]) if step in frame.columns else None
     if values is None:
@@ -99,10 +102,10 @@ def _steps(series: Series, segments: Segments, values: Real) -> tuple[NDArray[np
     """First row of each step of a counter that begins anew in every step, and the direction of each row."""
     if STEP not in series.frame.columns:
         return segments.first, segments.sign_of_row
-    number = series.frame[STEP].to_numpy(dtype=float)
+    number = series.frame[STEP].to_numpy()
     is_new = np.concatenate([[True], (number[1:] != number[:-1]) | (values[1:] < _RESET * values[:-1])])
     if CYCLE in series.frame.columns:  # the same step number in the next cycle
-        cycle = series.frame[CYCLE].to_numpy(dtype=float)
+        cycle = series.frame[CYCLE].to_numpy()
         is_new[1:] |= cycle[1:] != cycle[:-1]
     begins = np.flatnonzero(is_new)
     # The last row of a step often shows no current any more: the step decides, not the row.

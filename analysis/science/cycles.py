@@ -281,7 +281,7 @@ def _source(halves: Halves, counter: Counter | None, clock: str) -> tuple[str, l
             *said,
             ("counter_only", "Capacities are the tester’s own; energies and mean voltages cannot be given."),
         ]
-    is_large = halves.counted_mAh > 0.1 * np.nanmedian(halves.counted_mAh)
+    is_large = halves.counted_mAh > max(0.1 * np.nanmedian(halves.counted_mAh), 0.02 * np.nanmax(halves.counted_mAh))
     if counter.carried_over > 0.0:
         is_large[0] = False
     difference = np.abs(halves.charge_mAh[is_large] / halves.counted_mAh[is_large] - 1.0)

@@ -332,7 +332,7 @@ def half_curves(cycles: Cycles, numbers: list[int]) -> tuple[list[dict[str, Any]
                     {
                         **about,
                         "potential_V": slope.potential_V.tolist(),
-                        "dq_dv_mAh_V": slope.capacity_per_potential_mAh_V.tolist(),
+                        "differential_capacity_mAh_V": slope.capacity_per_potential_mAh_V.tolist(),
                     }
                 )
     return voltage, slopes

@@ -21,6 +21,7 @@ Signs = NDArray[np.int8]
 REST_FRACTION = 1.0e-3  # of the usual current: below it a cell rests, above it is the tail of a constant voltage step
 SECONDS_PER_HOUR = 3600.0
 _SAMPLES = 20_000  # rows from which the usual current is taken
+_FALSE_STAMPS = 3  # rows in a row whose time is wrong while the clock goes on
 _GAP = 1.5  # times the interval of a segment: a longer pause before it was not spent at its current
 
 
@@ -111,11 +112,24 @@ def _repaired(recording: pd.DataFrame, time: Real, interval: Real) -> tuple[Real
         by_date = np.diff(date, prepend=date[0])
         if np.isfinite(date).all() and (by_date >= 0.0).all():
             return by_date, "repaired", f"{place} The date column runs forwards and was used instead."
-    so_far = np.maximum.accumulate(time)[back - 1]
-    repaired = np.maximum(interval, 0.0)
-    if (time[back] <= 0.01 * so_far).all():
-        return repaired, "repaired", f"{place} The clock began again there; the parts were joined without a pause."
-    return repaired, "broken", f"{place} Nothing can be integrated over such a clock. Export the test again."
+    latest = np.maximum.accumulate(time)
+    is_late = time < latest
+    edges = np.flatnonzero(np.diff(is_late, prepend=False, append=False))
+    begins, ends = edges[::2], edges[1::2]
+    mended = time.copy()
+    for begin, end in zip(begins, ends, strict=True):
+        if end - begin <= _FALSE_STAMPS and end < time.size:  # single false stamps; then time goes on as before
+            mended[begin:end] = latest[begin]
+    repaired = np.diff(mended, prepend=mended[0])
+    restarts = np.flatnonzero(repaired < 0.0)
+    if not restarts.size:
+        return repaired, "repaired", f"{place} Such rows were given the time of the row before."
+    so_far = np.maximum.accumulate(mended)[restarts - 1]
+    if (mended[restarts] <= 0.01 * so_far).all():
+        sentence = f"{place} The clock began again there; the parts were joined without a pause."
+        return np.maximum(repaired, 0.0), "repaired", sentence
+    sentence = f"{place} Nothing can be integrated over such a clock. Export the test again."
+    return np.maximum(repaired, 0.0), "broken", sentence
 
 
 def duplicate_stamps(series: Series, segments: Segments) -> int:
@@ -201,12 +215,28 @@ def split(series: Series, rest_fraction: float = REST_FRACTION) -> Segments:
 def _signs(series: Series, rest_fraction: float) -> Signs:
     """Sign of the current of each row, 0 in rests."""
     current = series.current_A
-    threshold = rest_fraction * usual_current_A(current)
+    usual = usual_current_A(current)
+    threshold = rest_fraction * usual
     sign = (current > threshold).astype(np.int8)
     sign -= (current < -threshold).astype(np.int8)
     if STEP_KIND in series.frame.columns:
-        codes, kinds = pd.factorize(series.frame[STEP_KIND])
-        resting = [code for code, kind in enumerate(kinds) if kind in ("rest", "impedance")]
-        if resting:
-            sign[np.isin(codes, resting)] = 0
+        sign[_is_resting(series.frame)] = 0
+    # Noise of a rest next to a half, or a row taken while the current was switched: joined to the half, the trapezium
+    # would invent or lose half an interval. The tail of a constant voltage step falls, and more slowly.
+    size = np.abs(current)
+    low = np.flatnonzero((size < 0.1 * usual) & (sign != 0))
+    if low.size:
+        after, before = size[np.minimum(low + 1, size.size - 1)], size[np.maximum(low - 1, 0)]
+        is_jump = (after > 5.0 * size[low]) | ((before > 10.0 * size[low]) & (size[low] < 0.03 * usual))
+        sign[low[is_jump]] = 0
     return sign
+
+
+def _is_resting(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows that the tester calls rest or impedance. A step has one kind: where steps are numbered, one row tells it."""
+    begins: Rows = np.arange(len(frame), dtype=np.intp)
+    if STEP in frame.columns:
+        step = frame[STEP].to_numpy()
+        begins = np.concatenate([[0], np.flatnonzero(step[1:] != step[:-1]) + 1]).astype(np.intp)
+    is_resting = frame[STEP_KIND].iloc[begins].isin(["rest", "impedance"]).to_numpy(dtype=bool)
+    return np.repeat(is_resting, np.diff(np.append(begins, len(frame))))
