@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
-from analysis import plots
+from analysis import choices, plots
 from analysis.figure_parts import frequency_text
 from analysis.models import AnalysisRun, Result
 from analysis.science.quantities import QUANTITIES
@@ -25,6 +25,10 @@ MAIN = (
     "activation_energy_eV",
     "lithium_transference_number",
     "critical_current_density_mA_cm2",
+    "last_sound_current_density_mA_cm2",
+    "time_to_failure_h",
+    "overpotential_mV",
+    "electronic_conductivity_S_cm",
     "interfacial_resistance_ohm",
     "total_resistance_ohm",
     "electrolyte_resistance_ohm",
@@ -78,6 +82,7 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
         "parts": list(measurement.files.select_related("raw_file").filter(superseded_at__isnull=True)),
         "circuits": CIRCUITS,
         "chosen": (current or latest).parameters if runs else {},
+        "choice_fields": choices.fields_of(measurement.kind, (current or latest).parameters) if runs else [],
         "raw": _raw_rows(measurement),
         "may_edit": can_edit(request.user),
         "cell_warnings": [tuple(warning) for warning in cell_run.warnings] if cell_run else [],
@@ -96,10 +101,12 @@ def _state(measurement: Measurement, runs: list[AnalysisRun], current: AnalysisR
 
 
 def _cell_run(measurement: Measurement) -> AnalysisRun | None:
-    """The activation run that stands for the cell."""
-    if not measurement.cell_id:
+    """The run of a combination that stands for the cell; a configuration has one at most."""
+    if not measurement.cell_id or measurement.kind not in ("eis", "polarisation"):
         return None
-    return AnalysisRun.objects.filter(cell=measurement.cell, analysis="activation", is_current=True).first()
+    return AnalysisRun.objects.filter(
+        cell=measurement.cell, analysis__in=("activation", "transference"), is_current=True
+    ).first()
 
 
 def _main_values(results: list[Result], cell_run: AnalysisRun | None) -> list[dict[str, Any]]:
@@ -109,6 +116,7 @@ def _main_values(results: list[Result], cell_run: AnalysisRun | None) -> list[di
     if cell_run:
         energies = list(cell_run.results.filter(quantity="activation_energy_eV"))
         found += [result for result in energies if result.label != "sigma"]
+        found += list(cell_run.results.filter(quantity="lithium_transference_number"))
         by_name |= {f"energy_{result.label}": result for result in energies}
     chosen = sorted((r for r in found if r.quantity in MAIN), key=lambda r: MAIN.index(r.quantity))[:3]
     return [{"result": result, "beside": _beside(result, by_name)} for result in chosen]

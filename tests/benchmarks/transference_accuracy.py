@@ -1,9 +1,9 @@
 """Accuracy of the transference number: ``python tests/benchmarks/transference_accuracy.py``.
 
 Synthetic cells with known truth go the whole way: two spectra through the interface fit, a transient with the spike of
-the double layer through the polarisation, both into the combination. Prints one line per goal with pass or FAIL and ends with 1
-when any fails. Seeds 1 to 3 were used while the rules were tuned; the figures are those of the default seed or of
-``--seed``.
+the double layer through the polarisation, both into the combination. Prints one line per goal with pass or FAIL and
+ends with 1 when any fails. Seeds 1 to 3 were used while the rules were tuned; the figures are those of the default seed
+or of ``--seed``.
 """
 
 from __future__ import annotations
