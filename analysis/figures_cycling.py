@@ -136,8 +136,8 @@ def _percent(value: float | None) -> str:
 
 def _corner(text: str, **more: Any) -> Figure:
     """Words in the lower right corner, clear of capacities that fall from the left."""
-    place = {"xref": "paper", "x": 0.99, "y": 0.02, "yanchor": "bottom", "xanchor": "right", "align": "right"}
-    return _note(0.0, text, **place | {"bgcolor": "role:surface@0.85"} | more)
+    place = {"xref": "paper", "y": 0.02, "yanchor": "bottom", "xanchor": "right", "align": "right"}
+    return _note(0.99, text, **place | {"bgcolor": "role:surface@0.85"} | more)
 
 
 def _retention_notes(number: Sequence[int], discharge: Sequence[float | None], reference: int | None) -> list[str]:

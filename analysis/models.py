@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from lagpdb.ledger import Job
 from measurements.models import Measurement, UploadFile
-from samples.models import Cell, Pellet
+from samples.models import Cell, Pellet, SputterSetting
 
 
 class AnalysisRun(Job):
@@ -37,6 +37,9 @@ class AnalysisRun(Job):
     # The subject of a combination; of an analysis it is that of the measurement.
     pellet = models.ForeignKey(Pellet, null=True, blank=True, on_delete=models.PROTECT, related_name="combination_runs")
     cell = models.ForeignKey(Cell, null=True, blank=True, on_delete=models.PROTECT, related_name="combination_runs")
+    sputter_setting = models.ForeignKey(
+        SputterSetting, null=True, blank=True, on_delete=models.PROTECT, related_name="combination_runs"
+    )
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     is_current = models.BooleanField(default=False)
     parameters = models.JSONField(default=dict, blank=True, help_text="A person's choices for this run.")
@@ -63,9 +66,12 @@ class AnalysisRun(Job):
         constraints = (
             models.CheckConstraint(
                 name="run_has_one_subject",
-                condition=Q(measurement__isnull=False, pellet__isnull=True, cell__isnull=True)
-                | Q(measurement__isnull=True, pellet__isnull=False, cell__isnull=True)
-                | Q(measurement__isnull=True, pellet__isnull=True, cell__isnull=False),
+                condition=Q(
+                    measurement__isnull=False, pellet__isnull=True, cell__isnull=True, sputter_setting__isnull=True
+                )
+                | Q(measurement__isnull=True, pellet__isnull=False, cell__isnull=True, sputter_setting__isnull=True)
+                | Q(measurement__isnull=True, pellet__isnull=True, cell__isnull=False, sputter_setting__isnull=True)
+                | Q(measurement__isnull=True, pellet__isnull=True, cell__isnull=True, sputter_setting__isnull=False),
                 violation_error_message="A run has one subject.",
             ),
             models.CheckConstraint(
@@ -88,6 +94,16 @@ class AnalysisRun(Job):
                 condition=Q(is_current=True, pellet__isnull=False),
                 name="run_one_current_per_pellet",
             ),
+            models.UniqueConstraint(
+                fields=["analysis", "sputter_setting"],
+                condition=Q(is_current=True, sputter_setting__isnull=False),
+                name="run_one_current_per_setting",
+            ),
+            models.UniqueConstraint(
+                fields=["analysis", "sputter_setting"],
+                condition=Q(state="queued", sputter_setting__isnull=False),
+                name="run_one_queued_per_setting",
+            ),
             # A thousand conductivities of one cell make few activation energies, not a thousand.
             models.UniqueConstraint(
                 fields=["analysis", "cell"],
@@ -107,7 +123,7 @@ class AnalysisRun(Job):
     @property
     def subject(self) -> Any:
         """The sample that the numbers speak of."""
-        return self.measurement.subject if self.measurement_id else (self.cell or self.pellet)
+        return self.measurement.subject if self.measurement_id else (self.cell or self.pellet or self.sputter_setting)
 
     def give_up(self, sentence: str) -> None:
         """End the run as failed, and the files that waited for it."""
@@ -184,8 +200,12 @@ class Result(models.Model):
         Measurement, null=True, blank=True, on_delete=models.PROTECT, related_name="results"
     )
     # Frozen when the row is written: filters join downwards from them.
-    pellet = models.ForeignKey(Pellet, on_delete=models.PROTECT, related_name="results")
+    pellet = models.ForeignKey(Pellet, null=True, blank=True, on_delete=models.PROTECT, related_name="results")
     cell = models.ForeignKey(Cell, null=True, blank=True, on_delete=models.PROTECT, related_name="results")
+    # Of a number that speaks of the sputter tool rather than of one pellet.
+    sputter_setting = models.ForeignKey(
+        SputterSetting, null=True, blank=True, on_delete=models.PROTECT, related_name="results"
+    )
     is_current = models.BooleanField(default=True, help_text="Copied from the run: the filter of every query.")
     quantity = models.CharField(max_length=60)
     position = models.PositiveIntegerField(default=0)
@@ -228,6 +248,10 @@ class Result(models.Model):
             models.CheckConstraint(
                 name="result_uncertainty_not_negative",
                 condition=Q(uncertainty__isnull=True) | Q(uncertainty__gte=0, uncertainty__lt=1e30),
+            ),
+            models.CheckConstraint(
+                name="result_speaks_of_something",
+                condition=Q(pellet__isnull=False) | Q(sputter_setting__isnull=False) | Q(measurement__isnull=False),
             ),
             models.CheckConstraint(
                 name="result_limit_is_known",

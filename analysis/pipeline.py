@@ -22,8 +22,17 @@ def run(run_id: int) -> None:
     """Compute one run and write what it found. Every exit is final."""
     item = AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet").filter(pk=run_id).first()
     held = item and _begin(item)
-    if not held:
-        return
+    if held:
+        perform(held, item)
+
+
+def go_on(item: AnalysisRun) -> None:
+    """Perform a run that this worker stored as begun."""
+    perform(ledger.claim_of(item), item)
+
+
+def perform(held: ledger.Claim, item: AnalysisRun) -> None:
+    """Compute a run that is claimed, and write what was found."""
     with ledger.kept_alive(held):
         outcome, message = None, ""
         try:
@@ -34,7 +43,7 @@ def run(run_id: int) -> None:
             ledger.give_back(held)
             raise
         except Exception:
-            message = _broken(ledger.log_fault(f"Run {run_id} ({item.analysis})"))
+            message = _broken(ledger.log_fault(f"Run {item.pk} ({item.analysis})"))
         ledger.conclude(
             held,
             lambda: _finish(held, item, outcome, message),
@@ -214,12 +223,16 @@ def _finish(held: ledger.Claim, item: AnalysisRun, outcome: Outcome | None, mess
 
 def _hold(item: AnalysisRun) -> bool:
     """Lock measurement and sample; whether neither was withdrawn nor moved while the run was computed."""
-    measurement, sample, is_same = item.measurement, item.subject, True
-    if measurement is not None:
-        rows = Measurement.objects.select_for_update(no_key=True).filter(pk=measurement.pk)
-        now = rows.values_list("withdrawn_at", "cell_id", "pellet_id").get()
-        is_same = now == (None, measurement.cell_id, measurement.pellet_id)
-    return not lock_sample(type(sample), sample.pk).is_withdrawn and is_same
+    measurement, sample = item.measurement, item.subject
+    if measurement is None:
+        return not lock_sample(type(sample), sample.pk).is_withdrawn
+    over = "cell" if isinstance(sample, Cell) else "pellet"
+    rows = Measurement.objects.select_for_update(no_key=True, of=("self", over)).filter(pk=measurement.pk)
+    held = rows.select_related(over).filter(**{over: sample}).order_by().first()
+    if held is None:  # moved meanwhile
+        lock_sample(type(sample), sample.pk)
+        return False
+    return not held.is_withdrawn and not getattr(held, over).is_withdrawn
 
 
 def _succeed(

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils import timezone
 
 from analysis.models import AnalysisRun, Result, ResultQuerySet
 from analysis.science.base import Analysis, Combination
@@ -45,8 +46,13 @@ def analyses_for(measurement: Measurement) -> list[type[Analysis]]:
     return [item for item in analyses().values() if measurement.kind in item.kinds and where in item.subjects]
 
 
-def queue_analyses(sender: Any, measurements: list[Measurement], upload_file: UploadFile | None, **_: Any) -> int:
-    """Queue what the new measurements call for; returns how many runs were queued. Inside the caller's transaction."""
+def queue_analyses(
+    sender: Any, measurements: list[Measurement], upload_file: UploadFile | None, goes_on: bool = False, **_: Any
+) -> list[AnalysisRun]:
+    """Queue what the new measurements call for; returns the runs. Inside the caller's transaction.
+
+    With `goes_on` the first run is begun at once: the caller performs it, and nobody else is rung for it.
+    """
     runs = [
         AnalysisRun(
             analysis=item.slug, version=item.version, software_version=settings.VERSION, measurement=measurement
@@ -54,13 +60,15 @@ def queue_analyses(sender: Any, measurements: list[Measurement], upload_file: Up
         for measurement in measurements
         for item in analyses_for(measurement)
     ]
+    if goes_on and runs:
+        ledger.begun(runs[0])
+        runs[0].state, runs[0].started_at = AnalysisRun.State.RUNNING, timezone.now()
     AnalysisRun.objects.bulk_create(runs)
     if upload_file is not None:
         link = AnalysisRun.caused_by.through
         link.objects.bulk_create([link(analysisrun_id=run.pk, uploadfile_id=upload_file.pk) for run in runs])
-    for run_ in runs:
-        ledger.ring_on_commit(run_)
-    return len(runs)
+    ledger.ring_on_commit(*(run_ for run_ in runs if run_.job_state == AnalysisRun.JobState.WAITING))
+    return runs
 
 
 def lock_sample(model: type[Pellet] | type[Cell], pk: int) -> Pellet | Cell:

@@ -37,6 +37,7 @@ from django.utils import timezone
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
+BELLS = 16  # enough to wake every worker
 # What the surroundings do to a job, as opposed to what its file does: worth another attempt.
 ENVIRONMENT_ERRORS = (OperationalError, InterfaceError, ConnectionError, TimeoutError, OSError)
 
@@ -107,6 +108,18 @@ def claim(job: Job, **changes: Any) -> Claim | None:
     return Claim(type(job), job.pk, job.attempts + 1) if taken else None
 
 
+def begun(job: Job) -> Job:
+    """Mark a job that is not stored yet as taken by this worker, which goes on with it as soon as it is."""
+    job.attempts, job.job_state = 1, Job.JobState.WORKING
+    job.lease_until = timezone.now() + timedelta(seconds=settings.LEASE_S)
+    return job
+
+
+def claim_of(job: Job) -> Claim:
+    """The claim on a job that this worker stored as begun."""
+    return Claim(type(job), job.pk, job.attempts)
+
+
 def close(held: Claim, **changes: Any) -> None:
     """End the job with these changes. Inside the transaction that writes its results.
 
@@ -152,14 +165,15 @@ def kept_alive(held: Claim) -> Iterator[None]:
         timer.cancel()
 
 
-def conclude(held: Claim, write: Callable[[], Any], fail: Callable[[str], Any]) -> None:
+def conclude(held: Claim, write: Callable[[], Any], fail: Callable[[str], Any]) -> Any:
     """End a job: `write` its results, or, when they cannot be written, `fail` with a reference into the log.
 
-    Both are closing transactions. A claim that was lost meanwhile ends it in silence: somebody else writes.
+    Both are closing transactions. A claim that was lost meanwhile ends it in silence: somebody else writes. Returns
+    what `write` returned, else None.
     """
     try:
         try:
-            retried(write)
+            return retried(write)
         except (LostClaim, *ENVIRONMENT_ERRORS):
             raise
         except Exception:
@@ -167,6 +181,7 @@ def conclude(held: Claim, write: Callable[[], Any], fail: Callable[[str], Any]) 
             retried(lambda: fail(reference))
     except LostClaim:
         logger.warning("Another worker has taken over %s.", held)
+    return None
 
 
 def log_fault(what: str, details: str = "") -> str:
@@ -225,9 +240,22 @@ def ring(job: Job) -> None:
         bell.sendto(b"1", str(bell_path()))
 
 
-def ring_on_commit(job: Job) -> None:
-    """Ring when the transaction that made the job is committed."""
-    transaction.on_commit(lambda: ring(job), robust=True)
+def ring_on_commit(*jobs: Job) -> None:
+    """Ring when the transaction that made the jobs is committed.
+
+    Not for each of a thousand: whoever is awake goes on with what waits, so that a few bells do for all.
+    """
+    for job in jobs[:BELLS]:
+        transaction.on_commit(lambda job=job: ring(job), robust=True)
+
+
+def ring_for_the_rest() -> None:
+    """Ring once if anything waits: a worker that pauses hands it on."""
+    for model in job_models():
+        job = model._default_manager.filter(claimable()).order_by("pk").first()
+        if job is not None:
+            ring(job)
+            return
 
 
 # -- the sweep ---------------------------------------------------------------------------------------------------------
@@ -259,7 +287,7 @@ def sweep() -> dict[str, int]:
         quiet = now - timedelta(seconds=settings.RING_AGAIN_S)
         unheard = list(manager.filter(job_state=Job.JobState.WAITING, rung_at__lt=quiet).order_by("pk")[:1000])
         manager.filter(pk__in=[job.pk for job in unheard]).update(rung_at=now)
-        for job in unheard:
+        for job in unheard[:BELLS]:
             ring(job)
         counts["rung"] += len(unheard)
     return counts

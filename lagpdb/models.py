@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from lagpdb.records import CodeCounter, Revision
 
-__all__ = ["ApiToken", "CodeCounter", "Revision", "WorkerPulse"]
+__all__ = ["ApiToken", "CodeCounter", "Draft", "Revision", "SavedView", "WorkerPulse"]
 
 
 class ApiToken(models.Model):
@@ -42,3 +42,44 @@ class WorkerPulse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.seen_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Draft(models.Model):
+    """What one person has typed into a form and not saved yet: private, kept until saved or thrown away."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="drafts")
+    form = models.CharField(max_length=60, help_text="Which form, e.g. cell_new.")
+    key = models.CharField(max_length=64, help_text="Which filling of it: the form's key, or the record's code.")
+    title = models.CharField(max_length=200, blank=True, default="", help_text="What the dashboard calls it.")
+    address = models.CharField(max_length=500, help_text="Page that continues it.")
+    data = models.JSONField(default=dict, help_text="Field name to list of texts, as the browser would send them.")
+    record_version = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Version of the record it began from."
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-updated_at",)
+        constraints = (models.UniqueConstraint(fields=["user", "form", "key"], name="draft_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.title or self.form} of {self.user}"
+
+
+class SavedView(models.Model):
+    """A list as somebody likes it: its filters, order and columns, under a name."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
+    list_name = models.CharField(max_length=40, help_text="Which list, e.g. pellets.")
+    name = models.CharField(max_length=80)
+    query = models.CharField(max_length=2000, blank=True, default="", help_text="The query of its address.")
+    is_shared = models.BooleanField(default=False, help_text="Everybody of the lab sees it.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (models.UniqueConstraint(fields=["user", "list_name", "name"], name="savedview_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.list_name})"

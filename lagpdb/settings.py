@@ -55,7 +55,8 @@ def database(url: str, data_dir: Path) -> dict[str, object]:
             "LAGPDB_DATABASE_URL must look like postgresql://user:password@host:5432/name; "
             f"it begins with '{parts.scheme}'. Leave it unset for SQLite."
         )
-    options: dict[str, object] = dict(parse_qsl(parts.query))
+    # Most statements of a worker are always the same: the server plans them once.
+    options: dict[str, object] = {"server_side_binding": True, "prepare_threshold": 5} | dict(parse_qsl(parts.query))
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),

@@ -58,6 +58,7 @@ _TABLE = (
     Unit("min", "min", "a time", ("h", "s")),
     Unit("h", "h", "a time", ("min", "d", "s")),
     Unit("degC", "°C", "a temperature", ("K",)),
+    Unit("degC_min", "°C min⁻¹", "a heating rate", ("K min⁻¹", "°C h⁻¹", "K h⁻¹")),
     Unit("K", "K", "a temperature", ("°C",)),
     Unit("1000_per_K", "K⁻¹", "an inverse temperature"),
     Unit("Pa", "Pa", "a pressure", ("mbar", "Torr", "kPa", "bar")),

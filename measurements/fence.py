@@ -7,6 +7,7 @@ neither Django nor the database.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -214,6 +215,8 @@ def main() -> None:
 
     from measurements.readers import recognise  # noqa: F401
 
+    gc.collect()
+    gc.freeze()  # libraries stay; the collector need not walk through them
     for line in sys.stdin.buffer:
         try:
             answer = _read(json.loads(line))

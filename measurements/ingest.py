@@ -77,9 +77,7 @@ def receive(
             Upload.objects.filter(pk=upload.pk).update(skipped_count=skipped)
             upload.refresh_from_db(fields=["skipped_count"])
         rows = UploadFile.objects.bulk_create([_row(upload, file, raws) for file in kept])
-        for row in rows:
-            if row.job_state == UploadFile.JobState.WAITING:
-                ledger.ring_on_commit(row)
+        ledger.ring_on_commit(*(row for row in rows if row.job_state == UploadFile.JobState.WAITING))
     return upload
 
 
@@ -156,16 +154,19 @@ def read_again(raw: RawFile) -> RawFile:
     return raw
 
 
-def take_in(file_id: int) -> None:
-    """Read one uploaded file, find its sample, and store its measurements. Every exit is final."""
-    file = (
-        UploadFile.objects.select_related("raw_file", "upload__pellet", "upload__cell", "pellet", "cell")
-        .filter(pk=file_id)
-        .first()
-    )
+def take_in(file_id: int, *, goes_on: bool = False) -> ledger.Job | None:
+    """Read one uploaded file, find its sample, and store its measurements. Every exit is final.
+
+    Returns
+    -------
+    Job or None
+        With `goes_on`, the first run that the file caused, begun by this worker: the caller performs it. A file of
+        one spectrum then needs neither a second message nor a second look into the database.
+    """
+    file = UploadFile.objects.select_related("raw_file", "upload").filter(pk=file_id).order_by().first()
     held = file and ledger.claim(file, state=UploadFile.State.CHECKING, started_at=timezone.now())
     if not held:
-        return
+        return None
     with ledger.kept_alive(held):
         try:
             answer = parse(file.raw_file.sha256, file.name, skips_bad_rows=file.bad_rows == "skip")
@@ -176,11 +177,12 @@ def take_in(file_id: int) -> None:
             raise
         if "bug" in answer:
             answer = _broken(ledger.log_fault(f"Reading {file.name} ({file.raw_file.sha256})", answer["bug"]))
-        ledger.conclude(
+        begun: ledger.Job | None = ledger.conclude(
             held,
-            lambda: _note(held, file, answer),
+            lambda: _note(held, file, answer, goes_on),
             lambda reference: _note(held, file, _broken(reference)),
         )
+        return begun
 
 
 def _broken(reference: str) -> dict[str, Any]:
@@ -191,8 +193,8 @@ def _broken(reference: str) -> dict[str, Any]:
     }
 
 
-def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any]) -> None:
-    """Write what reading gave, in one transaction."""
+def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any], goes_on: bool = False) -> ledger.Job | None:
+    """Write what reading gave, in one transaction; returns the run that is begun with it."""
     with transaction.atomic():
         # Two uploads of the same bytes at once: the second waits here and then sees the first's measurements.
         raw = RawFile.objects.select_for_update(no_key=True).get(pk=file.raw_file_id)
@@ -201,7 +203,7 @@ def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any]) -> None:
         if owners:
             ledger.close(held, finished_at=now, **_duplicate(owners))
             file.measurements.set(owners)
-            return
+            return None
         if "sentence" in answer and not answer.get("is_short"):
             ledger.close(
                 held,
@@ -211,7 +213,7 @@ def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any]) -> None:
                 bad_rows="skippable" if answer.get("is_row") else "",
                 finished_at=now,
             )
-            return
+            return None
         found = match(file)
         if answer.get("is_short"):
             ledger.close(
@@ -222,19 +224,21 @@ def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any]) -> None:
                 matched_by=found.how,
                 finished_at=now,
             )
-            return
+            return None
         RawFile.objects.filter(pk=raw.pk).update(reader=answer["reader"], reader_version=answer["reader_version"])
         seen = {"recognised_as": answer["reader_name"], "matched_by": found.how, "candidates": found.candidates}
         if found.subject is None:
             ledger.close(
                 held, state=UploadFile.State.NEEDS_SAMPLE, message=found.sentence, line=None, finished_at=now, **seen
             )
-            return
-        _measure(held, file, raw, answer, found, seen)
+            return None
+        return _measure(held, file, raw, answer, found, seen, goes_on)
 
 
 def _owners(raw: RawFile) -> list[Measurement]:
-    return list(Measurement.objects.filter(files__raw_file=raw).distinct().order_by("pk"))
+    keys = MeasurementFile.objects.filter(raw_file=raw).order_by().values_list("measurement_id", flat=True)
+    known = set(keys)
+    return list(Measurement.objects.filter(pk__in=known).order_by("pk")) if known else []
 
 
 def _duplicate(owners: list[Measurement]) -> dict[str, Any]:
@@ -251,9 +255,15 @@ def _duplicate(owners: list[Measurement]) -> dict[str, Any]:
 
 
 def _measure(
-    held: ledger.Claim, file: UploadFile, raw: RawFile, answer: dict[str, Any], found: Match, seen: dict[str, Any]
-) -> None:
-    """Make one measurement per recording, and let the analyses know."""
+    held: ledger.Claim,
+    file: UploadFile,
+    raw: RawFile,
+    answer: dict[str, Any],
+    found: Match,
+    seen: dict[str, Any],
+    goes_on: bool,
+) -> ledger.Job | None:
+    """Make one measurement per recording, and let the analyses know; returns the run that is begun."""
     made = []
     numbers = next_numbers(Measurement.PREFIX, len(answer["recordings"]))
     for number, described in zip(numbers, answer["recordings"], strict=True):
@@ -261,9 +271,10 @@ def _measure(
         measurement.code = normal_code(f"{Measurement.PREFIX}-{number}")
         made.append(measurement)
     Measurement.objects.bulk_create(made)
-    MeasurementFile.objects.bulk_create(
-        [MeasurementFile(measurement=item, raw_file=raw, part_number=part) for part, item in enumerate(made)]
-    )
+    raw.reader, raw.reader_version = answer["reader"], answer["reader_version"]
+    for part, item in enumerate(made):
+        item.known_part = MeasurementFile(measurement=item, raw_file=raw, part_number=part)
+    MeasurementFile.objects.bulk_create([item.known_part for item in made])
     Revision.objects.bulk_create(
         [
             Revision(
@@ -281,10 +292,11 @@ def _measure(
     )
     link = UploadFile.measurements.through
     link.objects.bulk_create([link(uploadfile_id=file.pk, measurement_id=item.pk) for item in made])
-    answers = measurement_stored.send(sender=Measurement, measurements=made, upload_file=file)
-    queued = sum(count for _, count in answers)
-    if queued:
-        ledger.close(held, state=UploadFile.State.QUEUED, message="", line=None, **seen)
+    answers = measurement_stored.send(sender=Measurement, measurements=made, upload_file=file, goes_on=goes_on)
+    runs = [run for _, queued in answers for run in queued]
+    if runs:
+        state = UploadFile.State.ANALYSING if goes_on else UploadFile.State.QUEUED
+        ledger.close(held, state=state, message="", line=None, **seen)
     else:
         what = KINDS[made[0].kind]
         where = made[0].cell.get_configuration_display() + " cell" if made[0].cell else "pellet"
@@ -296,6 +308,7 @@ def _measure(
             finished_at=timezone.now(),
             **seen,
         )
+    return runs[0] if runs and goes_on else None
 
 
 def _measurement(file: UploadFile, described: dict[str, Any], found: Match) -> Measurement:

@@ -63,7 +63,8 @@ def find_subject(text: str) -> Pellet | Cell:
         raise ValidationError(
             f"‘{text.strip()}’ is not the code of a pellet or a cell. Codes look like PEL-0142 or CEL-0098."
         )
-    subject = model.objects.filter(code=code).first()
+    rows = Cell.objects.select_related("pellet") if model is Cell else model.objects.all()
+    subject = rows.filter(code=code).order_by().first()
     if subject is None:
         raise ValidationError(f"{code} is not in lagpdb. Check the code, or create the record first.")
     if subject.is_withdrawn:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from lagpdb.ledger import Job
 from lagpdb.records import Record, RecordQuerySet, positive
 from measurements.kinds import KINDS, kind_choices
-from samples.models import Cell, Pellet
+from samples.models import Cell, Pellet, WitnessPlate
 
 
 class Instrument(Record):
@@ -60,6 +60,7 @@ class Measurement(Record):
     """One spectrum, one recording: what one sample gave on one occasion."""
 
     PREFIX = "MEA"
+    known_part: MeasurementFile | None = None  # of a measurement that was stored just now, by who stored it
 
     class TemperatureOrigin(models.TextChoices):
         FILE = "file", "from file"
@@ -70,6 +71,9 @@ class Measurement(Record):
     kind = models.CharField(max_length=20, choices=kind_choices)
     pellet = models.ForeignKey(Pellet, null=True, blank=True, on_delete=models.PROTECT, related_name="measurements")
     cell = models.ForeignKey(Cell, null=True, blank=True, on_delete=models.PROTECT, related_name="measurements")
+    witness_plate = models.ForeignKey(
+        WitnessPlate, null=True, blank=True, on_delete=models.PROTECT, related_name="measurements"
+    )
     measured_at = models.DateTimeField(null=True, blank=True)
     operator = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -93,8 +97,11 @@ class Measurement(Record):
         constraints = (
             models.CheckConstraint(
                 name="measurement_has_one_subject",
-                condition=Q(pellet__isnull=False, cell__isnull=True) | Q(pellet__isnull=True, cell__isnull=False),
-                violation_error_message="A measurement belongs to exactly one sample: a pellet or a cell.",
+                condition=Q(pellet__isnull=False, cell__isnull=True, witness_plate__isnull=True)
+                | Q(pellet__isnull=True, cell__isnull=False, witness_plate__isnull=True)
+                | Q(pellet__isnull=True, cell__isnull=True, witness_plate__isnull=False),
+                violation_error_message="A measurement belongs to exactly one sample: a pellet, a cell or a witness "
+                "plate.",
             ),
             models.CheckConstraint(
                 name="measurement_temperature_is_physical",
@@ -106,12 +113,12 @@ class Measurement(Record):
 
     @property
     def subject(self) -> Any:
-        """The sample: a pellet or a cell."""
-        return self.cell or self.pellet
+        """The sample: a pellet, a cell or a witness plate."""
+        return self.cell or self.pellet or self.witness_plate
 
     @property
     def sample_pellet(self) -> Any:
-        """The pellet that was measured, in a cell or bare."""
+        """The pellet that was measured, in a cell or bare; None of a witness plate."""
         return self.cell.pellet if self.cell_id else self.pellet
 
     def clean(self) -> None:
@@ -149,6 +156,7 @@ class Upload(Record):
 
     pellet = models.ForeignKey(Pellet, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     cell = models.ForeignKey(Cell, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    witness_plate = models.ForeignKey(WitnessPlate, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=20, blank=True, default="")
     temperature_degC = models.FloatField(null=True, blank=True)
     instrument = models.ForeignKey(Instrument, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
@@ -165,7 +173,7 @@ class Upload(Record):
     @property
     def subject(self) -> Any:
         """The sample chosen for all files, if any."""
-        return self.cell or self.pellet
+        return self.cell or self.pellet or self.witness_plate
 
 
 class UploadFile(Job):
@@ -208,6 +216,7 @@ class UploadFile(Job):
     # A sample that a person chose for this file alone; stronger than that of the upload.
     pellet = models.ForeignKey(Pellet, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     cell = models.ForeignKey(Cell, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    witness_plate = models.ForeignKey(WitnessPlate, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     measurements = models.ManyToManyField(Measurement, blank=True, related_name="upload_files")
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -253,3 +262,28 @@ class UploadFile(Job):
         self.state, self.message, self.finished_at = self.State.FAILED, sentence, timezone.now()
         self.job_state, self.lease_until = Job.JobState.ENDED, None
         self.save(update_fields=["state", "message", "finished_at", "job_state", "lease_until"])
+
+
+class Attachment(models.Model):
+    """A file that belongs to a record without being measured from: a certificate, a photograph."""
+
+    class Kind(models.TextChoices):
+        CERTIFICATE = "certificate"
+        PHOTO = "photo", "photograph"
+        OTHER = "other", "file"
+
+    record_type = models.CharField(max_length=60, help_text="Which kind of record, e.g. samples.powderlot.")
+    record_code = models.CharField(max_length=40)
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.OTHER)
+    raw_file = models.ForeignKey(RawFile, on_delete=models.PROTECT, related_name="attached")
+    name = models.CharField(max_length=255)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    removed_at = models.DateTimeField(null=True, blank=True, help_text="Taken off the record; the bytes stay.")
+
+    class Meta:
+        ordering = ("id",)
+        indexes = (models.Index(fields=["record_type", "record_code"], name="attachment_of_record"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.record_code}"

@@ -186,8 +186,11 @@ def open_raw(sha256: str) -> BinaryIO:
 
 
 def part_of(measurement: Any) -> Any:
-    """The part of a file that a measurement is."""
-    part = measurement.files.select_related("raw_file").filter(superseded_at__isnull=True).first()
+    """The part of a file that a measurement is; one that was just stored knows it."""
+    part = (
+        measurement.known_part
+        or measurement.files.select_related("raw_file").filter(superseded_at__isnull=True).first()
+    )
     if part is None:
         raise StoreError(f"{measurement.code} has no file, so it has no data points.")
     return part
@@ -202,7 +205,8 @@ def table(part: Any) -> pd.DataFrame:
 
         raw = read_again(raw)
         path = store().parsed_folder(raw.sha256, raw.reader, raw.reader_version) / path.name
-    return pq.read_table(path, use_threads=False).to_pandas()
+    with pq.ParquetFile(path) as stored:  # read_table() looks for a whole data set first
+        return stored.read(use_threads=False).to_pandas(use_threads=False)
 
 
 def recording(measurement: Any) -> pd.DataFrame:

@@ -12,6 +12,8 @@ Brug et al., 10.1016/S0022-0728(84)80324-1: effective capacitance of a CPE.
 
 from __future__ import annotations
 
+import cmath
+import math
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -160,6 +162,22 @@ class Grid:
         return replace(self, omega=omega, log_j_omega=np.log(omega) + 0.5j * np.pi)
 
 
+def _exp(value: float) -> float:
+    """e to the power of a number, infinite where it leaves the range, as numpy has it."""
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf
+
+
+def _turn(n: float) -> complex:
+    """The n-th power of j; not a number where a fit has run away."""
+    try:
+        return cmath.rect(1.0, 0.5 * math.pi * n)
+    except ValueError:
+        return complex(math.nan, math.nan)
+
+
 class Model:
     """A circuit on given frequencies: impedance and exact Jacobian in the internal parameters.
 
@@ -178,9 +196,12 @@ class Model:
         self.grid = grid
         self._log = grid.log_j_omega
         self._log_tail = grid.log_j_omega - np.log(grid.tail_omega)
+        # A power of jω is a real power of ω turned by a constant angle: a real exponential costs a tenth of a complex.
+        self._log_omega = np.ascontiguousarray(self._log.real)
+        self._log_tail_omega = np.ascontiguousarray(self._log_tail.real)
+        self._minus_log_tail = -self._log_tail
         self._inductive = 1j * grid.omega * grid.inductance_scale_H
         self._parts: list[Complex] = []
-        self._logs: list[Complex] = []
         self._jacobian = np.empty((len(circuit.internal_names), grid.omega.size), dtype=complex)
 
     def impedance(self, theta: Real) -> Complex:
@@ -188,44 +209,48 @@ class Model:
         circuit = self.circuit
         values = theta.tolist()
         first = circuit.first_arc_index
-        total: Complex | float = np.exp(values[0]) if circuit.has_resistor else 0.0
-        self._parts, self._logs = [], []
+        total = self._inductive * values[-1] if circuit.has_inductance else np.zeros_like(self._inductive)
+        if circuit.has_resistor:
+            total += _exp(values[0])
+        self._parts = []
         for at in range(first, circuit.tail_index, 3):
-            log = self._log + values[at + 1]
-            part = np.exp(values[at]) / (1.0 + np.exp(values[at + 2] * log))
+            n = values[at + 2]
+            part = np.exp(n * (self._log_omega + values[at + 1])) * _turn(n)
+            part += 1.0
+            np.divide(_exp(values[at]), part, out=part)
             self._parts.append(part)
-            self._logs.append(log)
-            total = total + part
+            total += part
         if circuit.has_tail:
             at = circuit.tail_index
-            part = np.exp(values[at] - values[at + 1] * self._log_tail)
+            n = values[at + 1]
+            part = np.exp(values[at] - n * self._log_tail_omega) * _turn(-n)
             self._parts.append(part)
-            total = total + part
-        if circuit.has_inductance:
-            total = total + values[-1] * self._inductive
-        return np.asarray(total, dtype=complex)
+            total += part
+        return total
 
-    def jacobian(self, theta: Real) -> Complex:
-        """Derivatives by the internal parameters, complex array of shape (n_parameters, n_points).
+    def jacobian(self, theta: Real, weights: Real | float = 1.0) -> Complex:
+        """Derivatives by the internal parameters times `weights`, complex array of shape (n_parameters, n_points).
 
         Uses the parts of the last call of `impedance`, which must have been at the same `theta`. The array is reused.
         """
         circuit, out = self.circuit, self._jacobian
         values = theta.tolist()
         if circuit.has_resistor:
-            out[0] = np.exp(values[0])
+            out[0] = _exp(values[0]) * weights
         for k in range(circuit.arc_count):
             at, part = circuit.first_arc_index + 3 * k, self._parts[k]
-            out[at] = part
-            slope = part * (part * np.exp(-values[at]) - 1.0)
+            weighted = np.multiply(part, weights, out=out[at])
+            slope = part * _exp(-values[at])
+            slope -= 1.0
+            slope *= weighted
             np.multiply(slope, values[at + 2], out=out[at + 1])
-            np.multiply(slope, self._logs[k], out=out[at + 2])
+            np.multiply(slope, self._log + values[at + 1], out=out[at + 2])
         if circuit.has_tail:
             at, part = circuit.tail_index, self._parts[-1]
-            out[at] = part
-            np.multiply(part, -self._log_tail, out=out[at + 1])
+            weighted = np.multiply(part, weights, out=out[at])
+            np.multiply(weighted, self._minus_log_tail, out=out[at + 1])
         if circuit.has_inductance:
-            out[-1] = self._inductive
+            np.multiply(self._inductive, weights, out=out[-1])
         return out
 
 

@@ -6,7 +6,6 @@ after it. Cycles count from 1, formation included, whatever number the tester gi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,45 +15,15 @@ from numpy.typing import NDArray
 
 from analysis.science.base import AnalysisError
 from analysis.science.counters import Counter, capacity_counter, energy_counter
-from analysis.science.segments import Real, Rows, Segments, Series, Signs, duplicate_stamps, split, usable_series
+from analysis.science.half_cycles import Halves, half_cycles
+from analysis.science.segments import Real, Segments, Series, Signs, duplicate_stamps, split, usable_series
 from analysis.science.wording import number
 from measurements.readers.columns import CYCLE
 
-RATE_TOLERANCE = 0.05
 COUNTER_TOLERANCE = 0.005
 WHOLE_HALF = 0.8  # share of the next discharge from which a leading discharge is a half of its own
-_PULSE = 1.0e-3  # share of a usual half below which a segment is a pulse or noise
-_WINDOW_SHARE = 0.03  # how far from the cut-off a half may end: sampling never meets it exactly
 CE_SAME_CYCLE = "discharge over charge of the same cycle"
 CE_DISCHARGE_FIRST = "discharge over the charge after it, of the same cycle (the test begins with a discharge)"
-
-
-@dataclass(frozen=True)
-class Halves:
-    """Half-cycles in order of time, arrays of shape (n_halves,).
-
-    `charge_mAh` and `energy_mWh` are integrals, `counted_mAh` and `counted_mWh` the tester's own (NaN without), all
-    positive. `current_mA` is the median of |I| over the first half of the rows, before a constant voltage tail.
-    `mid_potential_V` is the potential where half the charge has passed. `uncertain_mAh` is what one interval at either
-    end may hide.
-    """
-
-    first: Rows
-    last: Rows
-    sign: Signs
-    charge_mAh: Real
-    energy_mWh: Real
-    counted_mAh: Real
-    counted_mWh: Real
-    current_mA: Real
-    end_potential_V: Real
-    mid_potential_V: Real
-    uncertain_mAh: Real
-    is_at_cutoff: NDArray[np.bool_]
-
-    @property
-    def count(self) -> int:
-        return int(self.first.size)
 
 
 @dataclass(frozen=True)
@@ -128,7 +97,7 @@ def cycles_of(recording: pd.DataFrame) -> Cycles:
     counter = capacity_counter(series, segments)
     if series.clock == "broken" and counter is None:
         raise AnalysisError(series.warnings[-1][1])
-    halves = _halves(series, segments, counter, energy_counter(series, segments))
+    halves = half_cycles(series, segments, counter, energy_counter(series, segments))
     warnings = list(series.warnings)
     if duplicates := duplicate_stamps(series, segments):
         rows = "1 row carries" if duplicates == 1 else f"{duplicates} rows carry"
@@ -154,104 +123,6 @@ def cycles_of(recording: pd.DataFrame) -> Cycles:
         "ce_definition": {"value": ce_definition, "uncertainty": None, "origin": "order of the first halves"},
     }
     return Cycles(table, series, segments, halves, source, warnings, inputs, used, np.asarray(resolution), counter)
-
-
-# --- Half-cycles ------------------------------------------------------------------------------------------------------
-def _halves(series: Series, segments: Segments, counter: Counter | None, energies: Counter | None) -> Halves:
-    """Join segments of one direction, with the rests between them, and add up what they hold."""
-    kept = _kept(series, segments)
-    if not kept.size:
-        raise AnalysisError("No current flows in this recording: there is no half-cycle. Check column and unit.")
-    sign = segments.sign[kept]
-    begins = np.concatenate([[0], np.flatnonzero(sign[1:] != sign[:-1]) + 1]).astype(np.intp)
-    ends = np.append(begins[1:], kept.size).astype(np.intp) - 1
-    first, last, sign = segments.first[kept[begins]], segments.last[kept[ends]], sign[begins]
-    charge = np.add.reduceat(segments.charge_mAh[kept], begins)
-    lone = segments.last[kept[begins]]  # end of the first segment: the current is read there
-    at = first + ((lone - first) * np.linspace(0.1, 0.5, 9)[:, None]).astype(np.intp)
-    uncertain = np.abs(series.current_A[last]) * segments.interval_s[kept[ends]] / 3.6 / np.sqrt(12.0)
-    return Halves(
-        first,
-        last,
-        sign,
-        charge,
-        np.add.reduceat(segments.energy_mWh[kept], begins),
-        _counted(counter, first, sign),
-        _counted(energies, first, sign),
-        1000.0 * np.median(np.abs(series.current_A[at]), axis=0),
-        series.potential_V[last],
-        _mid_potential(series, segments, first, last, charge),
-        uncertain,
-        _is_at_cutoff(series.potential_V, last, sign),
-    )
-
-
-def _kept(series: Series, segments: Segments) -> Rows:
-    """Segments that make half-cycles: no rests, no pulses, no noise, but also the short halves of a dead cell."""
-    flowing = np.flatnonzero(segments.sign)
-    if not flowing.size:
-        return flowing
-    size = segments.charge_mAh if series.clock != "broken" else segments.last - segments.first + 1.0
-    typical = float(np.quantile(size[flowing], 0.9))
-    is_major = size[flowing] > _PULSE * typical
-    if is_major.all() or not is_major.any():
-        return flowing
-    major, minor = flowing[is_major], flowing[~is_major]
-    # A dead cell runs into its cut-off at once, at the current of the test; a pulse stops before, noise is smaller.
-    current = np.abs(series.current_A[segments.last])
-    is_driven = current[minor] >= 0.1 * np.median(current[major])
-    end = series.potential_V[segments.last]
-    dead = np.zeros(minor.size, dtype=bool)
-    tolerance = _WINDOW_SHARE * max(float(np.ptp(end[major])), 1e-3)
-    for sign in (1, -1):
-        ends = end[major[segments.sign[major] == sign]]
-        if ends.size:
-            beyond = sign * (end[minor] - np.median(ends)) >= -tolerance
-            dead |= (segments.sign[minor] == sign) & is_driven & beyond
-    return np.sort(np.concatenate([major, minor[dead]]))
-
-
-def _counted(counter: Counter | None, first: Rows, sign: Signs) -> Real:
-    """What the tester counted in each half; a late last digit, printed in the row after, still belongs to it."""
-    found = np.full(first.size, np.nan)
-    if counter is None:
-        return found
-    for direction, added in ((1, counter.charge), (-1, counter.discharge)):
-        own = np.flatnonzero(sign == direction)
-        if own.size:
-            begins = first[own].copy()
-            begins[0] = 0 if own[0] == 0 else begins[0]
-            found[own] = np.add.reduceat(added, begins)
-    return found
-
-
-def _mid_potential(series: Series, segments: Segments, first: Rows, last: Rows, charge: Real) -> Real:
-    """Potential where half the charge of each half has passed, by linear interpolation. [V]"""
-    passed = np.cumsum(segments.charge_of_row_mAh)
-    start = passed[first] - segments.charge_of_row_mAh[first]
-    wanted = start + 0.5 * charge
-    row = np.clip(np.searchsorted(passed, wanted), first, last)
-    before = np.maximum(row - 1, first)
-    step = passed[row] - passed[before]
-    share = np.divide(wanted - passed[before], step, out=np.ones(row.size), where=step > 0.0)
-    potential = series.potential_V
-    return potential[before] + np.clip(share, 0.0, 1.0) * (potential[row] - potential[before])
-
-
-def _is_at_cutoff(potential: Real, last: Rows, sign: Signs) -> NDArray[np.bool_]:
-    """Whether each half went as far as the others of its direction, or as its neighbours where the window changes."""
-    end = potential[last]
-    reached = np.ones(last.size, dtype=bool)
-    for direction in (1, -1):
-        own = np.flatnonzero(sign == direction)
-        if own.size < 2:
-            continue
-        ends = direction * end[own]
-        spread = 3.0 * 1.4826 * float(np.median(np.abs(ends - np.median(ends))))
-        tolerance = max(_WINDOW_SHARE * float(np.ptp(end)), min(spread, 0.1 * float(np.ptp(end))))
-        near = np.column_stack([np.append(ends[1:], np.inf), np.insert(ends[:-1], 0, np.inf)]).min(axis=1)
-        reached[own] = ends >= np.minimum(np.median(ends), near) - tolerance
-    return reached
 
 
 # --- Which number counts ----------------------------------------------------------------------------------------------
@@ -416,70 +287,3 @@ def listed(numbers: list[int]) -> str:
     if len(numbers) > 6:
         return f"{', '.join(shown)} and {len(numbers) - 6} more"
     return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else shown[0]
-
-
-# --- Rates and the reference cycle ------------------------------------------------------------------------------------
-def rate_groups(current: Real, tolerance: float = RATE_TOLERANCE) -> NDArray[np.intp]:
-    """Number of the group of each current, groups ascending; neighbours in size within `tolerance` are one group.
-
-    Parameters
-    ----------
-    current : array, shape (n_cycles,)
-        Positive; NaN is put into group -1.
-    """
-    groups = np.full(current.size, -1, dtype=np.intp)
-    known = np.flatnonzero(np.isfinite(current) & (current > 0.0))
-    order = known[np.argsort(current[known], kind="stable")]
-    if order.size:
-        jumps = np.diff(current[order]) > tolerance * current[order][:-1]
-        groups[order] = np.concatenate([[0], np.cumsum(jumps)])
-    return groups
-
-
-def formation_count(table: pd.DataFrame) -> int:
-    """Leading cycles at another rate than most cycles; 0 where all run at one rate."""
-    pairs = list(
-        zip(
-            rate_groups(table["charge_current_mA"].to_numpy(dtype=float)).tolist(),
-            rate_groups(table["discharge_current_mA"].to_numpy(dtype=float)).tolist(),
-            strict=True,
-        )
-    )
-    if not pairs:
-        return 0
-    # Among rates that are equally frequent the later one is the test.
-    usual = max(pairs, key=lambda pair: (pairs.count(pair), len(pairs) - pairs[::-1].index(pair)))
-    return pairs.index(usual)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The cycle that others are compared with, and why; `cycle_number` None while it has not been reached."""
-
-    cycle_number: int | None
-    formation: int
-    origin: str
-    warnings: list[tuple[str, str]]
-
-
-def reference_of(complete: pd.DataFrame, parameters: Mapping[str, Any]) -> Reference:
-    """The asked-for reference cycle, else the first after formation (as asked, else leading cycles at another rate).
-
-    Parameters
-    ----------
-    complete : pandas.DataFrame
-        The complete cycles.
-    parameters : mapping
-        ``reference_cycle``, ``formation_cycles``.
-    """
-    asked, formation = parameters.get("reference_cycle"), parameters.get("formation_cycles")
-    found = int(formation) if formation is not None else formation_count(complete)
-    why = "stated" if formation is not None else "told from the rate" if found else "none seen"
-    formed = f"{found} formation cycle{'' if found == 1 else 's'}, {why}" if found else "no formation cycles"
-    wanted = int(asked) if asked is not None else found + 1
-    origin = "person" if asked is not None else f"first after formation ({formed})"
-    if wanted in set(complete["cycle_number"]):
-        return Reference(wanted, found, origin, [])
-    have = len(complete)
-    sentence = f"Cycle {wanted}, the reference, is not among the {have} complete cycles. Retention waits for it."
-    return Reference(None, found, origin, [("reference_not_reached", sentence)])

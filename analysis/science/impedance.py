@@ -36,7 +36,7 @@ SAME_MINIMUM = 1.0e-3  # relative difference of squares below which two starts h
 GOOD_ENOUGH = 1.0e-3  # rms, the accuracy of good instruments: below, nothing richer than D is sought
 # Lag-1 autocorrelation of residuals. Of noise it is about -0.1 ± 0.1, for the fitted parameters take up some of it:
 WHITE = -0.1  # below, two arcs are not tried after one
-CORRELATED = 0.0  # above, circuit E is tried
+CORRELATED = 0.05  # above, circuit E is tried
 
 
 def fit_spectrum(

@@ -11,7 +11,8 @@ import pandas as pd
 
 from analysis.science.active_mass import ActiveMass, active_mass
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
-from analysis.science.cycles import RATE_TOLERANCE, cycles_of, rate_groups
+from analysis.science.cycles import cycles_of
+from analysis.science.reference_cycle import RATE_TOLERANCE, rate_groups
 from analysis.science.retention import Conditions, cycle_rows, half_curves
 from analysis.science.wording import number
 
@@ -170,7 +171,7 @@ def _findings(blocks: list[Block], at: Conditions, outcome: Outcome) -> list[Fin
             is_specific = name == "rate_capacity_mAh_g"
             value = at.mass.specific(capacity) if is_specific else capacity
             spread = at.mass.specific(scatter) if is_specific else scatter
-            more: dict[str, Any] = {"label": block.label, "position": position}
+            more: dict[str, Any] = {"label": block.label, "position": position, "c_rate": block.c_rate}
             found.append(at.finding(name, value, block.cycles.iloc[-1], uncertainty=spread, **more))
     if short := [block.label for block in blocks if len(block.cycles) < MEDIAN_OF]:
         outcome.warn(

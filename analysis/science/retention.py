@@ -12,9 +12,10 @@ from scipy.stats import theilslopes
 
 from analysis.science.active_mass import ActiveMass, active_mass
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
-from analysis.science.cycles import Cycles, Reference, cycles_of, reference_of
+from analysis.science.cycles import Cycles, cycles_of
 from analysis.science.differential import METHOD, differential
 from analysis.science.quantities import get as quantity
+from analysis.science.reference_cycle import Reference, reference_of
 from analysis.thinning import envelope_rows
 from measurements.readers.columns import TEMPERATURE
 
@@ -115,6 +116,7 @@ class Conditions:
         current = None if row is None else float(row["discharge_current_mA"])
         if row is not None:
             more.setdefault("cycle_number", int(row["cycle_number"]))
+        more.setdefault("c_rate", self.mass.c_rate(current))
         return Finding(
             name,
             float(value),
@@ -122,7 +124,6 @@ class Conditions:
             flag="ok" if quantity(name).is_physical(value) else "out_of_range",
             temperature_degC=self.temperature_degC,
             current_density_mA_cm2=current / self.area_cm2 if current is not None and self.area_cm2 else None,
-            c_rate=self.mass.c_rate(current),
             **more,
         )
 

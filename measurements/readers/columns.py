@@ -26,9 +26,10 @@ CURRENT = "current_A"
 TEMPERATURE = "temperature_degC"
 LOOP = "loop_number"
 
-# Columns of a time series (technique "time_series"). Current is positive where it charges a full cell (lithium plates on
-# the left electrode of a symmetric one). Numbers of cycles and steps are the file's own. Counters are the tester's,
-# unsigned: `step_*` begin at 0 in every step; `charge_*` and `discharge_*` only grow, and begin anew with a cycle or never.
+# Columns of a time series (technique "time_series"). Current is positive where it charges a full cell (lithium plates
+# on the left electrode of a symmetric one). Numbers of cycles and steps are the file's own. Counters are the tester's,
+# unsigned: `step_*` begin at 0 in every step; `charge_*` and `discharge_*` only grow, and begin anew with a cycle or
+# never.
 CYCLE = "cycle_number"
 STEP = "step_number"
 STEP_KIND = "step_kind"  # 'rest', 'charge', 'discharge', 'hold', 'impedance' or '' where the file does not say

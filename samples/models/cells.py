@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from lagpdb.records import Record, positive, save_record
 from samples.models.lots import Material, Pellet, faces_of
+from samples.models.recipes import Recipe
 from samples.notation import cell_notation
 
 LIVE_STATES = ("built", "resting", "on_test")
@@ -30,13 +32,19 @@ class ElectrodeLot(Record):
 
     material = models.ForeignKey(Material, on_delete=models.PROTECT, related_name="electrode_lots")
     active_fraction = models.FloatField(null=True, blank=True, help_text="Share of active material in the dry coat.")
+    recipe = models.ForeignKey(Recipe, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     loading_mg_cm2 = models.FloatField(null=True, blank=True, help_text="Mass of active material per area.")
+    loading_uncertainty_mg_cm2 = models.FloatField(null=True, blank=True, help_text="Standard uncertainty.")
     diameter_mm = models.FloatField(null=True, blank=True, help_text="Diameter of the cut discs.")
+    drying_temperature_degC = models.FloatField(null=True, blank=True, help_text="Temperature of the vacuum oven.")
+    drying_time_h = models.FloatField(null=True, blank=True, help_text="Time in the vacuum oven.")
+    coated_on = models.DateField(null=True, blank=True)
 
     class Meta:
         ordering = ("-id",)
         constraints = (
-            *positive("electrodelot", "loading_mg_cm2", "diameter_mm"),
+            *positive("electrodelot", "loading_mg_cm2", "diameter_mm", "drying_time_h"),
+            *positive("electrodelot", "loading_uncertainty_mg_cm2", zero=True),
             models.CheckConstraint(
                 name="electrodelot_active_fraction_is_share",
                 condition=Q(active_fraction__isnull=True) | Q(active_fraction__gt=0, active_fraction__lte=1),
@@ -89,8 +97,13 @@ class Cell(Record):
         default="A",
         help_text="Face of the pellet that touches the left (lithium) electrode.",
     )
+    recipe = models.ForeignKey(Recipe, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     liquid_uL = models.FloatField(null=True, blank=True, help_text="Liquid electrolyte added; 0 or empty for none.")
+    liquid_name = models.CharField(max_length=120, blank=True, default="", help_text="e.g. 1 M LiPF₆ in EC/DEC.")
+    case = models.CharField(max_length=40, blank=True, default="", help_text="Housing, e.g. CR2032.")
     stack_pressure_MPa = models.FloatField(null=True, blank=True)
+    rest_time_h = models.FloatField(null=True, blank=True, help_text="Rest before the first test.")
+    rest_started_at = models.DateTimeField(null=True, blank=True, help_text="When the rest began.")
     assembled_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
     state = models.CharField(max_length=10, choices=State, default=State.BUILT)
     notation = models.CharField(max_length=120, editable=False, default="", help_text="As built; generated.")
@@ -101,6 +114,7 @@ class Cell(Record):
         constraints = (
             *positive("cell", "electrode_diameter_mm"),
             *positive("cell", "electrode_diameter_uncertainty_mm", "liquid_uL", "stack_pressure_MPa", zero=True),
+            *positive("cell", "rest_time_h", zero=True),
             models.CheckConstraint(
                 name="cell_electrode_lot_iff_full",
                 condition=Q(configuration="full", electrode_lot__isnull=False)
@@ -172,6 +186,13 @@ class Cell(Record):
     def is_live(self) -> bool:
         """Whether the pellet is bound in it."""
         return self.state in LIVE_STATES and not self.is_withdrawn
+
+    @property
+    def rest_ends_at(self) -> dt.datetime | None:
+        """When the rest is over; None while it was not started."""
+        if self.rest_started_at is None or self.rest_time_h is None:
+            return None
+        return self.rest_started_at + dt.timedelta(hours=self.rest_time_h)
 
     @property
     def electrodes(self) -> tuple[str, str]:

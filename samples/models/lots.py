@@ -28,6 +28,9 @@ class Material(Record):
     theoretical_capacity_mAh_g = models.FloatField(
         null=True, blank=True, help_text="Capacity per gram of active material; 1 C is this number in mA per gram."
     )
+    conversion_product = models.CharField(
+        max_length=60, blank=True, default="", help_text="What a film of it becomes with lithium, e.g. Li₂S/Cu for CuS."
+    )
     source = models.CharField(max_length=200, blank=True, default="", help_text="Where the constants come from (DOI).")
 
     class Meta:
@@ -36,6 +39,11 @@ class Material(Record):
 
     def dependents(self) -> Iterable[models.QuerySet]:
         return (self.powder_lots.all(), self.sputter_runs.all(), self.electrode_lots.all())
+
+    @property
+    def product_with_lithium(self) -> str:
+        """Name of its film after conversion; said in general where the product is not entered."""
+        return self.conversion_product or f"Li+{self.code}"
 
 
 class PowderLot(Record):
@@ -76,16 +84,29 @@ class PelletBatch(Record):
     powder_lot = models.ForeignKey(PowderLot, on_delete=models.PROTECT, related_name="batches")
     recipe = models.ForeignKey(Recipe, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     powder_mass_mg = models.FloatField(null=True, blank=True, help_text="Powder weighed out for one pellet.")
+    die_diameter_mm = models.FloatField(null=True, blank=True, help_text="Inner diameter of the die.")
     press_pressure_MPa = models.FloatField(null=True, blank=True, help_text="Uniaxial pressure in the die.")
     sinter_temperature_degC = models.FloatField(null=True, blank=True, help_text="Temperature of the hold.")
     sinter_time_h = models.FloatField(null=True, blank=True, help_text="Length of the hold.")
+    sinter_ramp_degC_min = models.FloatField(null=True, blank=True, help_text="Heating and cooling rate.")
+    sinter_started_at = models.DateTimeField(null=True, blank=True, help_text="When the furnace was started.")
     grits = models.JSONField(blank=True, default=list, help_text="Mesh numbers in the order of grinding.")
+    storage = models.CharField(max_length=120, blank=True, default="", help_text="Where the pellets are kept.")
     pressed_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
 
     class Meta:
         ordering = ("-id",)
         verbose_name_plural = "pellet batches"
-        constraints = (*positive("pelletbatch", "powder_mass_mg", "press_pressure_MPa", "sinter_time_h"),)
+        constraints = (
+            *positive(
+                "pelletbatch",
+                "powder_mass_mg",
+                "press_pressure_MPa",
+                "sinter_time_h",
+                "die_diameter_mm",
+                "sinter_ramp_degC_min",
+            ),
+        )
 
     def prepare(self) -> None:
         # What is made from synthetic powder was not made in a lab either.
@@ -145,7 +166,7 @@ class Pellet(Record):
             )
 
     def dependents(self) -> Iterable[models.QuerySet]:
-        return (self.cells.all(), self.measurements.all())
+        return (self.cells.all(), self.measurements.all(), self.film_thicknesses.all(), self.conversions.all())
 
     @property
     def faces(self) -> dict[str, str]:
@@ -183,7 +204,10 @@ class Pellet(Record):
 
 
 def faces_of(pellet_ids: Iterable[int], before: dt.datetime | None = None) -> dict[int, dict[str, str]]:
-    """The outermost film on each treated face of many pellets, in one query; with `before`, as recorded until then."""
+    """The outermost film on each treated face of many pellets, in one query; with `before`, as recorded until then.
+
+    A layer that lithium has reached is named for what it became.
+    """
     from samples.models.films import Coating
 
     ids = list(pellet_ids)
@@ -191,10 +215,13 @@ def faces_of(pellet_ids: Iterable[int], before: dt.datetime | None = None) -> di
     layers = Coating.objects.filter(pellet_id__in=ids, sputter_run__withdrawn_at__isnull=True)
     if before is not None:
         layers = layers.filter(sputter_run__created_at__lt=before)
-    for pellet_id, face, target in layers.order_by("layer_number").values_list(
-        "pellet_id", "face", "sputter_run__target__code"
-    ):
-        faces[pellet_id][face] = target
+    columns = ("pellet_id", "face", "sputter_run__target__code", "sputter_run__target__conversion_product")
+    reached = ("conversion_id", "conversion__withdrawn_at", "conversion__created_at")
+    for pellet_id, face, target, product, conversion, withdrawn_at, created_at in layers.order_by(
+        "layer_number"
+    ).values_list(*columns, *reached):
+        is_converted = conversion and withdrawn_at is None and (before is None or created_at < before)
+        faces[pellet_id][face] = (product or f"Li+{target}") if is_converted else target
     return faces
 
 

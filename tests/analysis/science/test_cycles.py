@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from analysis.science.base import AnalysisError
-from analysis.science.cycles import CE_DISCHARGE_FIRST, cycles_of, formation_count, rate_groups, reference_of
+from analysis.science.cycles import CE_DISCHARGE_FIRST, cycles_of
+from analysis.science.reference_cycle import formation_count, rate_groups, reference_of
 from analysis.science.segments import split, usable_series
 from analysis.science.synthetic_cycling import (
     COUNTERS,
