@@ -150,7 +150,7 @@ def plating(curves: Curves, sample: Sample) -> Figure:
                 "role:fit",
                 line={"width": 2},
                 showlegend=sign == 1,
-            )  # fmt: skip
+            )
         )
     traces.append({"type": "scatter", "x": hours[:1], "y": volts[:1], "xaxis": "x2", "mode": "markers",
                    "marker": {"opacity": 0}, "hoverinfo": "skip", "showlegend": False})  # fmt: skip
@@ -255,7 +255,7 @@ def transient(curves: Curves, sample: Sample) -> Figure:
                 "bgcolor": "role:surface@0.8",
                 "text": f"{label}<br>{mark['rule']}",
                 "align": place,
-            }  # fmt: skip
+            }
         )
     # The spike of the double layer must not crush the rest.
     shown = [value for t, value in zip(time, current, strict=True) if t >= 0.1] or current

@@ -283,14 +283,18 @@ def _halves(frame: pd.DataFrame, current: Real, direction: Whole) -> tuple[Whole
     group = np.repeat(np.arange(begin.size), end - begin)
     medians = group_median(magnitude, group, begin.size)
     kept: list[float] = []
+    scatter = 1.05 * float(np.median(np.abs(np.diff(magnitude)))) if magnitude.size > 1 else 0.0
     for k in np.flatnonzero(is_active):
         b, e, level = int(begin[k]), int(end[k]), float(medians[k])
         if pieces and pieces[-1][1] == b and direction[pieces[-1][0]] == direction[b]:
             before = kept[-1]
-            is_same = abs(level - before) <= SAME_MAGNITUDE * before
+            rows = min(e - b, b - pieces[-1][0])
+            is_same = abs(level - before) <= max(SAME_MAGNITUDE * before, 6.0 * scatter / math.sqrt(rows))
             # A cycler that has reached its voltage limit lets the current fall: this is no new step.
             is_weaker = level < before and steps is None
             if is_same or is_weaker or e - b <= 2:
+                if is_same and e - b > b - pieces[-1][0]:
+                    kept[-1] = level
                 pieces[-1][1] = e
                 continue
             if pieces[-1][1] - pieces[-1][0] <= 2:  # the first rows after a switch may stand between two levels

@@ -218,17 +218,10 @@ def _around(spectra: pd.DataFrame, hold: Mapping[Any, Any], key: str, is_timed: 
         found.setdefault("before", str(earlier.iloc[-1]["measurement"]))
     if len(later):
         found.setdefault("after", str(later.iloc[0]["measurement"]))
-    if not is_timed and len(found) < 3 and len(spectra) >= 2:  # all spectra before, or all after, the hold
-        rest = [str(code) for code in spectra.sort_values(key, kind="stable")["measurement"]]
-        rest = [code for code in rest if code not in found.values()] or rest
-        if "before" not in found:
-            found["before"] = rest[0]
-        elif "after" not in found and len(earlier) >= 2:
-            found["before"], found["after"] = [str(code) for code in earlier["measurement"]][-2:]
-        if found.get("before") == found.get("after"):
-            later_codes = [str(code) for code in later["measurement"]]
-            if len(later_codes) >= 2:
-                found["before"], found["after"] = later_codes[:2]
+    if not is_timed and len(found) < 3:  # both spectra were uploaded before, or both after, the polarisation
+        codes = [str(code) for code in (earlier if len(earlier) > len(later) else later)["measurement"]]
+        if len(found) == 2 and len(codes) >= 2:
+            found["before"], found["after"] = codes[-2:] if len(earlier) > len(later) else codes[:2]
     return found
 
 
