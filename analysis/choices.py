@@ -67,16 +67,18 @@ def fields_of(kind: str, chosen: Mapping[str, Any]) -> list[tuple[Choice, str]]:
     return [(choice, _text(chosen.get(choice.name))) for choice in CHOICES.get(kind, ())]
 
 
+def given(chosen: Mapping[str, Any]) -> list[tuple[Choice, str]]:
+    """What was chosen for a run, each choice once, with its text."""
+    known = {choice.name: choice for kind in CHOICES.values() for choice in kind}
+    return [(known[name], _text(value)) for name, value in chosen.items() if name in known]
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return (
-        " ".join(f"{item:g}" for item in value)
-        if isinstance(value, list)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, list):
+        return " ".join(f"{item:g}" for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def read(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,21 @@ MAIN = (
     "electrolyte_resistance_ohm",
     "capacity_retention_fraction",
     "discharge_specific_capacity_mAh_g",
+    "coulombic_efficiency_fraction",
+    "discharge_capacity_mAh",
+    "capacity_recovery_fraction",
+    "rate_capacity_mAh_g",
+    "rate_capacity_mAh",
 )
+# Of quantities with several rows the one that stands for the measurement.
+MAIN_LABEL = {
+    "capacity_retention_fraction": "last",
+    "discharge_specific_capacity_mAh_g": "reference",
+    "discharge_capacity_mAh": "reference",
+    "coulombic_efficiency_fraction": "mean",
+    "overpotential_mV": "end",
+}
+PER_GRAM = ("discharge_specific_capacity_mAh_g", "rate_capacity_mAh_g")  # without a mass the page shows mAh
 ORIGINS = {
     "person": "entered by a person",
     "assumed": "assumed",
@@ -118,7 +132,14 @@ def _main_values(results: list[Result], cell_run: AnalysisRun | None) -> list[di
         found += [result for result in energies if result.label != "sigma"]
         found += list(cell_run.results.filter(quantity="lithium_transference_number"))
         by_name |= {f"energy_{result.label}": result for result in energies}
-    chosen = sorted((r for r in found if r.quantity in MAIN), key=lambda r: MAIN.index(r.quantity))[:3]
+    shown = [
+        r
+        for r in found
+        if r.quantity in MAIN
+        and r.label == MAIN_LABEL.get(r.quantity, r.label)
+        and not (r.value is None and r.quantity in PER_GRAM)
+    ]
+    chosen = sorted(shown, key=lambda r: MAIN.index(r.quantity))[:3]
     return [{"result": result, "beside": _beside(result, by_name)} for result in chosen]
 
 
@@ -139,6 +160,11 @@ def _beside(result: Result, others: dict[str, Result]) -> str:
         points = f"from ln(σT), {count} points" if count else "from ln(σT)"
         beside = units.format_value(other.value, other.uncertainty, "=", "eV") if other else ""
         return f"{points}; ln σ gives {beside}" if beside else points
+    if result.reference_cycle and result.cycle_number:
+        between = f"cycle {result.cycle_number} against cycle {result.reference_cycle}"
+        return (
+            between if result.label != "mean" else f"mean of cycles {result.reference_cycle} to {result.cycle_number}"
+        )
     return result.label.replace("_", " ")
 
 
@@ -218,6 +244,13 @@ def choices_text(run: AnalysisRun) -> str:
         words.append(" to ".join(frequency_text(value) for value in limits))
     if masked := run.parameters.get("masked_points"):
         words.append(f"{len(masked)} {'point' if len(masked) == 1 else 'points'} left out by hand")
+    if cycle := run.parameters.get("reference_cycle"):
+        words.append(f"reference cycle {cycle}")
+    if formation := run.parameters.get("formation_cycles"):
+        words.append(f"{formation} formation {'cycle' if formation == 1 else 'cycles'}")
+    if mass := run.parameters.get("active_mass_mg"):
+        words.append(f"active mass {units.format_named('active_mass_mg', mass)}")
+    words += [f"{choice.label}: {text}" for choice, text in choices.given(run.parameters)]
     return ", ".join(words)
 
 

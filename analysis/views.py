@@ -95,7 +95,7 @@ def _say(request: HttpRequest, error: ValidationError) -> None:
 
 def _run_parameters(kind: str, data: Any) -> dict[str, Any]:
     """The re-run form as parameters; what cannot be read is refused with a sentence."""
-    if kind != "eis":
+    if kind in choices.CHOICES:
         return choices.read(kind, data)
     parameters: dict[str, Any] = {"circuit": data.get("circuit", "")}
     limits = [data.get("fit_from_Hz", "").strip(), data.get("fit_to_Hz", "").strip()]
@@ -111,6 +111,16 @@ def _run_parameters(kind: str, data: Any) -> dict[str, Any]:
     masked = data.get("masked_points", "").replace(",", " ").replace(";", " ").split()
     if masked:
         parameters["masked_points"] = sorted({row for part in masked for row in _rows_of(part)})
+    for name, words in (("reference_cycle", "Reference cycle"), ("formation_cycles", "Formation cycles")):
+        if text := data.get(name, "").strip():
+            if not text.isdigit() or int(text) < 1:
+                raise ValidationError(f"{words}: ‘{text}’ is not a whole number above 0.")
+            parameters[name] = int(text)
+    if text := data.get("active_mass_mg", "").strip():
+        try:
+            parameters["active_mass_mg"] = parse_quantity(text, "mg", allow_limit=False).value
+        except QuantityError as error:
+            raise ValidationError(f"Active mass: {error.sentence}") from error
     return parameters
 
 

@@ -105,6 +105,8 @@ _LABELS = {
     "z_imag_ohm": "Z″ (Ω)",
     "inverse_temperature_1000_per_K": "1000/T (K⁻¹)",
     "c_rate": "C-rate (h⁻¹)",
+    "one_c_mA": "Current of 1 C (mA)",
+    "ce_definition": "Coulombic efficiency",
     "charge_c_rate": "Charge C-rate (h⁻¹)",
     "discharge_c_rate": "Discharge C-rate (h⁻¹)",
     "kramers_kronig_residual_fraction": "Kramers–Kronig residual (%)",

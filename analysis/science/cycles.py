@@ -115,10 +115,9 @@ def cycles_of(recording: pd.DataFrame) -> Cycles:
     _look_at(series, halves, table, warnings)
     inputs: dict[str, Any] = {
         "capacity_source": {
-            "value": source,
+            "value": "the tester’s own counter" if is_counted else "integral of the current",
             "uncertainty": None,
             "origin": ", ".join(counter.columns) if is_counted and counter else "current and time",
-            "text": "the tester’s own counter" if is_counted else "integral of the current",
         },
         "ce_definition": {"value": ce_definition, "uncertainty": None, "origin": "order of the first halves"},
     }

@@ -142,10 +142,9 @@ def _state(outcome: Outcome, reference: Reference, cycles: Cycles) -> None:
     }
     ratio = "resolution of the tester’s counter" if cycles.source == "counter" else "interval between rows"
     outcome.inputs["uncertainty"] = {
-        "value": None,
+        "value": f"of ratios only, from the {ratio}",
         "uncertainty": None,
-        "origin": "accuracy of the tester and uncertainty of the mass are not known",
-        "text": f"Capacities carry none; ratios, in which both cancel, carry that of the {ratio}.",
+        "origin": "accuracy of the tester and uncertainty of the mass are not known; in ratios both cancel",
     }
 
 
