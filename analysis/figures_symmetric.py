@@ -184,7 +184,7 @@ def _cycle_ticks(curves: Curves) -> tuple[list[float], list[str]]:
     starts = curves["half_steps"]["start_h"][0::2]
     count = len(starts)
     step = next((s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500) if count / s <= CYCLE_TICKS), 1000)
-    chosen = [row for row in range(count) if (row + 1) % step == 0 or (row == 0 and step <= 2)]
+    chosen = [row for row in range(count) if (row + 1) % step == 0]
     return [starts[row] for row in chosen], [str(row + 1) for row in chosen]
 
 

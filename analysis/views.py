@@ -208,10 +208,13 @@ def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpR
     code = run.measurement.code if run.measurement else run.subject.code
     made_by = f"run {run.pk}, {run.analysis} version {run.version}, lagpdb {run.software_version}"
     comments = (code, figure["summary"], made_by)
+    if form != "csv":
+        return _figure(figure, form, f"{code}_{name}", {}, comments)
     try:
-        numbers = plots.full_columns(run, name) if form == "csv" else {}
+        numbers = plots.full_columns(run, name)
     except (StoreError, OSError) as error:
-        raise Http404(str(error)) from error
+        numbers = plots.columns(name, run.curves)
+        comments += (f"only the points of the drawing: {error}",)
     return _figure(figure, form, f"{code}_{name}", numbers, comments)
 
 
