@@ -213,6 +213,11 @@ def _conductivity(
     if not thickness or not area:
         return Finding("electronic_conductivity_S_cm", None, flag="missing")
     conductance, spread = slope
+    if conductance < -2.0 * spread:
+        conductance = -conductance
+        outcome.warn(
+            "sign_opposite", "Current and voltage have opposite signs: the leads or a sign convention are exchanged."
+        )
     geometry = thickness * 1.0e-4 / area
     voltage = max(abs(limit.voltage_V) for limit in limits)
     current = abs(conductance) * voltage

@@ -29,7 +29,7 @@ from analysis.science.wording import number, with_uncertainty
 Real = NDArray[np.float64]
 
 INTERFACES = 2
-CANDIDATES = ("D", "F", "B", "E")
+CANDIDATES = ("D", "F", "B", "C", "E")
 ELECTROLYTE_BELOW_F = 3.0e-8  # an arc with less capacitance is that of grain boundaries
 DIFFUSION_FROM_F = 1.0e-3  # with more, it is a slow process in the electrode, not the interface
 UNDETERMINED = 0.5

@@ -20,7 +20,7 @@ INITIAL_WINDOW_S = (0.1, 0.5)
 LATE_SAMPLES = 5
 LEVEL_SHARE = 0.1  # of the largest voltage: a larger jump begins another hold
 HELD_SHARE = 0.15  # holds at less than this of the largest voltage are rests
-FEWEST = 10
+FEWEST = 8
 STEADY_SHARE = 0.1  # of the time, at the end
 STEADY_PER_HOUR = 0.025
 LEFT_TO_FALL = 0.01  # of the current; more means that the end was not reached
@@ -87,7 +87,7 @@ def find_holds(recording: pd.DataFrame, voltage_V: float | None = None) -> tuple
     Raises
     ------
     AnalysisError
-        No voltage known, or no hold of at least ten rows.
+        No voltage known, or no hold of at least eight rows.
     """
     has_potential = "potential_V" in recording and bool(recording["potential_V"].notna().any())
     if not has_potential and voltage_V is None:
