@@ -104,7 +104,8 @@ def staircase(curves: Curves, sample: Sample) -> Figure:
         _line("V", hours, volts, "role:data"),
         _half_step_points(curves, sample, "V, middle of the half-step"),
     ]
-    shapes, notes = [], _thinned(curves)
+    shapes: list[Figure] = []
+    notes: list[Figure] = []
     if sound := marks.get("sound"):
         shapes.append(_band(sound, "role:ok@0.14"))
         notes.append(_note(sound["from_h"], 0.93, f"last sound step{_density(sound)}", xanchor="right"))
@@ -113,15 +114,17 @@ def staircase(curves: Curves, sample: Sample) -> Figure:
         shapes += [_band(failing, "role:bad@0.16"), _upright(marks["event_h"])]
         text = f"{KINDS.get(kind, kind)}{_density(failing)}"
         notes.append(_note(failing["from_h"], 0.86, text, xanchor="right", font={"size": 12, "color": "role:bad"}))
-    notes.append(_note(0.01, 0.02, str(marks.get("protocol", "")), xref="paper", xanchor="left", yanchor="bottom"))
+    lines = "<br>".join(text for text in (str(marks.get("protocol", "")), _series_note(curves).strip()) if text)
+    notes.append(_note(0.01, 0.02, lines, xref="paper", xanchor="left", yanchor="bottom", align="left"))
     words = f"{KINDS.get(kind, kind).capitalize()} in the step{_density(failing)}." if failing else "No short."
     return {
         "kind": "staircase", "traces": traces,
         "layout": {
             "xaxis": plain_axis("Time (h)", range=_span(hours, 0.02)),
-            "yaxis": plain_axis("V (V)", range=_even(volts), zeroline=True),
+            "yaxis": plain_axis("V (V)", range=_even(_usual(volts, curves["half_steps"]["overpotential_mV"]), 0.2),
+                                zeroline=True),
             "yaxis2": plain_axis(f"{'j' if has_area else 'I'} ({unit})", overlaying="y", side="right", showgrid=False,
-                                 range=_even(current, 0.6)),
+                                 tickmode="auto", range=_even(current, 0.6)),
             "shapes": shapes, "annotations": notes,
         },
         "summary": f"Current staircase of {sample.words}: {marks.get('protocol', '')}. {words}{_series_note(curves)}",
@@ -163,7 +166,8 @@ def plating(curves: Curves, sample: Sample) -> Figure:
             "xaxis": plain_axis("Time (h)", range=span),
             "xaxis2": plain_axis("Cycle", overlaying="x", matches="x", side="top", range=span, showgrid=False,
                                  tickvals=places, ticktext=texts),
-            "yaxis": plain_axis("V (V)", range=_even(_usual(volts, halves["overpotential_mV"])), zeroline=True),
+            "yaxis": plain_axis("V (V)", range=_even(_usual(volts, halves["overpotential_mV"], 1.0), 0.35),
+                                zeroline=True),
             "shapes": shapes, "annotations": notes + _thinned(curves),
             "legend": {"x": 0.02, "y": 0.98, "yanchor": "top"},
         },
@@ -172,10 +176,10 @@ def plating(curves: Curves, sample: Sample) -> Figure:
     }  # fmt: skip
 
 
-def _usual(volts: Sequence[float], overpotential_mV: Sequence[float]) -> list[float]:
-    """What the axis must show: the middle of the half-steps with room above, and less where the whole is less."""
+def _usual(volts: Sequence[float], overpotential_mV: Sequence[float], room: float = 1.4) -> list[float]:
+    """What the axis must show: nine tenths of the half-steps with some room, never more than there is."""
     ordered = sorted(abs(value) / 1000.0 for value in overpotential_mV)
-    top = 2.5 * ordered[int(0.9 * (len(ordered) - 1))] if ordered else 1.0
+    top = room * ordered[int(0.9 * (len(ordered) - 1))] if ordered else 1.0
     return [min(top, max((abs(value) for value in volts), default=top))]
 
 
@@ -215,7 +219,7 @@ def overpotential(curves: Curves, sample: Sample) -> Figure:
         "kind": "overpotential", "traces": traces,
         "layout": {
             "xaxis": plain_axis("Time (h)", range=_span(curves["series"]["time_h"], 0.02)),
-            "yaxis": plain_axis("η (mV)", range=_span([0.0, *values], 0.08), rangemode="tozero"),
+            "yaxis": plain_axis("η (mV)", range=[0.0, 1.25 * max([*values, 1e-3])]),
             "shapes": shapes, "annotations": notes, "showlegend": False,
         },
         "summary": f"Overpotential of {sample.words}, {len(values)} cycles. {ends if values else ''}{words}",
@@ -248,8 +252,8 @@ def transient(curves: Curves, sample: Sample) -> Figure:
                 "x": math.log10(span[0 if place == "left" else 1]),
                 "y": value,
                 "xanchor": place,
-                "yanchor": "bottom",
-                "yshift": 6,
+                "yanchor": "bottom" if place == "left" else "top",
+                "yshift": 6 if place == "left" else -6,
                 "showarrow": False,
                 "font": {"size": 12, "color": "role:fit"},
                 "bgcolor": "role:surface@0.8",
@@ -266,7 +270,7 @@ def transient(curves: Curves, sample: Sample) -> Figure:
         "kind": "transient", "traces": traces,
         "layout": {
             "xaxis": log_axis("t (s)", min(time, default=0.1), max(time, default=1.0)),
-            "yaxis": plain_axis(f"I ({_symbol(unit)})", range=_span([0.0, *shown], 0.12)),
+            "yaxis": plain_axis(f"I ({_symbol(unit)})", range=_span([0.0, *shown], 0.3)),
             "annotations": notes,
         },
         "summary": f"Current of {sample.words} at {voltage}. Initial current "

@@ -137,7 +137,8 @@ def complete_cycles(steps: Steps) -> list[Cycle]:
                 start_h=_hours(steps, steps.start_s[half]),
                 end_h=_hours(steps, steps.end_s[half + 1]),
                 overpotential_mV=mean,
-                uncertainty_mV=0.5 * float(np.hypot(spread[half], spread[half + 1])),
+                # Both directions measure the same; how far they differ tells more than their noise.
+                uncertainty_mV=0.5 * float(np.hypot(np.hypot(spread[half], spread[half + 1]), pair[0] - pair[1])),
                 asymmetry=float(abs(pair[0] - pair[1])) / abs(mean) if mean else 0.0,
                 current_A=float(steps.magnitude_A[half]),
             )

@@ -294,9 +294,7 @@ def _compute(values: dict[str, Value], parameters: Parameters, outcome: Outcome)
         initial_draw = draw["polarisation_voltage_V"] / (
             draw["electrolyte_resistance_ohm"] + draw["initial_resistance_ohm"]
         )
-        values["initial_current_A"] = Value(
-            initial, float(initial_draw.std()), "ΔV / (R_e + R₀), from the EIS before polarisation"
-        )
+        values["initial_current_A"] = Value(initial, float(initial_draw.std()), "ΔV / (R_e + R₀)")
         if sampled is not None:
             _compare(initial, sampled, voltage, steady, before, after, outcome)
     t = float(lithium_transference_number(voltage, initial, steady, before, after))
