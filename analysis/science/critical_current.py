@@ -88,14 +88,14 @@ class CriticalCurrent(Analysis):
         )
         celsius = temperature(parameters, outcome)
         levels = ramp_levels(steps)
-        if len(levels) < 2:
+        ohmic = ohmic_resistance_ohm(subject, parameters, area, outcome)
+        limit = parameters.get("voltage_limit_V")
+        events = find_events(steps, ohmic, float(limit) if limit else None)
+        if len(levels) < 2 and not events:
             raise AnalysisError(
                 "Only one current was found, a ramp needs at least two. If this is a cycling test at one current, "
                 "change the kind to plating and stripping."
             )
-        ohmic = ohmic_resistance_ohm(subject, parameters, area, outcome)
-        limit = parameters.get("voltage_limit_V")
-        events = find_events(steps, ohmic, float(limit) if limit else None)
         event = _choose(events, levels, steps, parameters, area, outcome)
         _say(events, event, levels, area, parameters, outcome, steps)
         outcome.findings = _findings(steps, levels, event, area, relative, celsius, parameters, outcome)

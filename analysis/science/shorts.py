@@ -50,7 +50,7 @@ WINDOWS = (5, 10, 20, 40)  # samples either side of a drop; longer where the noi
 OFFSET_V = 1.5e-3  # what an instrument may be off: smaller differences between half-steps mean nothing
 SHORTEST = 3  # samples, at the ends of a half-step
 CALM = 0.35  # share of a half-step in which it may still settle from a peak
-CUT_SHARE, CUT_RATIO = 0.9, 1.5  # a half-step that ended early, at a voltage this much above the expected
+CUT_SHARE, CUT_RATIO = 0.97, 1.5  # a half-step that ended early, at a voltage this much above the expected
 
 
 @dataclass(frozen=True)
@@ -242,13 +242,16 @@ def _began_before(steps: Steps, event: Event, ceiling: float | None) -> Event:
 
 def _is_cut(steps: Steps, half: int, ceiling: float) -> bool:
     """Whether the cycler gave up: the last half-step ended early while the voltage rose far above the expected."""
-    if half != steps.count - 1 or half < 2:
+    if half != steps.count - 1 or half < 2 or steps.last[half] - steps.first[half] < 3:
         return False
     planned = float(np.median(steps.duration_s[:half]))
     charge = float(np.median(steps.capacity_mAh[:half]))
     is_early = steps.duration_s[half] < CUT_SHARE * planned and steps.capacity_mAh[half] < CUT_SHARE * charge
-    usual = ceiling * float(steps.magnitude_A[half])
-    return bool(is_early and steps.end_V[half] > CUT_RATIO * usual and steps.end_V[half] > 1.2 * steps.level_V[half])
+    usual = ceiling * float(steps.magnitude_A[half]) + OFFSET_V
+    earlier, last = steps.voltage_V[steps.last[half] - 3 : steps.last[half] - 1], steps.voltage_V[steps.last[half] - 1]
+    is_rising = last > CUT_RATIO * usual and last >= earlier.max()
+    # One sample alone may be a spike, unless it is far away.
+    return bool(is_early and is_rising and (earlier[-1] > 1.15 * usual or last > CUT_RATIO * HIGH_RATIO * usual))
 
 
 # --- Sudden drops -----------------------------------------------------------------------------------------------------
@@ -306,12 +309,14 @@ def _first_of_each(
 
 
 def _is_settling(steps: Steps, half: int, row: int, before_V: float, after_V: float) -> bool:
-    """Whether a fall early in a half-step is that of a nucleation peak: it ends where the rest of the step lies."""
+    """Whether a fall is that of a nucleation peak early in a half-step, or of the first cycle that settles."""
     first, last = int(steps.first[half]), int(steps.last[half])
-    if row - first > CALM * (last - first) or after_V < HARD_SHARE * before_V:
+    if after_V < HARD_SHARE * before_V:
         return False
-    if half < 2:
+    if half < 2:  # the first cycle forms the interfaces: only a collapse tells anything
         return True
+    if row - first > CALM * (last - first):
+        return False
     usual = float(np.median(steps.resistance_ohm[max(half - MEMORY, 0) : half])) * float(steps.magnitude_A[half])
     return after_V > (1.0 - DROP_SHARE) * usual - OFFSET_V
 
