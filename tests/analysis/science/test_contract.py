@@ -128,6 +128,20 @@ def _currents_and_resistances() -> Sample:
     return frame, SYMMETRIC_CELL, {}
 
 
+def _films() -> Sample:
+    minutes = np.array([5.0, 5.0, 10.0, 10.0, 20.0, 20.0])
+    heights = 5.0 * minutes + np.array([0.4, -0.3, 0.2, -0.4, 0.3, -0.2])
+    frame = pd.DataFrame(
+        {
+            "film": [f"FLM-{n:04d}" for n in range(1, 7)], "run": [f"SPT-{n:04d}" for n in range(1, 7)],
+            "measured_on": "witness plate", "method": "afm", "film_thickness_nm": heights,
+            "film_thickness_uncertainty_nm": 0.4, "height_count": 5, "duration_min": minutes, "measured_at": None,
+            "is_synthetic": False, "gas": "Ar", "stage_temperature_degC": None,
+        }
+    )  # fmt: skip
+    return frame, Subject(kind="sputter_setting", code="CuS, 80 W, 1 Pa, 5 cm", is_coated=True), {}
+
+
 SAMPLES: dict[str, Callable[[], Sample]] = {
     "activation": _conductivities,
     "conductivity": _spectrum,
@@ -138,6 +152,7 @@ SAMPLES: dict[str, Callable[[], Sample]] = {
     "polarisation": _polarisation,
     "rate": _rate,
     "retention": _cycling,
+    "sputter_rate": _films,
     "transference": _currents_and_resistances,
 }
 
