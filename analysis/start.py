@@ -24,6 +24,7 @@ from lagpdb.registry import discover
 from measurements.kinds import KINDS
 from measurements.models import Measurement, UploadFile
 from measurements.readers.base import Reader
+from samples.clocks import running_clocks
 from samples.models import PowderLot
 
 LIST = 5
@@ -68,6 +69,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "latest": latest,
         "changes": _changes(),
         "strip": conductivity_strip(),
+        **running_clocks(),
         "is_empty": not latest and not PowderLot.objects.exists() and not UploadFile.objects.exists(),
     }
     return render(request, "dashboard.html", context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -41,8 +42,8 @@ class QuantityField(forms.CharField):
 
     @property
     def unit(self) -> str:
-        """What stands in the right end of the field."""
-        return units.shown_symbol(self.name)
+        """What stands in the right end of the field; a share is typed as one, 0.8 or 80 %."""
+        return "of 1" if units.suffix_of(self.name) == "fraction" else units.shown_symbol(self.name)
 
     def text_of(self, record: models.Model) -> str:
         """What a person would have typed for the stored value; it reads back identically."""
@@ -99,18 +100,21 @@ class CodeField(forms.CharField):
     def __init__(self, queryset: RecordQuerySet, **kwargs: Any) -> None:
         self.queryset = queryset
         self.options: Iterable[tuple[str, str]] = ()
+        self.kept: Record | None = None  # what the record has already: it may stay, though it was retired since
         kwargs.setdefault("widget", forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}))
         super().__init__(**kwargs)
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
-        if not text:
-            return None
-        code = normal_code(text)
+        return self.pick(text) if text else None
+
+    def pick(self, text: str) -> Record:
+        """The record that a spelling of its code means; a ValidationError says why there is none."""
+        code = normal_code(text) if self.queryset.model.PREFIX else text.strip()
         record = self.queryset.filter(code__iexact=code).first()
         if record is None:
             raise ValidationError(f"{code} is not in lagpdb.", code="unknown")
-        if record.is_withdrawn:
+        if record.is_withdrawn and record != self.kept:
             raise ValidationError(
                 f"{code} is in the trash since {record.withdrawn_at:%-d %b}. Restore it first.", code="withdrawn"
             )
@@ -118,6 +122,37 @@ class CodeField(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         return value.code if isinstance(value, Record) else value
+
+
+class CodesField(CodeField):
+    """Several records by their codes, scanned or typed one after the other; each counts once."""
+
+    _EACH = re.compile(r"[A-Za-z]{3}[\s_-]?\d+|[^\s,;]+")
+
+    def __init__(self, queryset: RecordQuerySet, **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "widget", forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "data-codes": ""})
+        )
+        super().__init__(queryset, **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        found: dict[int, Record] = {}
+        problems = []
+        for text in self._EACH.findall(forms.CharField.to_python(self, value) or ""):
+            try:
+                record = self.pick(text)
+            except ValidationError as error:
+                problems.append(error)
+            else:
+                found[record.pk] = record
+        if problems:
+            raise ValidationError(problems)
+        return list(found.values())
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return " ".join(str(super(CodesField, self).prepare_value(item)) for item in value)
+        return super().prepare_value(value)
 
 
 class GritsField(forms.CharField):
@@ -165,7 +200,7 @@ class BoundRecordField(forms.BoundField):
     def build_widget_attrs(self, attrs: dict[str, Any], widget: Any = None) -> dict[str, Any]:
         """The browser's list of codes to choose from."""
         attrs = super().build_widget_attrs(attrs, widget)
-        return attrs | {"list": f"{self.auto_id}_options"} if self.options else attrs
+        return attrs | {"list": f"{self.auto_id}_options"} if self.options and not self.is_codes else attrs
 
     @property
     def text(self) -> str:
@@ -212,6 +247,10 @@ class BoundRecordField(forms.BoundField):
         return isinstance(self.field, CodeField)
 
     @property
+    def is_codes(self) -> bool:
+        return isinstance(self.field, CodesField)
+
+    @property
     def recipe_text(self) -> str:
         """The recipe's value, '' where it has none."""
         return self.form.recipe_texts.get(self.name, "")
@@ -237,13 +276,17 @@ class BoundRecordField(forms.BoundField):
 
 @dataclass(frozen=True)
 class Question:
-    """Something unusual that a person may pass: a sentence, and the words of the button that goes on."""
+    """Something unusual that a person may pass: a sentence, and the words of the button that goes on.
+
+    `other` confirms another code with its own words: a second way to go on.
+    """
 
     code: str
     sentence: str
     button: str
     link: str = ""
     link_text: str = ""
+    other: tuple[str, str] | None = None
 
 
 class RecordForm(forms.ModelForm):
@@ -252,6 +295,7 @@ class RecordForm(forms.ModelForm):
     bound_field_class = BoundRecordField
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
     BOUNDS: dict[str, Bounds] = {}
+    KIND = ""  # of the recipes that fill it
     HELPERS = ("version", "reason")
 
     def __init__(self, data: Any = None, *, recipe: Any = None, **kwargs: Any) -> None:
@@ -267,20 +311,24 @@ class RecordForm(forms.ModelForm):
             if isinstance(field, QuantityField):
                 field.bounds = bounds_of(name, recipe, self.BOUNDS)
                 self.initial[name] = given.get(name, field.text_of(self.instance))
-            elif isinstance(field, CodeField) and name not in given:
-                self.initial[name] = getattr(self.instance, name) if getattr(self.instance, f"{name}_id") else ""
+            elif isinstance(field, CodeField):
+                field.kept = getattr(self.instance, name) if getattr(self.instance, f"{name}_id", None) else None
+                self.initial[name] = given.get(name, field.kept or "")
         self.initial["version"] = self.instance.version
         if recipe is not None and self.instance.pk is None:
-            self._fill_from(recipe)
+            self._fill_from(recipe, given)
 
-    def _fill_from(self, recipe: Any) -> None:
+    def _fill_from(self, recipe: Any, given: dict[str, Any]) -> None:
         for name, value in recipe.defaults.items():
             if name in self.fields and value is not None:
                 number = isinstance(value, int | float) and not isinstance(value, bool)
                 text = units.copy_value(value) if number else self.fields[name].prepare_value(value)
+                text = str(text)
                 if sign := getattr(self.fields[name], "limit", ""):
                     text = limited(recipe.defaults.get(sign, "="), text)
-                self.recipe_texts[name] = self.initial[name] = text
+                self.recipe_texts[name] = text
+                if name not in given:
+                    self.initial[name] = text
 
     def clean(self) -> dict[str, Any]:
         """Quantities become plain values; their spread and readings go to the record beside them."""
@@ -307,7 +355,7 @@ class RecordForm(forms.ModelForm):
     def _note_unusual(self, name: str, field: QuantityField, quantity: Quantity) -> None:
         level, sentence = field.bounds.judge(quantity.value) if field.bounds else ("ok", "")
         if level == "unusual":
-            self.warnings[name] = noted_words(name, field.bounds, quantity.value) or sentence
+            self.warnings[name] = sentence
 
     def ask(self, question: Question) -> None:
         """Put a question, unless the person has already gone past it."""
@@ -339,8 +387,15 @@ class RecordForm(forms.ModelForm):
 
     def noted(self, reason: str) -> str:
         """The reason, with what was unusual: saving is allowed, and the history keeps the note."""
-        notes = " ".join(self.warnings.values())
-        return f"{reason} Saved with a note: {notes}".strip()[:500] if notes else reason
+        return with_note(reason, {self._title(name): text for name, text in self.warnings.items()})
+
+    def _title(self, name: str) -> str:
+        return str(self.fields[name].label) if name in self.fields else ""
+
+    @property
+    def saved(self) -> list[Record]:
+        """What `store` has saved."""
+        return [self.instance]
 
     @property
     def first_problem(self) -> str:
@@ -348,16 +403,22 @@ class RecordForm(forms.ModelForm):
         return next((self[name].focus_id for name in self.fields if name in self.errors), "")
 
 
-# What is saved above its limit with a note, and whose limit that is.
-NOTED = {"base_pressure_Pa": "the recipe limit of ", "h2o_ppm": "", "o2_ppm": ""}
+NOTED = "Saved with a note."
 
 
-def noted_words(name: str, bounds: Bounds | None, value: float) -> str:
-    """'Above the recipe limit of 1 × 10⁻⁴ Pa. Saved with a note.'; '' for other fields, or below the limit."""
-    limit = bounds.unusual_high if bounds else None
-    if name not in NOTED or limit is None or value <= limit:
-        return ""
-    return f"Above {NOTED[name]}{units.exact_value(limit, units.suffix_of(name) or '')}. Saved with a note."
+def with_note(reason: str, notes: dict[str, str]) -> str:
+    """A reason for the history, followed by what was unusual: 'H₂O: Above 1 ppm. Saved with a note.'
+
+    The one place where such notes go is the revision that saved them: they belong to the act, not to the sample.
+    """
+    if not notes:
+        return reason
+    texts = []
+    for label, sentence in notes.items():
+        for ending in (NOTED, "Check it; it can be saved with a note."):
+            sentence = sentence.removesuffix(ending).strip()
+        texts.append(f"{label}: {sentence}" if label else sentence)
+    return f"{reason} {' '.join(texts)} {NOTED}".strip()[:500]
 
 
 def bounds_of(name: str, recipe: Any, defaults: dict[str, Bounds]) -> Bounds | None:
@@ -369,7 +430,7 @@ def bounds_of(name: str, recipe: Any, defaults: dict[str, Bounds]) -> Bounds | N
     own = defaults.get(name)
     return Bounds(
         unusual_low, unusual_high, impossible_low, impossible_high, units.suffix_of(name) or "",
-        own.zero_allowed if own else True,
+        own.zero_allowed if own else True, own.note if own else "",
     )  # fmt: skip
 
 

@@ -396,3 +396,15 @@ def copy_value(value: float) -> str:
         return f"{number.normalize():f}"
     mantissa = number.scaleb(-number.adjusted()).normalize()
     return f"{mantissa:f}e{number.adjusted()}"
+
+
+def frequency_text(frequency_Hz: float) -> str:
+    """'1 kHz', '250 Hz', '10 mHz'."""
+    for name, factor in (("MHz", 1e6), ("kHz", 1e3), ("Hz", 1.0), ("mHz", 1e-3)):
+        if frequency_Hz >= 0.9995 * factor:
+            return f"{_three_digits(frequency_Hz / factor)} {name}"
+    return f"{_three_digits(frequency_Hz * 1e6)} µHz"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"

@@ -28,6 +28,8 @@ def subject_fields(subject: Any) -> dict[str, Any]:
 class Instrument(Record):
     """A device that measures; its code is chosen by people (``autolab-1``)."""
 
+    IS_RETIRED = True
+
     name = models.CharField(max_length=120)
     manufacturer = models.CharField(max_length=120, blank=True, default="")
     model = models.CharField(max_length=120, blank=True, default="")

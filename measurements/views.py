@@ -24,6 +24,7 @@ from lagpdb.roles import role_required
 from measurements import ingest
 from measurements.api import Measurements
 from measurements.forms import AssignForm, UploadForm, sample_options
+from measurements.instruments import urlpatterns as instrument_pages
 from measurements.kinds import KINDS
 from measurements.models import Measurement, Upload, UploadFile
 from measurements.rows import GROUPS, batch_of, rows_of
@@ -294,6 +295,7 @@ class MeasurementList(RecordList):
 
 
 urlpatterns = [
+    *instrument_pages,
     path("upload/", upload, name="upload"),
     path("uploads/<str:code>/", upload_detail, name="upload_detail"),
     path("uploads/<str:code>/rows/", upload_rows, name="upload_rows"),

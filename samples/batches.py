@@ -19,6 +19,7 @@ from lagpdb.roles import role_required
 from samples import hints
 from samples.forms import REASONS, BatchForm, PelletRowForm, newest_recipe, overwritten
 from samples.models import Material, Pellet, PelletBatch, PowderLot
+from samples.presets import like, recipe_for
 
 TYPED = ("mass_mg", "diameter_mm", "thickness_um", "state", "notes")
 
@@ -27,14 +28,15 @@ TYPED = ("mass_mg", "diameter_mm", "thickness_um", "state", "notes")
 @role_required("member")
 def batch_new(request: HttpRequest) -> HttpResponse:
     """Log a batch: the codes are reserved when it is saved, all together."""
-    recipe = newest_recipe("pellet_batch") if request.GET.get("recipe") != "none" else None
+    recipe = recipe_for(request, "pellet_batch")
     if request.method == "POST":
         if address := already_saved(request):
             return redirect(address)
         return _save_new(request, used(request.POST), recipe)
     lot = PowderLot.objects.live().filter(code=request.GET.get("lot", "")).first()
     lot = lot or PowderLot.objects.live().order_by("-id").first()
-    form = BatchForm(instance=PelletBatch(), recipe=recipe, initial={"powder_lot": lot or ""})
+    initial = {"powder_lot": lot or "", **like(request, PelletBatch, BatchForm)}
+    form = BatchForm(instance=PelletBatch(), recipe=recipe, initial=initial)
     return _show_new(request, form, _new_rows(None, 6, recipe), recipe)
 
 

@@ -16,9 +16,11 @@ from lagpdb import units
 from lagpdb.mainvalues import main_results, newest, numbers_of
 from lagpdb.pages import can_edit, detail_context, get_record
 from samples import hints
-from samples.forms import notation_of
+from samples.forms import newest_recipe, notation_of
 from samples.models import Cell, Coating, Pellet, PelletBatch, PowderLot
 from samples.models.lots import faces_of
+from samples.plan import steps_of
+from samples.several import made_together
 
 # Where a cell may go from each state, as its buttons say it.
 NEXT_STATES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -127,7 +129,6 @@ def cell_detail(request: HttpRequest, code: str) -> HttpResponse:
     )
     tests = tests_of(cell=cell)
     first, others = numbers_of(cell=cell)
-    rest_ends = cell.assembled_at + timedelta(hours=hints.REST_h) if cell.assembled_at else None
     runs = apps.get_model("analysis", "AnalysisRun").objects
     arrhenius = runs.filter(cell=cell, analysis="activation", is_current=True).first()
     energy = newest("activation_energy_eV", "cell", [cell.pk], label="sigma_T").get(cell.pk)
@@ -149,8 +150,12 @@ def cell_detail(request: HttpRequest, code: str) -> HttpResponse:
         "arrhenius": arrhenius if arrhenius and arrhenius.curves else None,
         "arrhenius_plot": _arrhenius_plot(cell, arrhenius),
         "files": _arrivals(measurements__cell=cell),
-        "rest_ends": rest_ends if cell.state in ("built", "resting") else None,
-        "is_resting": bool(rest_ends and rest_ends > timezone.now()),
+        "rest_ends": cell.rest_ends_at if cell.state == Cell.State.RESTING else None,
+        "is_resting": bool(cell.rest_ends_at and cell.rest_ends_at > timezone.now()),
+        "rest_words": hints.rest_words(cell.rest_started_at, cell.rest_time_h),
+        "now": timezone.now(),
+        "steps": steps_of(cell, newest_recipe("measurement")),
+        "together": [each for each in made_together(cell) if each.pk != cell.pk],
         "next_states": NEXT_STATES[cell.state] if can_edit(request.user) and not cell.is_withdrawn else (),
     }
     return render(request, "samples/cell_detail.html", context)

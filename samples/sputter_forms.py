@@ -12,8 +12,9 @@ from django.db import transaction
 
 from lagpdb.forms import QuantityField, Question, ReadingsField, RecordForm, form_field
 from lagpdb.records import normal_code
+from samples import limits
 from samples.coat import coat
-from samples.forms import BOUNDS, ReasonMixin, notation_of
+from samples.forms import ReasonMixin, notation_of
 from samples.models import FilmThickness, Material, Pellet, SputterRun, WitnessPlate
 from samples.models.films import FACE_SETS
 from samples.models.lots import faces_of
@@ -99,7 +100,7 @@ def _understand(row: PelletRow, known: dict[str, Pellet], seen: dict[str, Pellet
 class SputterRunForm(RecordForm):
     """A run of the sputter tool over several pellets."""
 
-    BOUNDS = BOUNDS
+    BOUNDS, KIND = limits.SPUTTER, "sputter_run"
     base_pressure_Pa = QuantityField(
         "base_pressure_Pa", limit="base_pressure_limit", required=False,
         help_text="Before the gas came in; may be a limit: < 1e-4.",
@@ -283,7 +284,7 @@ class FilmOnField(forms.CharField):
 class FilmThicknessForm(ReasonMixin, RecordForm):
     """Step heights that were read on one film."""
 
-    BOUNDS = BOUNDS
+    BOUNDS, KIND = limits.FILM, "film_thickness"
     measured_on = FilmOnField(
         label="Witness plate or pellet",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}),

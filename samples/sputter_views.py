@@ -35,7 +35,7 @@ def run_new(request: HttpRequest) -> HttpResponseBase:
         if form.is_valid() and is_ready and not form.questions and form.store(by=request.user):
             address = reverse("sputter_run_detail", args=[form.instance.code])
             remember_saved(request, address)
-            say_saved(request, form.instance, notes=list(form.warnings.values()))
+            say_saved(request, [form.instance], notes=list(form.warnings.values()))
             return redirect(address)
         status = 422 if is_ready else 200
     else:
@@ -55,7 +55,7 @@ def run_edit(request: HttpRequest, code: str) -> HttpResponseBase:
     if request.method == "POST" and "more_rows" not in request.POST:
         outcome = save_form(request, SputterRunEditForm, run, recipe=run.recipe)
         if outcome.record is not None:
-            say_saved(request, outcome.record, outcome, list(outcome.form.warnings.values()))
+            say_saved(request, [outcome.record], outcome, list(outcome.form.warnings.values()))
             return redirect(back)
         form, status = outcome.form, 409 if outcome.conflicts else 422
     else:
@@ -169,7 +169,7 @@ def film_new(request: HttpRequest) -> HttpResponseBase:
         if form.is_valid() and form.store(by=request.user):
             address = page_of(form.instance)
             remember_saved(request, address)
-            say_saved(request, form.instance, notes=list(form.warnings.values()))
+            say_saved(request, [form.instance], notes=list(form.warnings.values()))
             return redirect(address)
         status = 422
     else:
@@ -192,7 +192,7 @@ def film_edit(request: HttpRequest, code: str) -> HttpResponseBase:
     if request.method == "POST":
         outcome = save_form(request, FilmThicknessForm, film)
         if outcome.record is not None:
-            say_saved(request, outcome.record, outcome, list(outcome.form.warnings.values()))
+            say_saved(request, [outcome.record], outcome, list(outcome.form.warnings.values()))
             return redirect(page_of(outcome.record))
         form, status = outcome.form, 409 if outcome.conflicts else 422
     else:

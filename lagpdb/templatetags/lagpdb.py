@@ -23,6 +23,11 @@ _PAGES = {
     "sputterrun": "sputter_run_detail",
     "witnessplate": "witness_plate_detail",
     "filmthickness": "film_thickness_detail",
+    "conversion": "conversion_detail",
+    "electrodelot": "electrode_detail",
+    "recipe": "recipe_detail",
+    "material": "material_detail",
+    "instrument": "instrument_detail",
     "measurement": "measurement_detail",
     "upload": "upload_detail",
 }
@@ -34,6 +39,9 @@ _PREFIX_PAGES = {
     "SPT": "sputter_run_detail",
     "WIT": "witness_plate_detail",
     "FLM": "film_thickness_detail",
+    "CNV": "conversion_detail",
+    "ELD": "electrode_detail",
+    "RCP": "recipe_detail",
     "MEA": "measurement_detail",
     "UPB": "upload_detail",
 }

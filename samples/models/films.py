@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import statistics
 from collections.abc import Iterable
 from typing import Any
@@ -240,19 +241,33 @@ class Conversion(Record):
         self.is_synthetic = self.is_synthetic or self.pellet.is_synthetic
 
     def clean(self) -> None:
-        if self.pellet_id is None or self.is_attachment:
+        if self.pellet_id is None:
             return
-        bare = [face for face in self.faces if not self.layers_to_convert(face).exists()]
-        if not bare:
-            return
-        where = "" if len(bare) == len(self.faces) else f" on side {bare[0]}"
+        face_mm, lithium_mm = self.pellet.diameter_mm, self.lithium_diameter_mm
+        if face_mm and lithium_mm and lithium_mm > face_mm * (1 + 1e-9):
+            raise ValidationError(
+                {
+                    "lithium_diameter_mm": f"The lithium foil (Ø {lithium_mm:g} mm) is larger than the face of "
+                    f"{self.pellet.code} (Ø {face_mm:g} mm). Check both diameters."
+                }
+            )
+        bare = [] if self.is_attachment else self.bare_faces()
+        if bare:
+            raise ValidationError({"pellet": self.nothing_to_convert(bare)})
+
+    def bare_faces(self) -> list[str]:
+        """Those of its faces that have no layer for lithium to reach."""
+        return [face for face in self.faces if not self.layers_to_convert(face).exists()]
+
+    def nothing_to_convert(self, bare: list[str]) -> str:
+        """What to say of faces without such a layer: it names the film of the recipe, else the only one there is."""
         known = list(Material.objects.live().exclude(conversion_product="").values_list("code", flat=True)[:2])
-        film = f"{known[0]} layer" if len(known) == 1 else "film"
-        raise ValidationError(
-            {
-                "pellet": f"{self.pellet.code} has no {film}{where}, so there is nothing to convert. Record plain Li "
-                "attachment instead?"
-            }
+        film = (self.recipe.defaults.get("film") if self.recipe else "") or (known[0] if len(known) == 1 else "")
+        lacks = f"{film} layer" if film else "film"
+        where = "" if len(bare) == len(self.faces) else f" on side {bare[0]}"
+        return (
+            f"{self.pellet.code} has no {lacks}{where}, so there is nothing to convert. "
+            "Record plain Li attachment instead?"
         )
 
     def layers_to_convert(self, face: str) -> models.QuerySet:
@@ -272,6 +287,18 @@ class Conversion(Record):
             for face in self.faces:
                 self.layers_to_convert(face).update(conversion=self)
         derive_again(Cell.objects.filter(pellet__in=pellets))
+
+    @property
+    def is_running(self) -> bool:
+        """The timer was started and nobody has said yet that it is done."""
+        return self.started_at is not None and self.performed_at is None and not self.is_withdrawn
+
+    @property
+    def ends_at(self) -> dt.datetime | None:
+        """When the planned time at temperature is over."""
+        if self.started_at is None or self.duration_min is None:
+            return None
+        return self.started_at + dt.timedelta(minutes=self.duration_min)
 
     @property
     def product(self) -> str:
