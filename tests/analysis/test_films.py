@@ -185,7 +185,7 @@ def taken_in(name, **more):
 
 def test_a_file_that_names_a_witness_plate_hangs_on_it():
     plate = builders.witness_plate()
-    file = taken_in(f"wit {plate.pk} step.csv")
+    file = taken_in(f"wit {int(plate.code[4:])} step.csv")
     assert (file.state, file.matched_by) == ("done", "from name"), file.message
     assert file.message == "Raw data are stored. Nothing is computed from impedance of a witness plate yet."
     measurement = Measurement.objects.get()

@@ -31,7 +31,9 @@ SAMPLES = {
     "pellet_list": "", "batch_new": "", "pellet_detail": "PEL-0001 PEL-0002", "pellet_edit": "PEL-0001",
     "batch_detail": "PBT-0001", "batch_edit": "PBT-0001", "batch_correct": "PBT-0001",
     "cell_list": "", "cell_new": "", "cell_detail": "CEL-0001", "cell_edit": "CEL-0001",
-    "sputter_run_list": "", "sputter_run_detail": "SPT-0001", "record_withdraw": "PEL-0001",
+    "sputter_run_list": "", "sputter_run_new": "", "sputter_run_detail": "SPT-0001", "sputter_run_edit": "SPT-0001",
+    "witness_plate_detail": "WIT-0001", "film_thickness_new": "", "film_thickness_detail": "FLM-0001",
+    "film_thickness_edit": "FLM-0001", "sputter_rates": "", "record_withdraw": "PEL-0001",
 }  # fmt: skip
 FILES = {
     "upload": "", "upload_detail": "UPB-0001", "inbox": "",
@@ -48,7 +50,7 @@ OTHERS = {
     "account_token_revoke", "api_root", "api_schema", "cell_hint", "cell_state", "code_hint", "echo", "echo_pellet",
     "file_assign", "file_lines", "file_retry", "first_run", "health_live", "health_ready", "material_density",
     "batch_rows", "measurement_figure", "measurement_live", "measurement_reanalyse", "measurement_temperature",
-    "record_restore", "result_judge", "run_figure", "stock_hint", "upload_rows",
+    "record_restore", "result_judge", "run_figure", "sputter_hint", "stock_hint", "upload_rows",
 }  # fmt: skip
 
 
@@ -78,7 +80,8 @@ def filled(site: Site) -> Site:
     batch = builders.batch(powder_lot=lot, notes="ground twice")
     pellets = [spine.pellet(batch, mass_mg=290.0) for _ in range(3)]
     cell = spine.cell(pellets[0])
-    builders.sputter_run(pellets[1])
+    builders.film_thickness(builders.witness_plate(builders.sputter_run(pellets[1])))
+    builders.sputter_run(pellets[2], power_W=100.0)
     named = [(f"{cell.code}_{t}C.csv", spine.spectrum(t, seed=t)) for t in (25, 40, 60, 80)]
     broken = b"\n".join([*spine.spectrum(seed=9).splitlines()[:40], b"1.2,3"])
     others = [
@@ -145,7 +148,8 @@ def test_pages_of_an_empty_site(site):
     page = site.page(role="")
     problems = look_at(page, reverse("first_run"))
     site.sign_in(page, "member")
-    for name in ("dashboard", "lot_list", "pellet_list", "cell_list", "sputter_run_list", "measurement_list", "inbox"):
+    lists = ("lot_list", "pellet_list", "cell_list", "sputter_run_list", "measurement_list")
+    for name in ("dashboard", *lists, "sputter_rates", "inbox"):
         problems += look_at(page, reverse(name))
     page.context.clear_cookies()
     problems += [problem for address in addresses(DOOR) for problem in look_at(page, address)]
