@@ -209,11 +209,12 @@ def _numbers(grid: Grid, column: SeriesColumn, cells: Cells) -> Floats | None:
         At the first cell that is no number.
     """
     if cells.dtype == object:
-        again = as_column([cell if isinstance(cell, (str, int, float)) else str(cell) for cell in cells])
+        plain_cells = [cell if isinstance(cell, (str, int, float)) else str(cell) for cell in cells]
+        again = as_column(plain_cells, grid.decimal)
         if again.dtype == object:
             if column.name in _MAY_BE_TEXT:
                 return None
-            row = next(i for i, cell in enumerate(cells) if as_column([cell]).dtype == object)
+            row = next(i for i, cell in enumerate(cells) if as_column([cell], grid.decimal).dtype == object)
             raise _bad(grid, row, column, str(cells[row]))
         cells = again
     numbers = np.asarray(cells, dtype=np.float64)

@@ -194,6 +194,15 @@ def test_cell_that_is_no_number(tmp_path: Path, cell: int, label: str, line: int
     assert error.line == line + 1
 
 
+def test_bad_cell_among_decimal_commas(tmp_path: Path) -> None:
+    lines = ["Zeit [s];Spannung [V];Strom [mA]", *(f"{i},5;3,25;{i},75" for i in range(300))]
+    assert read(tmp_path, "\n".join(lines)).frame.iloc[1].tolist()[:3] == pytest.approx([1.5, 3.25, 1.75e-3])
+    lines[10] = "9,5;-;9,75"
+    assert np.isnan(read(tmp_path, "\n".join(lines)).frame["potential_V"][9])
+    lines[20] = "19,5;#NV;19,75"
+    assert sentence(tmp_path, "\n".join(lines)).sentence.startswith("Line 21, column potential: ‘#NV’ is not a number.")
+
+
 def test_no_value_is_not_zero(tmp_path: Path) -> None:
     lines = ["TestTime\tVoltage/V\tCurrent/mA", *(f"0:00:{i:02d}\t3.5\t1" for i in range(30))]
     lines[4] = "0:00:03\t-\t-"
