@@ -229,6 +229,21 @@ def test_long_gbk_file_whose_words_lie_beyond_the_head(tmp_path: Path) -> None:
     assert frame["step_kind"].value_counts().to_dict() == {"charge": 3000, "rest": 3000, "discharge": 3000}
 
 
+def test_date_and_time_of_day_in_two_columns(tmp_path: Path) -> None:
+    hours = [f"2024-03-01,{h}:00:00" for h in (22, 23)] + [f"2024-03-02,{h}:00:00" for h in (0, 1, 2)]
+    found = read(tmp_path, "\n".join(["Date,Time,Voltage (V),Current (A)", *(f"{cell},3.5,0.1" for cell in hours)]))
+    assert found.frame["time_s"].tolist() == [0, 3600, 7200, 10800, 14400]
+    assert found.metadata["measured_at"] == "2024-03-01T22:00:00"
+    assert "time_from_clock" in dict(found.warnings)
+
+
+def test_date_beside_a_time_that_has_passed(tmp_path: Path) -> None:
+    rows_ = [f"2024-03-01,{h}:00:00,3.5,0.1" for h in range(5)]
+    found = read(tmp_path, "\n".join(["Date,Time,Voltage (V),Current (A)", *rows_]))
+    assert found.frame["time_s"].tolist() == [0, 3600, 7200, 10800, 14400]
+    assert found.metadata["measured_at"] == "2024-03-01T00:00:00"
+
+
 def test_duplicate_stamps(tmp_path: Path) -> None:
     lines = rows()
     found = read(tmp_path, "\n".join([HEADER, *lines[:20], lines[19], lines[19], *lines[20:]]))
