@@ -29,9 +29,20 @@ class QuantityFilter(admin.SimpleListFilter):
 class AnalysisRunAdmin(ReadOnlyAdmin):
     """Runs of analyses."""
 
-    list_display = ("id", "analysis", "version", "measurement", "cell", "pellet", "state", "is_current", "created_at")
+    list_display = (
+        "id",
+        "analysis",
+        "version",
+        "measurement",
+        "cell",
+        "pellet",
+        "sputter_setting",
+        "state",
+        "is_current",
+        "created_at",
+    )
     list_filter = ("state", "is_current", "job_state")
-    list_select_related = ("measurement", "cell", "pellet")
+    list_select_related = ("measurement", "cell", "pellet", "sputter_setting")
     search_fields = ("=analysis", "measurement__code", "cell__code", "pellet__code")
     hidden_fields = ("curves", "tables")  # thousands of numbers; the pages plot them
 
@@ -60,7 +71,8 @@ class ResultAdmin(ReadOnlyAdmin):
         "acceptance",
         "cell",
         "pellet",
+        "sputter_setting",
     )
     list_filter = ("is_current", "flag", "acceptance", "is_synthetic", QuantityFilter)
-    list_select_related = ("cell", "pellet")
+    list_select_related = ("cell", "pellet", "sputter_setting")
     search_fields = ("=quantity", "cell__code", "pellet__code", "measurement__code")

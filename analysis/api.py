@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import OuterRef
+from django.db.models import OuterRef, Q
 from django.http import Http404
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
@@ -33,9 +33,9 @@ from lagpdb.records import StaleVersion
 from lagpdb.resources import Collection, View
 from lagpdb.serializers import checked_body
 from measurements import api as measured
-from measurements.api import subject_filter
 from measurements.serializers import MeasurementSerializer
 from samples.genealogy import as_built, cell_stations, pellet_stations, step_stations
+from samples.models import WitnessPlate
 
 
 class Measurements(measured.Measurements):
@@ -111,6 +111,27 @@ def _kind(values: list[Any]) -> str:
     return "text" if all(isinstance(value, str) for value in known) else "json"
 
 
+def _subject_filter() -> Filter:
+    """`subject` of results: exactly that cell, that bare pellet, that witness plate, or that sputter setting."""
+    return Filter(
+        "subject",
+        "code",
+        expression=ResultSerializer.Meta.expressions["subject"],
+        match=_speaks_of,
+        help="Code of the cell, pellet or witness plate that it speaks of.",
+    )
+
+
+def _speaks_of(codes: list[str]) -> Q:
+    found = Q(cell__code__in=codes) | Q(cell__isnull=True, pellet__code__in=codes)
+    # Few codes are of this kind, and a condition on one more table costs every query that has it.
+    if any(code.startswith(WitnessPlate.PREFIX) for code in codes):
+        found |= Q(measurement__witness_plate__code__in=codes)
+    elif any(" " in code for code in codes):
+        found |= Q(sputter_setting__code__in=codes)
+    return found
+
+
 # -- results -----------------------------------------------------------------------------------------------------------
 class Results(Collection):
     """Numbers: those of current runs, unless `current=false`."""
@@ -135,7 +156,7 @@ class Results(Collection):
             | cell_stations("cell__")
             | step_stations(OuterRef("pellet_id"), OuterRef("cell__assembled_at"))
             | of_columns(columns_of(MeasurementSerializer), "measurement", "measurement__")
-            | {"is_coated": as_built(), "subject": subject_filter()}
+            | {"is_coated": as_built(), "subject": _subject_filter()}
         )
 
     def get_queryset(self) -> Any:

@@ -15,7 +15,6 @@ from lagpdb import ledger
 from lagpdb.records import Revision, StaleVersion
 from measurements.models import Measurement
 from measurements.parameters import check_parameters
-from samples.models import Cell, Pellet
 
 
 def reanalyse(
@@ -51,7 +50,7 @@ def judge(result: Result, acceptance: str, *, by: Any, reason: str = "", version
     if acceptance not in Result.Acceptance.values:
         raise ValidationError({"acceptance": f"Choose one of {', '.join(Result.Acceptance.values)}."})
     with transaction.atomic():
-        sample = lock_sample(Cell, result.cell_id) if result.cell_id else lock_sample(Pellet, result.pellet_id)
+        sample = lock_sample(type(result.subject), result.subject.pk)
         stored = Result.objects.select_for_update(no_key=True).get(pk=result.pk)
         if version is not None and version != stored.version:
             result.version = version

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lagpdb.units import frequency_text as frequency_text  # figures and their tests name it from here
+
 Curves = Mapping[str, Any]
 Figure = dict[str, Any]
 
@@ -34,18 +36,6 @@ class Sample:
 
 
 # --- Words ------------------------------------------------------------------------------------------------------------
-def frequency_text(frequency_Hz: float) -> str:
-    """'1 kHz', '250 Hz', '10 mHz'."""
-    for symbol, factor in (("MHz", 1e6), ("kHz", 1e3), ("Hz", 1.0), ("mHz", 1e-3)):
-        if frequency_Hz >= 0.9995 * factor:
-            return f"{_digits(frequency_Hz / factor)} {symbol}"
-    return f"{_digits(frequency_Hz * 1e6)} µHz"
-
-
-def _digits(value: float) -> str:
-    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
-
-
 def power_text(value: float) -> str:
     """A tick of a logarithmic axis: '10⁻⁴', '2×10⁻⁴', '5'."""
     exponent = math.floor(math.log10(value) + 1e-9)

@@ -27,6 +27,7 @@ from analysis.figure_parts import (
     split_rows,
     total_resistance_ohm,
 )
+from analysis.figures_films import thickness
 from lagpdb.units import format_value
 
 ARC_FACTOR = 1.5  # the frame "Arc" goes from 0 to this times the total resistance
@@ -333,6 +334,7 @@ def _energy_note(energy: Mapping[str, Any] | None) -> list[Figure]:
 
 BUILDERS: dict[str, Callable[..., Figure]] = {
     "nyquist": nyquist, "bode": bode, "residuals": residuals, "arrhenius": arrhenius,
+    "thickness": thickness,
 }  # fmt: skip
 
 
@@ -349,6 +351,9 @@ def columns(name: str, curves: Curves) -> dict[str, list[Any]]:
             "is_used",
         )
         return {key: list(points[key]) for key in names if points.get(key) is not None}
+    if name == "thickness":
+        names = ("film", "run", "duration_min", "film_thickness_nm", "film_thickness_uncertainty_nm", "is_used")
+        return {key: list(curves["points"][key]) for key in names}
     if name == "residuals":
         return _residual_columns(curves)
     frequency, real, minus_imag, used = spectrum_of(curves)

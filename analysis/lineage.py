@@ -17,14 +17,30 @@ from django.http import Http404
 from analysis.models import AnalysisRun, Result, RunInput
 from lagpdb.records import normal_code
 from measurements.models import Measurement, MeasurementFile
-from samples.models import Cell, Coating, ElectrodeLot, Material, Pellet, PelletBatch, PowderLot, SputterRun
+from samples.models import (
+    Cell,
+    Coating,
+    Conversion,
+    ElectrodeLot,
+    FilmThickness,
+    Material,
+    Pellet,
+    PelletBatch,
+    PowderLot,
+    SputterRun,
+    WitnessPlate,
+)
 
 LIMIT = 2000  # of each kind, newest first; a powder lot can have made more than a page can hold
 
 Ids = dict[type[Model], set[int]]
 _BY_PREFIX: dict[str, type[Model]] = {
-    model.PREFIX: model for model in (PowderLot, PelletBatch, Pellet, SputterRun, ElectrodeLot, Cell, Measurement)
-}
+    model.PREFIX: model
+    for model in (
+        PowderLot, PelletBatch, Pellet, SputterRun, WitnessPlate, FilmThickness, Conversion, ElectrodeLot, Cell,
+        Measurement,
+    )
+}  # fmt: skip
 
 
 def start(text: str) -> tuple[type[Model], int]:
@@ -59,10 +75,17 @@ _DOWN: tuple[_Step, ...] = (
     (PowderLot, PelletBatch, lambda ids: PelletBatch.objects.filter(powder_lot__in=ids)),
     (PelletBatch, Pellet, lambda ids: Pellet.objects.filter(batch__in=ids)),
     (SputterRun, Pellet, lambda ids: Pellet.objects.filter(coatings__sputter_run__in=ids).distinct()),
+    (SputterRun, WitnessPlate, lambda ids: WitnessPlate.objects.filter(sputter_run__in=ids)),
+    (WitnessPlate, FilmThickness, lambda ids: FilmThickness.objects.filter(witness_plate__in=ids)),
+    (Pellet, FilmThickness, lambda ids: FilmThickness.objects.filter(pellet__in=ids)),
+    (Pellet, Conversion, lambda ids: Conversion.objects.filter(pellet__in=ids)),
+    (Conversion, Pellet, lambda ids: Pellet.objects.filter(conversions__in=ids)),
     (Pellet, Cell, lambda ids: Cell.objects.filter(pellet__in=ids)),
     (ElectrodeLot, Cell, lambda ids: Cell.objects.filter(electrode_lot__in=ids)),
     (Pellet, Measurement, lambda ids: Measurement.objects.filter(pellet__in=ids)),
     (Cell, Measurement, lambda ids: Measurement.objects.filter(cell__in=ids)),
+    (WitnessPlate, Measurement, lambda ids: Measurement.objects.filter(witness_plate__in=ids)),
+    (FilmThickness, AnalysisRun, lambda ids: AnalysisRun.objects.filter(_rate_of(ids), is_current=True).distinct()),
     (Measurement, AnalysisRun, lambda ids: AnalysisRun.objects.filter(measurement__in=ids, is_current=True)),
     (AnalysisRun, Result, lambda ids: Result.objects.filter(run__in=ids)),
     (
@@ -79,10 +102,16 @@ _UP: tuple[_Step, ...] = (
     (AnalysisRun, Measurement, lambda ids: Measurement.objects.filter(_enters(ids)).distinct()),
     (AnalysisRun, Cell, lambda ids: Cell.objects.filter(combination_runs__in=ids).distinct()),
     (AnalysisRun, Pellet, lambda ids: Pellet.objects.filter(combination_runs__in=ids).distinct()),
+    (AnalysisRun, FilmThickness, lambda ids: FilmThickness.objects.filter(_film_of(ids)).distinct()),
+    (FilmThickness, WitnessPlate, lambda ids: WitnessPlate.objects.filter(film_thicknesses__in=ids).distinct()),
+    (FilmThickness, Pellet, lambda ids: Pellet.objects.filter(film_thicknesses__in=ids).distinct()),
+    (Measurement, WitnessPlate, lambda ids: WitnessPlate.objects.filter(measurements__in=ids).distinct()),
+    (WitnessPlate, SputterRun, lambda ids: SputterRun.objects.filter(witness_plates__in=ids).distinct()),
     (Measurement, Cell, lambda ids: Cell.objects.filter(measurements__in=ids).distinct()),
     (Measurement, Pellet, lambda ids: Pellet.objects.filter(measurements__in=ids).distinct()),
     (Cell, Pellet, lambda ids: Pellet.objects.filter(cells__in=ids).distinct()),
     (Cell, ElectrodeLot, lambda ids: ElectrodeLot.objects.filter(cells__in=ids).distinct()),
+    (Pellet, Conversion, lambda ids: Conversion.objects.filter(pellet__in=ids)),
     (Pellet, SputterRun, lambda ids: SputterRun.objects.filter(coatings__pellet__in=ids).distinct()),
     (Pellet, PelletBatch, lambda ids: PelletBatch.objects.filter(pellets__in=ids).distinct()),
     (PelletBatch, PowderLot, lambda ids: PowderLot.objects.filter(batches__in=ids).distinct()),
@@ -90,6 +119,20 @@ _UP: tuple[_Step, ...] = (
     (ElectrodeLot, Material, lambda ids: Material.objects.filter(electrode_lots__in=ids).distinct()),
     (SputterRun, Material, lambda ids: Material.objects.filter(sputter_runs__in=ids).distinct()),
 )
+
+
+def _rate_of(films: Iterable[int]) -> Q:
+    """Runs of the sputter rate that a film may have entered; which did, their inputs say."""
+    runs = SputterRun.objects.filter(
+        Q(witness_plates__film_thicknesses__in=films) | Q(coatings__pellet__film_thicknesses__in=films)
+    )
+    return Q(sputter_setting__in=runs.values("setting"))
+
+
+def _film_of(runs: Iterable[int]) -> Q:
+    """The films that a run of the sputter rate has used, as it wrote them down."""
+    used = AnalysisRun.objects.filter(pk__in=runs, sputter_setting__isnull=False).values_list("inputs", flat=True)
+    return Q(code__in=[film["film"] for inputs in used for film in (inputs.get("films") or {}).get("value") or ()])
 
 
 def _enters(runs: Iterable[int]) -> Q:
@@ -147,7 +190,8 @@ class _Document:
 def _name(model: type[Model], key: str | int) -> str:
     collections = {
         Material: "materials", PowderLot: "powder-lots", PelletBatch: "pellet-batches", Pellet: "pellets",
-        SputterRun: "sputter-runs", ElectrodeLot: "electrode-lots", Cell: "cells", Measurement: "measurements",
+        SputterRun: "sputter-runs", WitnessPlate: "witness-plates", FilmThickness: "film-thicknesses",
+        Conversion: "conversions", ElectrodeLot: "electrode-lots", Cell: "cells", Measurement: "measurements",
         AnalysisRun: "runs", Result: "results",
     }  # fmt: skip
     return f"lagpdb:{collections[model]}/{key}"
@@ -173,7 +217,7 @@ def prov(code: str, *, base_url: str = "/") -> dict[str, Any]:
     is_cut = _walk(ids, _DOWN)
     is_cut = _walk(ids, _UP) or is_cut
     document = _Document(base_url)
-    for write in (_materials, _pellets, _sputter_runs, _cells, _measurements, _runs, _results):
+    for write in (_materials, _pellets, _sputter_runs, _films, _conversions, _cells, _measurements, _runs, _results):
         write(document, ids)
     if is_cut:
         document.content["lagpdb:note"] = {"left_out": f"Only the newest {LIMIT} of each kind are shown."}
@@ -228,6 +272,35 @@ def _sputter_runs(document: _Document, ids: Ids) -> None:
         document.relate("wasGeneratedBy", entity=_name(Pellet, pellet_code), activity=_name(SputterRun, run_code))
 
 
+def _films(document: _Document, ids: Ids) -> None:
+    for plate in WitnessPlate.objects.filter(pk__in=ids.get(WitnessPlate, ())).select_related("sputter_run"):
+        name = document.entity(_name(WitnessPlate, plate.code), "lagpdb:WitnessPlate", substrate=plate.substrate)
+        document.relate("wasGeneratedBy", entity=name, activity=_name(SputterRun, plate.sputter_run.code))
+    rows = FilmThickness.objects.filter(pk__in=ids.get(FilmThickness, ())).select_related("witness_plate", "pellet")
+    for film in rows:
+        name = document.entity(
+            _name(FilmThickness, film.code),
+            "lagpdb:FilmThickness",
+            film_thickness_nm=film.film_thickness_nm,
+            film_thickness_uncertainty_nm=film.film_thickness_uncertainty_nm,
+            method=film.method,
+        )
+        where = film.witness_plate or film.pellet
+        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(where), where.code))
+
+
+def _conversions(document: _Document, ids: Ids) -> None:
+    for step in Conversion.objects.filter(pk__in=ids.get(Conversion, ())).select_related("pellet"):
+        name = document.activity(
+            _name(Conversion, step.code),
+            "lagpdb:Conversion",
+            start=step.performed_at,
+            temperature_degC=step.temperature_degC,
+            duration_min=step.duration_min,
+        )
+        document.relate("wasGeneratedBy", entity=_name(Pellet, step.pellet.code), activity=name)
+
+
 def _cells(document: _Document, ids: Ids) -> None:
     for cell in Cell.objects.filter(pk__in=ids.get(Cell, ())).select_related("pellet", "electrode_lot"):
         name = document.entity(
@@ -242,7 +315,7 @@ def _cells(document: _Document, ids: Ids) -> None:
 
 def _measurements(document: _Document, ids: Ids) -> None:
     keys = ids.get(Measurement, ())
-    for item in Measurement.objects.filter(pk__in=keys).select_related("cell", "pellet", "operator"):
+    for item in Measurement.objects.filter(pk__in=keys).select_related("cell", "pellet", "witness_plate", "operator"):
         name = document.entity(
             _name(Measurement, item.code),
             "lagpdb:Measurement",
@@ -250,7 +323,7 @@ def _measurements(document: _Document, ids: Ids) -> None:
             temperature_degC=item.temperature_degC,
             measured_at=item.measured_at.isoformat() if item.measured_at else None,
         )
-        sample = item.cell or item.pellet
+        sample = item.subject
         document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(sample), sample.code))
         if item.operator:
             document.relate("wasAttributedTo", entity=name, agent=document.agent(f"lagpdb:people/{item.operator}"))
@@ -289,6 +362,9 @@ def _runs(document: _Document, ids: Ids) -> None:
         )
         if run.measurement:
             document.relate("used", activity=name, entity=_name(Measurement, run.measurement.code))
+        if run.sputter_setting_id:
+            for film in (run.inputs.get("films") or {}).get("value") or ():
+                document.relate("used", activity=name, entity=_name(FilmThickness, film["film"]), role="thickness")
         if run.created_by:
             person = document.agent(f"lagpdb:people/{run.created_by}")
             document.relate("wasAssociatedWith", activity=name, agent=person)
@@ -301,7 +377,9 @@ def _runs(document: _Document, ids: Ids) -> None:
 
 
 def _results(document: _Document, ids: Ids) -> None:
-    for result in Result.objects.filter(pk__in=ids.get(Result, ())).select_related("cell", "pellet"):
+    for result in Result.objects.filter(pk__in=ids.get(Result, ())).select_related(
+        "cell", "pellet", "measurement__witness_plate"
+    ):
         name = document.entity(
             _name(Result, result.pk),
             "lagpdb:Result",
@@ -314,5 +392,6 @@ def _results(document: _Document, ids: Ids) -> None:
             acceptance=result.acceptance,
         )
         document.relate("wasGeneratedBy", entity=name, activity=_name(AnalysisRun, result.run_id))
-        sample = result.cell or result.pellet
-        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(sample), sample.code))
+        if result.sputter_setting_id is None:  # a setting is no thing; its run says which films were used
+            sample = result.subject
+            document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(sample), sample.code))

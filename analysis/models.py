@@ -262,3 +262,8 @@ class Result(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} of run {self.run_id}"
+
+    @property
+    def subject(self) -> Any:
+        """What the number speaks of: cell, pellet, sputter setting, or the witness plate that was measured."""
+        return self.cell or self.pellet or self.sputter_setting or (self.measurement and self.measurement.subject)

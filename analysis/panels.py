@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
-from analysis import plots
+from analysis import choices, plots
 from analysis.figure_parts import frequency_text
 from analysis.models import AnalysisRun, Result
 from analysis.science.quantities import QUANTITIES
@@ -25,12 +25,30 @@ MAIN = (
     "activation_energy_eV",
     "lithium_transference_number",
     "critical_current_density_mA_cm2",
+    "last_sound_current_density_mA_cm2",
+    "time_to_failure_h",
+    "overpotential_mV",
+    "electronic_conductivity_S_cm",
     "interfacial_resistance_ohm",
     "total_resistance_ohm",
     "electrolyte_resistance_ohm",
     "capacity_retention_fraction",
     "discharge_specific_capacity_mAh_g",
+    "coulombic_efficiency_fraction",
+    "discharge_capacity_mAh",
+    "capacity_recovery_fraction",
+    "rate_capacity_mAh_g",
+    "rate_capacity_mAh",
 )
+# Of quantities with several rows the one that stands for the measurement.
+MAIN_LABEL = {
+    "capacity_retention_fraction": "last",
+    "discharge_specific_capacity_mAh_g": "reference",
+    "discharge_capacity_mAh": "reference",
+    "coulombic_efficiency_fraction": "mean",
+    "overpotential_mV": "end",
+}
+PER_GRAM = ("discharge_specific_capacity_mAh_g", "rate_capacity_mAh_g")  # without a mass the page shows mAh
 ORIGINS = {
     "person": "entered by a person",
     "assumed": "assumed",
@@ -43,6 +61,8 @@ def is_working(measurement: Measurement) -> bool:
     """Whether a run of the measurement, or a combination that it feeds, is still open."""
     if measurement.runs.filter(state__in=OPEN).exists():
         return True
+    if measurement.witness_plate_id:  # nothing is combined over it
+        return False
     subject = {"cell": measurement.cell} if measurement.cell_id else {"pellet": measurement.pellet}
     return AnalysisRun.objects.filter(state__in=OPEN, **subject).exists()
 
@@ -78,6 +98,7 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
         "parts": list(measurement.files.select_related("raw_file").filter(superseded_at__isnull=True)),
         "circuits": CIRCUITS,
         "chosen": (current or latest).parameters if runs else {},
+        "choice_fields": choices.fields_of(measurement.kind, (current or latest).parameters) if runs else [],
         "raw": _raw_rows(measurement),
         "may_edit": can_edit(request.user),
         "cell_warnings": [tuple(warning) for warning in cell_run.warnings] if cell_run else [],
@@ -96,10 +117,12 @@ def _state(measurement: Measurement, runs: list[AnalysisRun], current: AnalysisR
 
 
 def _cell_run(measurement: Measurement) -> AnalysisRun | None:
-    """The activation run that stands for the cell."""
-    if not measurement.cell_id:
+    """The run of a combination that stands for the cell; a configuration has one at most."""
+    if not measurement.cell_id or measurement.kind not in ("eis", "polarisation"):
         return None
-    return AnalysisRun.objects.filter(cell=measurement.cell, analysis="activation", is_current=True).first()
+    return AnalysisRun.objects.filter(
+        cell=measurement.cell, analysis__in=("activation", "transference"), is_current=True
+    ).first()
 
 
 def _main_values(results: list[Result], cell_run: AnalysisRun | None) -> list[dict[str, Any]]:
@@ -109,8 +132,16 @@ def _main_values(results: list[Result], cell_run: AnalysisRun | None) -> list[di
     if cell_run:
         energies = list(cell_run.results.filter(quantity="activation_energy_eV"))
         found += [result for result in energies if result.label != "sigma"]
+        found += list(cell_run.results.filter(quantity="lithium_transference_number"))
         by_name |= {f"energy_{result.label}": result for result in energies}
-    chosen = sorted((r for r in found if r.quantity in MAIN), key=lambda r: MAIN.index(r.quantity))[:3]
+    shown = [
+        r
+        for r in found
+        if r.quantity in MAIN
+        and r.label == MAIN_LABEL.get(r.quantity, r.label)
+        and not (r.value is None and r.quantity in PER_GRAM)
+    ]
+    chosen = sorted(shown, key=lambda r: MAIN.index(r.quantity))[:3]
     return [{"result": result, "beside": _beside(result, by_name)} for result in chosen]
 
 
@@ -131,6 +162,11 @@ def _beside(result: Result, others: dict[str, Result]) -> str:
         points = f"from ln(σT), {count} points" if count else "from ln(σT)"
         beside = units.format_value(other.value, other.uncertainty, "=", "eV") if other else ""
         return f"{points}; ln σ gives {beside}" if beside else points
+    if result.reference_cycle and result.cycle_number:
+        between = f"cycle {result.cycle_number} against cycle {result.reference_cycle}"
+        return (
+            between if result.label != "mean" else f"mean of cycles {result.reference_cycle} to {result.cycle_number}"
+        )
     return result.label.replace("_", " ")
 
 
@@ -154,6 +190,8 @@ def _inputs(run: AnalysisRun, measurement: Measurement) -> list[dict[str, Any]]:
         value, uncertainty = entry.get("value"), entry.get("uncertainty")
         is_number = isinstance(value, int | float)
         text = units.format_named(name, value, uncertainty) if is_number else str(value or "—")
+        if isinstance(value, int) and units.suffix_of(name) is None:  # a cycle has a number, not a size
+            text = str(value)
         if name == "temperature_degC" and is_number:
             text = f"{value:.4g} °C"
         origin = str(entry.get("origin") or "")
@@ -195,6 +233,7 @@ def _run_rows(runs: list[AnalysisRun]) -> list[dict[str, Any]]:
     values = {
         result.run_id: result
         for result in Result.objects.filter(run__in=runs, quantity__in=MAIN).order_by("-quantity", "-position")
+        if result.label == MAIN_LABEL.get(result.quantity, result.label)
     }
     for number, run in zip(range(len(runs), 0, -1), runs, strict=True):
         rows.append({"number": number, "run": run, "result": values.get(run.pk), "choices": choices_text(run)})
@@ -210,6 +249,13 @@ def choices_text(run: AnalysisRun) -> str:
         words.append(" to ".join(frequency_text(value) for value in limits))
     if masked := run.parameters.get("masked_points"):
         words.append(f"{len(masked)} {'point' if len(masked) == 1 else 'points'} left out by hand")
+    if cycle := run.parameters.get("reference_cycle"):
+        words.append(f"reference cycle {cycle}")
+    if formation := run.parameters.get("formation_cycles"):
+        words.append(f"{formation} formation {'cycle' if formation == 1 else 'cycles'}")
+    if mass := run.parameters.get("active_mass_mg"):
+        words.append(f"active mass {units.format_named('active_mass_mg', mass)}")
+    words += [f"{choice.label}: {text}" for choice, text in choices.given(run.parameters)]
     return ", ".join(words)
 
 

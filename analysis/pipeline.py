@@ -8,19 +8,30 @@ import pandas as pd
 from django.db import transaction
 from django.utils import timezone
 
+from analysis.films import films_of
 from analysis.models import AnalysisRun, Result, RunInput
-from analysis.queueing import analyses, combinations, lock_sample, queue_combinations, retire
+from analysis.queueing import (
+    Sample,
+    analyses,
+    combinations,
+    lock_sample,
+    numbers_for,
+    over_of,
+    queue_combinations,
+    retire,
+)
 from analysis.science.base import AnalysisError, Combination, Outcome, Subject
 from analysis.science.quantities import get as quantity
 from lagpdb import ledger
 from measurements.models import Measurement, UploadFile
 from measurements.store import StoreError, part_of, table
-from samples.models import Cell, Pellet
+from samples.models import Cell, Pellet, SputterSetting, WitnessPlate
 
 
 def run(run_id: int) -> None:
     """Compute one run and write what it found. Every exit is final."""
-    item = AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet").filter(pk=run_id).first()
+    related = ("measurement__cell__pellet", "cell__pellet", "sputter_setting")
+    item = AnalysisRun.objects.select_related(*related).filter(pk=run_id).first()
     held = item and _begin(item)
     if held:
         perform(held, item)
@@ -68,8 +79,12 @@ def _begin(item: AnalysisRun) -> ledger.Claim | None:
     return held
 
 
-def subject_of(sample: Pellet | Cell) -> Subject:
+def subject_of(sample: Sample) -> Subject:
     """The sample as the pure analyses see it."""
+    if isinstance(sample, SputterSetting):
+        return Subject(kind="sputter_setting", code=sample.code, is_coated=True)
+    if isinstance(sample, WitnessPlate):
+        return Subject(kind="witness_plate", code=sample.code, notation=sample.notation, is_coated=True)
     pellet = sample.pellet if isinstance(sample, Cell) else sample
     common = {
         "code": sample.code,
@@ -81,6 +96,7 @@ def subject_of(sample: Pellet | Cell) -> Subject:
     }
     if isinstance(sample, Pellet):
         return Subject(kind="pellet", **common)
+    lot = sample.electrode_lot
     return Subject(
         kind="cell",
         configuration=sample.configuration,
@@ -88,6 +104,7 @@ def subject_of(sample: Pellet | Cell) -> Subject:
         electrode_diameter_uncertainty_mm=sample.electrode_diameter_uncertainty_mm,
         electrode_area_cm2=sample.electrode_area_cm2,
         active_mass_mg=sample.active_mass_mg,
+        theoretical_capacity_mAh_g=lot.material.theoretical_capacity_mAh_g if lot else None,
         **common,
     )
 
@@ -97,7 +114,21 @@ def _compute(item: AnalysisRun) -> Outcome:
     if item.measurement_id:
         return _analyse(item, subject)
     combination = combinations()[item.analysis]()
-    return combination.run(_numbers(combination, item.subject), subject, item.parameters)
+    if isinstance(item.subject, SputterSetting):
+        return combination.run(films_of(item.subject), subject, item.parameters)
+    parameters = {**_choices_beside(combination, item.subject), **item.parameters}
+    return combination.run(_numbers(combination, item.subject), subject, parameters)
+
+
+def _choices_beside(combination: Combination, sample: Sample) -> dict[str, Any]:
+    """What people gave with the measurements that decide a combination: the newest word counts."""
+    runs = AnalysisRun.objects.filter(
+        is_current=True, measurement__kind__in=combination.chosen_with, **{f"measurement__{over_of(sample)}": sample}
+    )
+    choices: dict[str, Any] = {}
+    for run_ in runs.select_related("measurement").order_by("measurement_id", "pk"):
+        choices |= {**run_.measurement.parameters, **run_.parameters}
+    return choices
 
 
 def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
@@ -108,8 +139,9 @@ def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
         "temperature_degC": measurement.temperature_degC,
         "temperature_origin": measurement.temperature_origin,
     }
-    if "electrode_area_cm2" in measurement.metadata:
-        parameters["file_electrode_area_cm2"] = measurement.metadata["electrode_area_cm2"]
+    for name in ("electrode_area_cm2", "active_mass_mg"):  # compared with the record, never used
+        if name in measurement.metadata:
+            parameters[f"file_{name}"] = measurement.metadata[name]
     part = part_of(measurement)
     outcome = analyses()[item.analysis]().run(table(part), subject, parameters)
     outcome.inputs["raw_file"] = {
@@ -122,12 +154,11 @@ def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
     return outcome
 
 
-def _numbers(combination: Combination, sample: Pellet | Cell) -> pd.DataFrame:
-    """The accepted, unflagged, current numbers of a sample that a combination needs."""
-    over = "cell" if isinstance(sample, Cell) else "pellet"
+def _numbers(combination: Combination, sample: Sample) -> pd.DataFrame:
+    """The current numbers of a sample that a combination needs, with where they come from."""
     rows = (
-        Result.objects.usable()
-        .filter(quantity__in=combination.needs, **{over: sample})
+        numbers_for(type(combination))
+        .filter(**{over_of(sample): sample})
         # Not in the order in which workers happened to end: the last digit of a sum depends on it.
         .order_by("measurement_id", "quantity", "position")
         .values(
@@ -140,7 +171,10 @@ def _numbers(combination: Combination, sample: Pellet | Cell) -> pd.DataFrame:
             "cycle_number",
             "current_density_mA_cm2",
             "measurement__code",
+            "measurement_id",
             "measurement__measured_at",
+            "flag",
+            "acceptance",
             "run__inputs",
         )
     )
@@ -157,6 +191,10 @@ def _numbers(combination: Combination, sample: Pellet | Cell) -> pd.DataFrame:
                 "current_density_mA_cm2": row["current_density_mA_cm2"],
                 "measurement": row["measurement__code"],
                 "measured_at": row["measurement__measured_at"],
+                "uploaded_order": row["measurement_id"],
+                "file_name": (row["run__inputs"].get("raw_file") or {}).get("name", ""),
+                "flag": row["flag"],
+                "acceptance": row["acceptance"],
                 "geometry_relative_uncertainty": (
                     row["run__inputs"].get("geometry_relative_uncertainty", {}).get("value") or 0.0
                 ),
@@ -175,6 +213,7 @@ def _target(item: AnalysisRun) -> dict[str, Any]:
         "measurement_id": item.measurement_id,
         "cell_id": item.cell_id,
         "pellet_id": item.pellet_id,
+        "sputter_setting_id": item.sputter_setting_id,
     }
 
 
@@ -202,8 +241,9 @@ def _hold(item: AnalysisRun) -> bool:
     """Lock measurement and sample; whether neither was withdrawn nor moved while the run was computed."""
     measurement, sample = item.measurement, item.subject
     if measurement is None:
-        return not lock_sample(type(sample), sample.pk).is_withdrawn
-    over = "cell" if isinstance(sample, Cell) else "pellet"
+        stored = lock_sample(type(sample), sample.pk)
+        return isinstance(stored, SputterSetting) or not stored.is_withdrawn
+    over = over_of(sample)
     rows = Measurement.objects.select_for_update(no_key=True, of=("self", over)).filter(pk=measurement.pk)
     held = rows.select_related(over).filter(**{over: sample}).order_by().first()
     if held is None:  # moved meanwhile
@@ -212,9 +252,7 @@ def _hold(item: AnalysisRun) -> bool:
     return not held.is_withdrawn and not getattr(held, over).is_withdrawn
 
 
-def _succeed(
-    held: ledger.Claim, item: AnalysisRun, outcome: Outcome, sample: Pellet | Cell, is_valid: bool
-) -> set[str]:
+def _succeed(held: ledger.Claim, item: AnalysisRun, outcome: Outcome, sample: Sample, is_valid: bool) -> set[str]:
     """Put the numbers in force in place of older ones; returns the quantities that changed."""
     retired, overtaken = retire(_target(item), before=item.pk)
     # A run that was overtaken by a newer one is kept for the record, but does not count.
@@ -233,9 +271,11 @@ def _succeed(
     return retired | {finding.quantity for finding in outcome.findings}
 
 
-def _write(item: AnalysisRun, outcome: Outcome, sample: Pellet | Cell, counts: bool) -> None:
-    pellet = sample.pellet if isinstance(sample, Cell) else sample
-    is_synthetic = sample.is_synthetic or bool(item.measurement_id and item.measurement.is_synthetic)
+def _write(item: AnalysisRun, outcome: Outcome, sample: Sample, counts: bool) -> None:
+    pellet = sample.pellet if isinstance(sample, Cell) else sample if isinstance(sample, Pellet) else None
+    # A setting is neither; whether its rate was made from generated films, the run knows.
+    entered = getattr(sample, "is_synthetic", False) or outcome.inputs.get("is_synthetic", {}).get("value", False)
+    is_synthetic = bool(entered or (item.measurement_id and item.measurement.is_synthetic))
     Result.objects.bulk_create(
         [
             Result(
@@ -243,6 +283,7 @@ def _write(item: AnalysisRun, outcome: Outcome, sample: Pellet | Cell, counts: b
                 measurement_id=item.measurement_id,
                 pellet=pellet,
                 cell=sample if isinstance(sample, Cell) else None,
+                sputter_setting=sample if isinstance(sample, SputterSetting) else None,
                 is_current=counts,
                 quantity=finding.quantity,
                 position=finding.position,

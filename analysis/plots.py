@@ -10,22 +10,42 @@ from typing import Any
 
 from django.urls import reverse
 
-from analysis import figures
+from analysis import figures, figures_cycling, figures_symmetric
 from analysis.figure_parts import Sample
 from analysis.models import AnalysisRun, Result
 from lagpdb import units
 from measurements.models import Measurement
 from measurements.store import StoreError, recording
+from samples.models import SputterSetting
 
 TABLE_ROWS = 200
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-FIGURES_OF = {"conductivity": ("nyquist", "residuals", "bode"), "activation": ("arrhenius",)}
-TITLES = {
-    "nyquist": "Nyquist plot",
-    "bode": "Bode plot",
-    "residuals": "Residuals of fit and Kramers–Kronig test",
-    "arrhenius": "Arrhenius plot",
+FIGURES_OF = {
+    "conductivity": ("nyquist", "residuals", "bode"),
+    "activation": ("arrhenius",),
+    "sputter_rate": ("thickness",),
+    "retention": ("capacity", "voltage", "differential"),
+    "rate": ("rate", "voltage", "differential"),
+    "interface": ("nyquist", "residuals", "bode"),
+    "critical_current": ("staircase",),
+    "plating": ("plating", "overpotential"),
+    "polarisation": ("transient",),
+    "electronic": ("transient",),
 }
+FAMILIES = (figures, figures_cycling, figures_symmetric)
+BUILDERS = {name: builder for family in FAMILIES for name, builder in family.BUILDERS.items()}
+FRAMES = {"arc": "Arc", "full": "Full range", "ce": "CE 90–102 %"}
+TITLES = (
+    {
+        "nyquist": "Nyquist plot",
+        "bode": "Bode plot",
+        "residuals": "Residuals of fit and Kramers–Kronig test",
+        "arrhenius": "Arrhenius plot",
+        "thickness": "Film thickness against sputter time",
+    }
+    | figures_cycling.TITLES
+    | figures_symmetric.TITLES
+)
 
 
 @dataclass
@@ -38,7 +58,7 @@ class Plot:
     source: str
     file_name: str
     summary: str
-    has_arc: bool
+    frames: dict[str, str]  # words of the buttons that switch between them, the first shown first
     columns: dict[str, list[Any]] = field(repr=False)
 
     @property
@@ -89,6 +109,8 @@ def sample_of(run: AnalysisRun | None, measurement: Measurement | None) -> Sampl
     """Code, notation and temperature, as the figure's words say them."""
     subject = measurement.subject if measurement else run.subject  # type: ignore[union-attr]
     temperature = measurement.temperature_degC if measurement else None
+    if isinstance(subject, SputterSetting):
+        return Sample(subject.code, subject.code, is_coated=True)
     return Sample(subject.code, f"{subject.code}, {subject.notation}", subject.is_coated, temperature)
 
 
@@ -99,11 +121,40 @@ def figure_of_run(run: AnalysisRun, name: str) -> dict[str, Any] | None:
     sample = sample_of(run, run.measurement)
     if name == "arrhenius":
         return figures.arrhenius(run.curves, sample, energy_of(run))
-    return figures.BUILDERS[name](run.curves, sample)
+    if name == "thickness":
+        return figures.thickness(run.curves, sample, rate_of(run))
+    return BUILDERS[name](run.curves, sample)
+
+
+def columns(name: str, curves: dict[str, Any]) -> dict[str, list[Any]]:
+    """The numbers of a figure, whichever family draws it."""
+    return next(family for family in FAMILIES if name in family.BUILDERS).columns(name, curves)
+
+
+def full_columns(run: AnalysisRun, name: str) -> dict[str, list[Any]]:
+    """The numbers for the CSV: every row of the recording where the figure draws an envelope of it.
+
+    Raises
+    ------
+    StoreError
+        The recording cannot be read.
+    """
+    if name not in figures_symmetric.RECORDED or run.measurement is None:
+        return columns(name, run.curves)
+    frame = recording(run.measurement)
+    kept = [key for key in ("time_s", "potential_V", "current_A", "cycle_number", "step_number") if key in frame]
+    return {key: [row[0] for row in plain_rows(frame[[key]])] for key in kept}
+
+
+def _frames(figure: dict[str, Any]) -> dict[str, str]:
+    """The frames of a figure in words, the one it opens with first; none where there is no choice."""
+    names = sorted(figure.get("frames", {}), key=lambda name: name != figure.get("frame"))
+    return {name: FRAMES[name] for name in names} if len(names) > 1 else {}
 
 
 def _has_curves(run: AnalysisRun, name: str) -> bool:
-    key = {"arrhenius": "points", "residuals": "residuals"}.get(name, "data")
+    own = {"arrhenius": "points", "thickness": "points", "residuals": "residuals"}
+    key = (own | figures_cycling.PARTS | figures_symmetric.PARTS).get(name, "data")
     part = run.curves.get(key) or {}
     return any(part.values()) if isinstance(part, dict) else bool(part)
 
@@ -123,6 +174,15 @@ def energy_of(run: AnalysisRun) -> dict[str, Any] | None:
         "form": "ln(σT)",
         "count": (run.inputs.get("points") or {}).get("value") or len(run.curves.get("line", ())),
     }
+
+
+def rate_of(run: AnalysisRun) -> dict[str, Any] | None:
+    """Sputter rate of a run that counts first, and from how many films."""
+    result = Result.objects.filter(run=run, quantity="sputter_rate_nm_min").order_by("position").first()
+    if result is None or result.value is None:
+        return None
+    count = (run.inputs.get("points") or {}).get("value")
+    return {"value": result.value, "uncertainty": result.uncertainty, "form": result.label, "count": count}
 
 
 def raw_curves(measurement: Measurement) -> dict[str, Any] | None:
@@ -151,7 +211,7 @@ def plots_of_run(run: AnalysisRun) -> dict[str, Plot]:
             address = {form: reverse("run_figure", args=[run.pk, name, form]) for form in ("json", "csv")}
             found[name] = Plot(
                 name, address["json"], address["csv"], source, f"{code}_{name}", figure["summary"],
-                "arc" in figure.get("frames", {}), figures.columns(name, run.curves),
+                _frames(figure), columns(name, run.curves),
             )  # fmt: skip
     return found
 
@@ -163,11 +223,11 @@ def plots_of_recording(measurement: Measurement) -> dict[str, Plot]:
         return {}
     sample, found = sample_of(None, measurement), {}
     for name in ("nyquist", "bode"):
-        figure = figures.BUILDERS[name](curves, sample)
+        figure = BUILDERS[name](curves, sample)
         address = {form: reverse("measurement_figure", args=[measurement.code, name, form]) for form in ("json", "csv")}
         found[name] = Plot(
             name, address["json"], address["csv"], f"{measurement.code}, as in the file, lagpdb",
-            f"{measurement.code}_{name}", figure["summary"], False, figures.columns(name, curves),
+            f"{measurement.code}_{name}", figure["summary"], {}, columns(name, curves),
         )  # fmt: skip
     return found
 

@@ -10,20 +10,37 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from analysis.models import AnalysisRun, Result
+from analysis import films
+from analysis.models import AnalysisRun, Result, ResultQuerySet
 from analysis.science.base import Analysis, Combination
 from lagpdb import ledger
 from lagpdb.records import Record, Revision
 from lagpdb.registry import discover
 from measurements.models import Measurement, UploadFile
-from samples.models import Cell, ElectrodeLot, Pellet, SputterRun
+from samples.models import Cell, ElectrodeLot, Material, Pellet, SputterRun, SputterSetting, WitnessPlate
+from samples.models.cells import derive_again
 
+Sample = Pellet | Cell | WitnessPlate | SputterSetting
+# What a combination may be over, by its column in runs and results.
+OVER: dict[type, str] = {
+    Cell: "cell", Pellet: "pellet", WitnessPlate: "witness_plate", SputterSetting: "sputter_setting"
+}  # fmt: skip
 # A change of one of these fields moves numbers; everything else is talk.
 MOVING = {
     Pellet: {"thickness_um", "thickness_uncertainty_um", "diameter_mm"},
     Cell: {"electrode_diameter_mm", "electrode_diameter_uncertainty_mm", "configuration", "electrode_lot", "pellet"},
-    Measurement: {"temperature_degC", "temperature_origin", "parameters", "pellet", "cell", "kind", "withdrawn_at"},
-    ElectrodeLot: {"loading_mg_cm2", "diameter_mm", "active_fraction"},
+    Measurement: {
+        "temperature_degC",
+        "temperature_origin",
+        "parameters",
+        "pellet",
+        "cell",
+        "witness_plate",
+        "kind",
+        "withdrawn_at",
+    },
+    ElectrodeLot: {"loading_mg_cm2", "diameter_mm", "active_fraction", "material"},
+    Material: {"theoretical_capacity_mAh_g"},
 }
 
 
@@ -41,7 +58,7 @@ def combinations() -> dict[str, type[Combination]]:
 
 def analyses_for(measurement: Measurement) -> list[type[Analysis]]:
     """What is run on a measurement without being asked."""
-    where = measurement.cell.configuration if measurement.cell_id else "pellet"
+    where = measurement.cell.configuration if measurement.cell_id else OVER[type(measurement.subject)]
     return [item for item in analyses().values() if measurement.kind in item.kinds and where in item.subjects]
 
 
@@ -66,25 +83,33 @@ def queue_analyses(
     if upload_file is not None:
         link = AnalysisRun.caused_by.through
         link.objects.bulk_create([link(analysisrun_id=run.pk, uploadfile_id=upload_file.pk) for run in runs])
-    for run_ in runs:
-        if run_.job_state == AnalysisRun.JobState.WAITING:
-            ledger.ring_on_commit(run_)
+    ledger.ring_on_commit(*(run_ for run_ in runs if run_.job_state == AnalysisRun.JobState.WAITING))
     return runs
 
 
-def lock_sample(model: type[Pellet] | type[Cell], pk: int) -> Pellet | Cell:
+def lock_sample(model: type[Sample], pk: int) -> Sample:
     """The sample as it stands now, held until the transaction ends: its numbers change one transaction at a time.
 
     Locks are taken in one order everywhere: files, the record that is saved, the sample, runs, results.
     """
-    return model.objects.select_for_update(no_key=True).get(pk=pk)
+    return model._default_manager.select_for_update(no_key=True).get(pk=pk)
 
 
-def _over(sample: Pellet | Cell) -> str:
-    return "cell" if isinstance(sample, Cell) else "pellet"
+def over_of(sample: Sample) -> str:
+    """The column of runs and results that holds a sample."""
+    return OVER[type(sample)]
 
 
-def queue_combinations(sample: Pellet | Cell, quantities: Iterable[str], files: list[int]) -> dict[str, int]:
+def numbers_for(item: type[Combination]) -> ResultQuerySet:
+    """The numbers that may enter a combination: the usable ones, or, where it says so, all that nobody rejected."""
+    rows = Result.objects.usable()
+    if item.takes_provisional:
+        rows = Result.objects.current().filter(value__isnull=False, limit="=")
+        rows = rows.exclude(acceptance=Result.Acceptance.REJECTED)
+    return rows.filter(quantity__in=item.needs)
+
+
+def queue_combinations(sample: Sample, quantities: Iterable[str], files: list[int]) -> dict[str, int]:
     """Queue the combinations that these numbers of a locked sample feed, once each, and let the files wait for them.
 
     Returns
@@ -92,7 +117,7 @@ def queue_combinations(sample: Pellet | Cell, quantities: Iterable[str], files: 
     dict
         Key of the run that will see the numbers, by combination; without those that have too few of them yet.
     """
-    over, changed = _over(sample), set(quantities)
+    over, changed = over_of(sample), set(quantities)
     queued = {
         item.slug: _queue_combination(item, {over: sample, "analysis": item.slug})
         for item in combinations().values()
@@ -116,8 +141,7 @@ def _queue_combination(item: type[Combination], target: dict[str, Any]) -> int |
         return int(queued)
     if AnalysisRun.State.SUCCEEDED not in runs:
         subject = {name: sample for name, sample in target.items() if name != "analysis"}
-        usable = Result.objects.usable().filter(quantity__in=item.needs, **subject)
-        if usable.values("temperature_degC").distinct().count() < item.needs_at_least:
+        if not _may_begin(item, subject):
             return None
     # A person's choices (points left out) stay in force when new numbers arrive.
     choices = AnalysisRun.objects.filter(**target).order_by("-pk").values_list("parameters", flat=True).first()
@@ -126,6 +150,16 @@ def _queue_combination(item: type[Combination], target: dict[str, Any]) -> int |
     )
     ledger.ring_on_commit(run_)
     return int(run_.pk)
+
+
+def _may_begin(item: type[Combination], subject: dict[str, Any]) -> bool:
+    """Whether there is enough to combine: distinct temperatures and named quantities, or films of a sputter setting."""
+    if item.over == OVER[SputterSetting]:
+        return len(films.films_of(subject[item.over])) >= item.needs_at_least
+    usable = numbers_for(item).filter(**subject)
+    if usable.values("temperature_degC").distinct().count() < item.needs_at_least:
+        return False
+    return not item.begins_with or not set(item.begins_with) - set(usable.values_list("quantity", flat=True))
 
 
 def retire(target: dict[str, Any], before: int) -> tuple[set[str], bool]:
@@ -150,10 +184,11 @@ def retire(target: dict[str, Any], before: int) -> tuple[set[str], bool]:
 # -- when inputs move --------------------------------------------------------------------------------------------------
 def follow_change(sender: type[Record], record: Record, action: str, changes: dict[str, Any], **_: Any) -> None:
     """An input of numbers changed: retire them at once and queue new runs. Inside the saver's transaction."""
+    _follow_film(record, action, changes)
     if action == Revision.Action.CREATED:
         return
     if isinstance(record, SputterRun):
-        _rederive_cells(record)
+        derive_again(Cell.objects.filter(pellet__coatings__sputter_run=record))
         return
     if isinstance(record, Measurement) and action in (Revision.Action.WITHDRAWN, Revision.Action.RESTORED):
         _recompute([record], queue=action == Revision.Action.RESTORED)
@@ -165,20 +200,39 @@ def follow_change(sender: type[Record], record: Record, action: str, changes: di
         Cell: lambda: Measurement.objects.filter(cell=record),
         Measurement: lambda: Measurement.objects.filter(pk=record.pk),
         ElectrodeLot: lambda: Measurement.objects.filter(cell__electrode_lot=record),
+        Material: lambda: Measurement.objects.filter(cell__electrode_lot__material=record),
     }[type(record)]()
-    _recompute(list(measurements.live().select_related("cell", "pellet")), queue=True)
+    _recompute(list(measurements.live().select_related("cell", "pellet", "witness_plate")), queue=True)
+
+
+def _follow_film(record: Record, action: str, changes: dict[str, Any]) -> None:
+    """A film thickness, or what says how long it was sputtered: its setting gets a new rate."""
+    moving = films.MOVING.get(type(record))
+    if moving is None or (action == Revision.Action.CHANGED and not moving.intersection(changes)):
+        return
+    if action == Revision.Action.CREATED and isinstance(record, SputterRun | WitnessPlate):
+        return  # nothing was read on it yet
+    for setting in films.settings_touched(record, changes):
+        held = lock_sample(SputterSetting, setting.pk)
+        for slug, run_id in queue_combinations(held, {"film_thickness_nm"}, []).items():
+            # A further film leaves the present rate standing until the new one is there.
+            if action != Revision.Action.CREATED:
+                retire({"sputter_setting": held, "analysis": slug}, before=run_id)
 
 
 def _recompute(measurements: list[Measurement], *, queue: bool) -> None:
     """Retire the current numbers of these measurements, and of the combinations they fed; queue new runs."""
     keys = [measurement.pk for measurement in measurements]
     numbers = Result.objects.filter(run__is_current=True, run__measurement__in=keys)
-    fed = {(Cell, row[0]) if row[0] else (Pellet, row[1]) for row in numbers.values_list("cell_id", "pellet_id")}
+    owners = numbers.values_list("cell_id", "pellet_id")
+    fed: set[tuple[type, int]] = {(Cell, row[0]) if row[0] else (Pellet, row[1]) for row in owners if any(row)}
     # A measurement that was moved has its numbers with one sample and its future with another: both are held.
     samples = fed | {(type(item.subject), item.subject.pk) for item in measurements}
     held = {key: lock_sample(*key) for key in sorted(samples, key=lambda key: (key[0].__name__, key[1]))}
     touched: dict[tuple[type, int], set[str]] = {}
     for cell_id, pellet_id, slug in numbers.values_list("cell_id", "pellet_id", "quantity").distinct().order_by():
+        if not (cell_id or pellet_id):  # read on a witness plate: nothing is combined over it
+            continue
         touched.setdefault((Cell, cell_id) if cell_id else (Pellet, pellet_id), set()).add(slug)
     Result.objects.filter(run__is_current=True, run__measurement__in=keys).update(is_current=False)
     AnalysisRun.objects.filter(is_current=True, measurement__in=keys).update(is_current=False)
@@ -187,12 +241,4 @@ def _recompute(measurements: list[Measurement], *, queue: bool) -> None:
         queue_analyses(Measurement, measurements, None)
     for key, quantities in touched.items():
         for slug, run_id in queue_combinations(held[key], quantities, []).items():
-            retire({_over(held[key]): held[key], "analysis": slug}, before=run_id)
-
-
-def _rederive_cells(sputter_run: SputterRun) -> None:
-    """A corrected step record changes what its cells are called, and what counts as coated."""
-    cells = Cell.objects.filter(pellet__coatings__sputter_run=sputter_run).distinct()
-    for cell in cells.select_related("pellet__batch__powder_lot__material", "electrode_lot", "electrode_material"):
-        cell.derive()
-        Cell.objects.filter(pk=cell.pk).update(notation=cell.notation, is_coated=cell.is_coated)
+            retire({over_of(held[key]): held[key], "analysis": slug}, before=run_id)

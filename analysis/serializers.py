@@ -4,26 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import BooleanField, CharField, DateTimeField
+from django.db.models import BooleanField, CharField, DateTimeField, OuterRef, Subquery, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 from rest_framework import serializers
 
 from analysis.models import AnalysisRun, Result
+from lagpdb.columns import Pointed
 from lagpdb.serializers import Described, Number
+from measurements.models import Measurement
 from measurements.serializers import subject_code
+from samples.models import SputterSetting
 
 
 def run_subject(prefix: str) -> Combinable:
     """Code of the sample that a run speaks of."""
-    paths = ("measurement__cell__code", "measurement__pellet__code", "cell__code", "pellet__code")
+    paths = (
+        "measurement__cell__code", "measurement__pellet__code", "measurement__witness_plate__code",
+        "cell__code", "pellet__code", "sputter_setting__code",
+    )  # fmt: skip
     return Coalesce(*(f"{prefix}{path}" for path in paths), output_field=CharField())
+
+
+def result_subject(prefix: str) -> Combinable:
+    """Code of what a number speaks of: the cell, the pellet, the witness plate, or the sputter setting."""
+    setting = Pointed(f"{prefix}sputter_setting_id", SputterSetting)
+    plate = Measurement.objects.filter(pk=OuterRef(f"{prefix}measurement_id")).values("witness_plate__code")[:1]
+    return Coalesce(subject_code(prefix, plate=False), setting, Subquery(plate), output_field=CharField())
 
 
 def run_is_synthetic(prefix: str) -> Combinable:
     """Whether what entered a run was made by a generator."""
     paths = ("measurement__is_synthetic", "cell__is_synthetic", "pellet__is_synthetic")
-    return Coalesce(*(f"{prefix}{path}" for path in paths), output_field=BooleanField())
+    return Coalesce(*(f"{prefix}{path}" for path in paths), Value(False), output_field=BooleanField())
 
 
 def run_updated_at(prefix: str) -> Combinable:
@@ -60,7 +73,7 @@ class ResultSerializer(Described):
 
     url = serializers.URLField(read_only=True, help_text="Address of this object.")
     value = Number(read_only=True, allow_null=True, help_text="In `unit`; null when no number can be given.")
-    subject = serializers.CharField(read_only=True, help_text="Code of the cell or pellet that it speaks of.")
+    subject = serializers.CharField(read_only=True, help_text="Code of the sample or setting that it speaks of.")
     run = serializers.IntegerField(source="run_id", read_only=True, help_text="Id of the run that made it.")
     analysis = serializers.CharField(source="run.analysis", read_only=True, help_text="The algorithm.")
     version = serializers.IntegerField(
@@ -76,11 +89,11 @@ class ResultSerializer(Described):
         fields = (
             "id", "url", "quantity", "value", "uncertainty", "limit", "unit", "flag", "acceptance",
             "acceptance_reason", "label", "position", "temperature_degC", "cycle_number", "reference_cycle",
-            "current_density_mA_cm2", "c_rate", "subject", "pellet", "cell", "measurement", "run", "analysis",
-            "version", "is_current", "is_synthetic", "row_version", "created_at", "updated_at",
+            "current_density_mA_cm2", "c_rate", "subject", "pellet", "cell", "sputter_setting", "measurement", "run",
+            "analysis", "version", "is_current", "is_synthetic", "row_version", "created_at", "updated_at",
         )  # fmt: skip
         read_only_fields = fields
-        expressions = {"subject": subject_code}
+        expressions = {"subject": result_subject}
         kinds = {"subject": "code"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
+from itertools import count as counting
 from typing import Any
 
 from django.db.models import Count, Q
@@ -17,16 +18,19 @@ from analysis.models import Result
 from analysis.panels import MAIN
 from analysis.queueing import analyses, combinations
 from analysis.science.quantities import QUANTITIES
+from lagpdb.drafts import drafts_of
 from lagpdb.models import Revision
 from lagpdb.pages import name_of
 from lagpdb.registry import discover
 from measurements.kinds import KINDS
 from measurements.models import Measurement, UploadFile
 from measurements.readers.base import Reader
+from samples.clocks import running_clocks
 from samples.models import PowderLot
 
 LIST = 5
 STRIP_WIDTH, STRIP_LEFT, STRIP_RIGHT = 420, 12, 12
+STRIP_DOTS, STRIP_ROWS = 120, 1000
 NEAR_25_DEGC = (23.0, 27.0)
 GROUPS = {
     "eis": "Impedance",
@@ -46,6 +50,7 @@ TOPICS = {
     "start": "Start here",
     "upload": "Upload files, and what their states mean",
     "conductivity": "Conductivity and activation energy",
+    "cycling": "Cycling and rate tests",
     "flags": "Flags, warnings, accepted and provisional",
     "formats": "File formats",
     "api": "The same data in Python",
@@ -64,7 +69,9 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "needs_count": sum(item["count"] for item in needs),
         "latest": latest,
         "changes": _changes(),
+        "drafts": list(drafts_of(request.user)[:LIST]),
         "strip": conductivity_strip(),
+        **running_clocks(),
         "is_empty": not latest and not PowderLot.objects.exists() and not UploadFile.objects.exists(),
     }
     return render(request, "dashboard.html", context)
@@ -99,7 +106,8 @@ def _needs() -> list[dict[str, Any]]:
     provisional = Measurement.objects.live().filter(
         waits & (Q(results__value__isnull=False) | Q(results__quantity__in=MAIN))
     )
-    waiting_numbers = provisional.annotate(count=Count("results")).select_related("cell", "pellet").order_by("-pk")
+    waiting_numbers = provisional.annotate(count=Count("results")).select_related("cell", "pellet", "witness_plate")
+    waiting_numbers = waiting_numbers.order_by("-pk")
     total = waiting_numbers.count()
     for measurement in waiting_numbers[:LIST]:
         results = measurement.results.filter(is_current=True, acceptance="provisional").order_by("pk")
@@ -122,7 +130,7 @@ def _latest() -> list[dict[str, Any]]:
     rows = (
         Result.objects.current()
         .filter(quantity__in=MAIN, measurement__isnull=False, value__isnull=False)
-        .select_related("measurement", "cell", "pellet")
+        .select_related("measurement__witness_plate", "cell", "pellet")
         .order_by("-pk")[: 6 * LIST]
     )
     by_measurement: dict[int, Result] = {}
@@ -130,7 +138,7 @@ def _latest() -> list[dict[str, Any]]:
         known = by_measurement.get(result.measurement_id)
         if known is None or MAIN.index(result.quantity) < MAIN.index(known.quantity):
             by_measurement[result.measurement_id] = result
-    return [{"result": r, "subject": r.cell or r.pellet} for r in list(by_measurement.values())[: LIST + 3]]
+    return [{"result": r, "subject": r.subject} for r in list(by_measurement.values())[: LIST + 3]]
 
 
 def _changes() -> list[dict[str, Any]]:
@@ -167,17 +175,23 @@ def _change_text(revision: Revision) -> str:
 # --- Pristine and coated ----------------------------------------------------------------------------------------------
 def conductivity_strip() -> dict[str, Any] | None:
     """Accepted conductivities near 25 °C as dots, the latest of each pellet; measured and synthetic never mixed."""
-    rows = list(
+    newest = (
         Result.objects.usable()
         .filter(quantity="ionic_conductivity_S_cm", temperature_degC__range=NEAR_25_DEGC, cell__isnull=False)
-        .order_by("pellet_id", "-pk")
+        .order_by("-pk")
         .values("pellet_id", "value", "is_synthetic", "cell__is_coated", "measurement__code")
     )
+    # A strip holds so many dots and no more; a large lab sees its newest pellets.
+    rows = list(newest[: STRIP_ROWS + 1])
     measured = [row for row in rows if not row["is_synthetic"]]
     used = measured or rows
-    latest = {row["pellet_id"]: row for row in reversed(used)}
+    latest: dict[int, dict[str, Any]] = {}
+    for row in used:
+        latest.setdefault(row["pellet_id"], row)
     if not latest:
         return None
+    is_cut = len(rows) > STRIP_ROWS or len(latest) > STRIP_DOTS
+    latest = dict(list(latest.items())[:STRIP_DOTS])
     groups: dict[str, list[tuple[float, str]]] = {"pristine": [], "coated": []}
     for row in latest.values():
         group = "coated" if row["cell__is_coated"] else "pristine"
@@ -188,6 +202,7 @@ def conductivity_strip() -> dict[str, Any] | None:
         "width": STRIP_WIDTH,
         "is_synthetic": not measured,
         "left_out": len(rows) - len(used),
+        "is_cut": is_cut,
         "counts": {name: len(dots) for name, dots in groups.items()},
     }
 
@@ -206,7 +221,7 @@ def _dots(groups: dict[str, list[tuple[float, str]]]) -> list[dict[str, Any]]:
         taken: list[tuple[float, int]] = []
         for value, code in sorted(dots):
             x = STRIP_LEFT + inner * (value - low) / (high - low)
-            level = next(n for n in range(50) if all(abs(x - other) > 9 or n != height for other, height in taken))
+            level = next(n for n in counting() if all(abs(x - other) > 9 or n != height for other, height in taken))
             taken.append((x, level))
             y = 26 + 34 * line - 8 * min(level, 3)
             found.append({"group": name, "x": f"{x:.1f}", "y": y, "value": value, "code": code})

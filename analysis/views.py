@@ -11,12 +11,15 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from analysis import figures, plots, start
+from analysis import choices, plots, start
 from analysis.comparison import compared
 from analysis.decisions import judge, reanalyse
+from analysis.lists import ResultList
 from analysis.models import AnalysisRun, Result
 from analysis.panels import is_working, measurement_context
+from analysis.rates import sputter_rates
 from analysis.science.quantities import QUANTITIES
+from analysis.search import search
 from lagpdb.pages import get_record
 from lagpdb.quantity import QuantityError, parse_quantity
 from lagpdb.records import StaleVersion, normal_code, save_record
@@ -93,8 +96,10 @@ def _say(request: HttpRequest, error: ValidationError) -> None:
         messages.error(request, sentence)
 
 
-def _run_parameters(data: Any) -> dict[str, Any]:
+def _run_parameters(kind: str, data: Any) -> dict[str, Any]:
     """The re-run form as parameters; what cannot be read is refused with a sentence."""
+    if kind in choices.CHOICES:
+        return choices.read(kind, data)
     parameters: dict[str, Any] = {"circuit": data.get("circuit", "")}
     limits = [data.get("fit_from_Hz", "").strip(), data.get("fit_to_Hz", "").strip()]
     if any(limits):
@@ -109,6 +114,16 @@ def _run_parameters(data: Any) -> dict[str, Any]:
     masked = data.get("masked_points", "").replace(",", " ").replace(";", " ").split()
     if masked:
         parameters["masked_points"] = sorted({row for part in masked for row in _rows_of(part)})
+    for name, words in (("reference_cycle", "Reference cycle"), ("formation_cycles", "Formation cycles")):
+        if text := data.get(name, "").strip():
+            if not text.isdigit() or int(text) < 1:
+                raise ValidationError(f"{words}: ‘{text}’ is not a whole number above 0.")
+            parameters[name] = int(text)
+    if text := data.get("active_mass_mg", "").strip():
+        try:
+            parameters["active_mass_mg"] = parse_quantity(text, "mg", allow_limit=False).value
+        except QuantityError as error:
+            raise ValidationError(f"Active mass: {error.sentence}") from error
     return parameters
 
 
@@ -130,7 +145,7 @@ def measurement_reanalyse(request: HttpRequest, code: str) -> HttpResponse:
     measurement = _measurement(code)
     try:
         reanalyse(
-            measurement, parameters=_run_parameters(request.POST), by=request.user,
+            measurement, parameters=_run_parameters(measurement.kind, request.POST), by=request.user,
             reason=request.POST.get("reason", "").strip(),
         )  # fmt: skip
     except ValidationError as error:
@@ -183,20 +198,30 @@ def result_judge(request: HttpRequest, result_id: int) -> HttpResponse:
         messages.success(request, f"{name}: {acceptance}.")
     if result.measurement_id:
         return redirect("measurement_detail", code=result.measurement.code)
+    if result.sputter_setting_id:
+        return redirect("sputter_rates")
     return redirect("cell_detail", code=result.cell.code) if result.cell_id else redirect("dashboard")
 
 
 # --- Figures ----------------------------------------------------------------------------------------------------------
 def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpResponse:
     """One figure of a run: JSON for plot.js, CSV for people."""
-    run = get_object_or_404(AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet"), pk=run_id)
+    runs = AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet", "sputter_setting")
+    run = get_object_or_404(runs, pk=run_id)
     figure = plots.figure_of_run(run, name)
     if figure is None:
         raise Http404("This run has no such figure.")
     code = run.measurement.code if run.measurement else run.subject.code
     made_by = f"run {run.pk}, {run.analysis} version {run.version}, lagpdb {run.software_version}"
     comments = (code, figure["summary"], made_by)
-    return _figure(figure, form, f"{code}_{name}", figures.columns(name, run.curves), comments)
+    if form != "csv":
+        return _figure(figure, form, f"{code}_{name}", {}, comments)
+    try:
+        numbers = plots.full_columns(run, name)
+    except (StoreError, OSError) as error:
+        numbers = plots.columns(name, run.curves)
+        comments += (f"only the points of the drawing: {error}",)
+    return _figure(figure, form, f"{code}_{name}", numbers, comments)
 
 
 def measurement_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponse:
@@ -205,9 +230,9 @@ def measurement_figure(request: HttpRequest, code: str, name: str, form: str) ->
     curves = plots.raw_curves(measurement)
     if name not in ("nyquist", "bode") or curves is None:
         raise Http404("This measurement has no such figure.")
-    figure = figures.BUILDERS[name](curves, plots.sample_of(None, measurement))
+    figure = plots.BUILDERS[name](curves, plots.sample_of(None, measurement))
     comments = (measurement.code, figure["summary"], "as in the file, no analysis")
-    return _figure(figure, form, f"{measurement.code}_{name}", figures.columns(name, curves), comments)
+    return _figure(figure, form, f"{measurement.code}_{name}", plots.columns(name, curves), comments)
 
 
 def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str, ...]) -> HttpResponse:
@@ -222,6 +247,8 @@ def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str
 
 urlpatterns = [
     path("", start.dashboard, name="dashboard"),
+    path("search/", search, name="search"),
+    path("results/", ResultList.as_view(), name="result_list"),
     path("glossary/", start.glossary, name="glossary"),
     path("help/", start.help_page, name="help"),
     path("help/<slug:topic>/", start.help_page, name="help_topic"),
@@ -233,5 +260,6 @@ urlpatterns = [
     path("measurements/<str:code>/temperature/", measurement_temperature, name="measurement_temperature"),
     path("measurements/<str:code>/figures/<slug:name>.<str:form>", measurement_figure, name="measurement_figure"),
     path("runs/<int:run_id>/figures/<slug:name>.<str:form>", run_figure, name="run_figure"),
+    path("sputter-rates/", sputter_rates, name="sputter_rates"),
     path("results/<int:result_id>/judge/", result_judge, name="result_judge"),
 ]

@@ -19,7 +19,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.debug import sensitive_post_parameters
 
 from lagpdb.curation import PlainAdmin, ReadOnlyAdmin
-from lagpdb.models import ApiToken, CodeCounter, Revision, WorkerPulse
+from lagpdb.models import ApiToken, CodeCounter, Draft, Revision, SavedView, WorkerPulse
 from lagpdb.records import normal_code
 from lagpdb.roles import ADMINISTRATOR, CURATOR, MEMBER, ROLE_CHOICES, ROLES, VIEWER, has_role, role_of, set_role
 from lagpdb.tokens import revoke
@@ -227,6 +227,27 @@ class RevisionAdmin(ReadOnlyAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         return super().get_search_results(request, queryset, normal_code(search_term))
+
+
+@admin.register(Draft)
+class DraftAdmin(ReadOnlyAdmin):
+    """Forms that people have begun and not saved; what they typed is theirs alone."""
+
+    list_display = ("title", "form", "user", "created_at", "updated_at")
+    list_filter = ("form",)
+    list_select_related = ("user",)
+    search_fields = ("title", "form", "user__username")
+    hidden_fields = ("data",)
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(ReadOnlyAdmin):
+    """Lists under a name."""
+
+    list_display = ("name", "list_name", "user", "is_shared", "created_at")
+    list_filter = ("list_name", "is_shared")
+    list_select_related = ("user",)
+    search_fields = ("name", "user__username")
 
 
 @admin.register(WorkerPulse)

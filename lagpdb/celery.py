@@ -1,10 +1,18 @@
 """The Celery application: the bell that is rung when a broker is configured."""
 
 import gc
+import logging
 import os
+import signal
+import threading
+from contextlib import suppress
 
+from billiard import active_children
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
+
+logger = logging.getLogger(__name__)
+STOP_S = 8.0  # from SIGTERM to the end of a worker, whatever it has in hand
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lagpdb.settings")
 app = Celery("lagpdb")
@@ -35,3 +43,22 @@ def stop_fence(**_: object) -> None:
     from measurements.ingest import fence
 
     fence().stop()
+
+
+@worker_shutting_down.connect
+def end_in_time(**_: object) -> None:
+    """A worker that is told to stop ends within ten seconds, also when a file or the broker holds it.
+
+    What it had in hand is not lost: its lease lapses, and another worker takes it up.
+    """
+    last = threading.Timer(STOP_S, _end_now)
+    last.daemon = True
+    last.start()
+
+
+def _end_now() -> None:
+    logger.warning("The worker did not end by itself within %.0f s and is ended; its jobs will be taken up.", STOP_S)
+    for child in active_children():
+        with suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGKILL)
+    os._exit(0)

@@ -45,7 +45,7 @@ def table(name: str, columns: Sequence[Column], chunks: Chunks, format: str) -> 
         response: HttpResponseBase = StreamingHttpResponse(
             _csv(columns, stream), content_type="text/csv; charset=utf-8"
         )
-        return _named(response, f"{name}.csv")
+        return named(response, f"{name}.csv")
     return _parquet(name, columns, stream)
 
 
@@ -61,7 +61,8 @@ def _begun(chunks: Chunks) -> Iterator[list[list[Any]]]:
     return rest()
 
 
-def _named(response: HttpResponseBase, name: str) -> HttpResponseBase:
+def named(response: HttpResponseBase, name: str) -> HttpResponseBase:
+    """An answer that a browser saves under a name."""
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["X-Content-Type-Options"] = "nosniff"
     return response
@@ -128,7 +129,7 @@ def parquet_file(stream: Any, name: str) -> HttpResponseBase:
     """A Parquet file that was written to `stream`; it is closed when it was sent."""
     stream.seek(0)
     response = FileResponse(stream, content_type="application/vnd.apache.parquet")
-    return _named(response, f"{name}.parquet")
+    return named(response, f"{name}.parquet")
 
 
 # -- data frames -------------------------------------------------------------------------------------------------------
@@ -140,7 +141,7 @@ def frame(name: str, data: Any, format: str) -> HttpResponseBase:
             for start in range(0, max(len(data), 1), 20_000):
                 yield data.iloc[start : start + 20_000].to_csv(index=False, header=start == 0, lineterminator="\n")
 
-        return _named(StreamingHttpResponse(parts(), content_type="text/csv; charset=utf-8"), f"{name}.csv")
+        return named(StreamingHttpResponse(parts(), content_type="text/csv; charset=utf-8"), f"{name}.csv")
     stream = tempfile.TemporaryFile()  # noqa: SIM115
     data.to_parquet(stream, index=False, compression="zstd")
     return parquet_file(stream, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -27,12 +28,13 @@ class QuantityField(forms.CharField):
     ----------
     name : str
         Field of the record; its suffix is the unit.
-    spread, readings : str
-        Fields that keep the uncertainty and the single readings; '' where the record has none.
+    spread, readings, limit : str
+        Fields that keep the uncertainty, the single readings and the sign of a limit ('< 1e-4'); '' where the record
+        has none.
     """
 
-    def __init__(self, name: str, *, spread: str = "", readings: str = "", **kwargs: Any) -> None:
-        self.name, self.spread, self.readings = name, spread, readings
+    def __init__(self, name: str, *, spread: str = "", readings: str = "", limit: str = "", **kwargs: Any) -> None:
+        self.name, self.spread, self.readings, self.limit = name, spread, readings, limit
         self.bounds: Bounds | None = None
         kwargs.setdefault("label", words(name))
         kwargs.setdefault("widget", forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}))
@@ -40,14 +42,16 @@ class QuantityField(forms.CharField):
 
     @property
     def unit(self) -> str:
-        """What stands in the right end of the field."""
-        return units.shown_symbol(self.name)
+        """What stands in the right end of the field; a share is typed as one, 0.8 or 80 %."""
+        return "of 1" if units.suffix_of(self.name) == "fraction" else units.shown_symbol(self.name)
 
     def text_of(self, record: models.Model) -> str:
         """What a person would have typed for the stored value; it reads back identically."""
         value = getattr(record, self.name)
         if value is None:
             return ""
+        if self.limit:
+            return limited(getattr(record, self.limit), units.copy_value(value))
         readings = getattr(record, self.readings) if self.readings else []
         if len(readings) > 1:
             return "; ".join(units.copy_value(reading) for reading in readings)
@@ -56,13 +60,31 @@ class QuantityField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
-        return understand(self.name, text, self.bounds, readings=bool(self.readings)) if text else None
+        if not text:
+            return None
+        return understand(self.name, text, self.bounds, readings=bool(self.readings), limit=bool(self.limit))
 
 
-def understand(name: str, text: str, bounds: Bounds | None, *, readings: bool = True) -> Quantity:
+def limited(sign: str, text: str) -> str:
+    """A value with the sign of its limit, as it is typed: '< 1e-4'."""
+    return text if sign == "=" else f"{sign} {text}"
+
+
+class ReadingsField(QuantityField):
+    """Readings that are the record's own content, kept as a list: step heights."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, readings=name, **kwargs)
+
+    def text_of(self, record: models.Model) -> str:
+        """The readings, as somebody would have typed them."""
+        return "; ".join(units.copy_value(reading) for reading in getattr(record, self.name) or ())
+
+
+def understand(name: str, text: str, bounds: Bounds | None, *, readings: bool = True, limit: bool = False) -> Quantity:
     """Parse and judge what was typed; a ValidationError carries the sentence and, where there is one, a suggestion."""
     try:
-        quantity = parse_quantity(text, name, allow_limit=False, allow_readings=readings)
+        quantity = parse_quantity(text, name, allow_limit=limit, allow_readings=readings)
     except QuantityError as error:
         raise ValidationError(error.sentence, code="unreadable") from None
     level, sentence = bounds.judge(quantity.value) if bounds else ("ok", "")
@@ -78,18 +100,21 @@ class CodeField(forms.CharField):
     def __init__(self, queryset: RecordQuerySet, **kwargs: Any) -> None:
         self.queryset = queryset
         self.options: Iterable[tuple[str, str]] = ()
+        self.kept: Record | None = None  # what the record has already: it may stay, though it was retired since
         kwargs.setdefault("widget", forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}))
         super().__init__(**kwargs)
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
-        if not text:
-            return None
-        code = normal_code(text)
+        return self.pick(text) if text else None
+
+    def pick(self, text: str) -> Record:
+        """The record that a spelling of its code means; a ValidationError says why there is none."""
+        code = normal_code(text) if self.queryset.model.PREFIX else text.strip()
         record = self.queryset.filter(code__iexact=code).first()
         if record is None:
             raise ValidationError(f"{code} is not in lagpdb.", code="unknown")
-        if record.is_withdrawn:
+        if record.is_withdrawn and record != self.kept:
             raise ValidationError(
                 f"{code} is in the trash since {record.withdrawn_at:%-d %b}. Restore it first.", code="withdrawn"
             )
@@ -97,6 +122,37 @@ class CodeField(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         return value.code if isinstance(value, Record) else value
+
+
+class CodesField(CodeField):
+    """Several records by their codes, scanned or typed one after the other; each counts once."""
+
+    _EACH = re.compile(r"[A-Za-z]{3}[\s_-]?\d+|[^\s,;]+")
+
+    def __init__(self, queryset: RecordQuerySet, **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "widget", forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "data-codes": ""})
+        )
+        super().__init__(queryset, **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        found: dict[int, Record] = {}
+        problems = []
+        for text in self._EACH.findall(forms.CharField.to_python(self, value) or ""):
+            try:
+                record = self.pick(text)
+            except ValidationError as error:
+                problems.append(error)
+            else:
+                found[record.pk] = record
+        if problems:
+            raise ValidationError(problems)
+        return list(found.values())
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return " ".join(str(super(CodesField, self).prepare_value(item)) for item in value)
+        return super().prepare_value(value)
 
 
 class GritsField(forms.CharField):
@@ -144,7 +200,7 @@ class BoundRecordField(forms.BoundField):
     def build_widget_attrs(self, attrs: dict[str, Any], widget: Any = None) -> dict[str, Any]:
         """The browser's list of codes to choose from."""
         attrs = super().build_widget_attrs(attrs, widget)
-        return attrs | {"list": f"{self.auto_id}_options"} if self.options else attrs
+        return attrs | {"list": f"{self.auto_id}_options"} if self.options and not self.is_codes else attrs
 
     @property
     def text(self) -> str:
@@ -191,6 +247,10 @@ class BoundRecordField(forms.BoundField):
         return isinstance(self.field, CodeField)
 
     @property
+    def is_codes(self) -> bool:
+        return isinstance(self.field, CodesField)
+
+    @property
     def recipe_text(self) -> str:
         """The recipe's value, '' where it has none."""
         return self.form.recipe_texts.get(self.name, "")
@@ -216,13 +276,17 @@ class BoundRecordField(forms.BoundField):
 
 @dataclass(frozen=True)
 class Question:
-    """Something unusual that a person may pass: a sentence, and the words of the button that goes on."""
+    """Something unusual that a person may pass: a sentence, and the words of the button that goes on.
+
+    `other` confirms another code with its own words: a second way to go on.
+    """
 
     code: str
     sentence: str
     button: str
     link: str = ""
     link_text: str = ""
+    other: tuple[str, str] | None = None
 
 
 class RecordForm(forms.ModelForm):
@@ -231,6 +295,7 @@ class RecordForm(forms.ModelForm):
     bound_field_class = BoundRecordField
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
     BOUNDS: dict[str, Bounds] = {}
+    KIND = ""  # of the recipes that fill it
     HELPERS = ("version", "reason")
 
     def __init__(self, data: Any = None, *, recipe: Any = None, **kwargs: Any) -> None:
@@ -246,18 +311,24 @@ class RecordForm(forms.ModelForm):
             if isinstance(field, QuantityField):
                 field.bounds = bounds_of(name, recipe, self.BOUNDS)
                 self.initial[name] = given.get(name, field.text_of(self.instance))
-            elif isinstance(field, CodeField) and name not in given:
-                self.initial[name] = getattr(self.instance, name) if getattr(self.instance, f"{name}_id") else ""
+            elif isinstance(field, CodeField):
+                field.kept = getattr(self.instance, name) if getattr(self.instance, f"{name}_id", None) else None
+                self.initial[name] = given.get(name, field.kept or "")
         self.initial["version"] = self.instance.version
         if recipe is not None and self.instance.pk is None:
-            self._fill_from(recipe)
+            self._fill_from(recipe, given)
 
-    def _fill_from(self, recipe: Any) -> None:
+    def _fill_from(self, recipe: Any, given: dict[str, Any]) -> None:
         for name, value in recipe.defaults.items():
             if name in self.fields and value is not None:
                 number = isinstance(value, int | float) and not isinstance(value, bool)
                 text = units.copy_value(value) if number else self.fields[name].prepare_value(value)
-                self.recipe_texts[name] = self.initial[name] = text
+                text = str(text)
+                if sign := getattr(self.fields[name], "limit", ""):
+                    text = limited(recipe.defaults.get(sign, "="), text)
+                self.recipe_texts[name] = text
+                if name not in given:
+                    self.initial[name] = text
 
     def clean(self) -> dict[str, Any]:
         """Quantities become plain values; their spread and readings go to the record beside them."""
@@ -277,6 +348,8 @@ class RecordForm(forms.ModelForm):
                 setattr(self.instance, field.spread, quantity.uncertainty if quantity else None)
             if field.readings:
                 setattr(self.instance, field.readings, list(quantity.readings) if quantity else [])
+            if field.limit:
+                setattr(self.instance, field.limit, quantity.limit if quantity else "=")
         return cleaned
 
     def _note_unusual(self, name: str, field: QuantityField, quantity: Quantity) -> None:
@@ -314,13 +387,38 @@ class RecordForm(forms.ModelForm):
 
     def noted(self, reason: str) -> str:
         """The reason, with what was unusual: saving is allowed, and the history keeps the note."""
-        notes = " ".join(self.warnings.values())
-        return f"{reason} Saved with a note: {notes}".strip()[:500] if notes else reason
+        return with_note(reason, {self._title(name): text for name, text in self.warnings.items()})
+
+    def _title(self, name: str) -> str:
+        return str(self.fields[name].label) if name in self.fields else ""
+
+    @property
+    def saved(self) -> list[Record]:
+        """What `store` has saved."""
+        return [self.instance]
 
     @property
     def first_problem(self) -> str:
         """Id of the first field with an error: it gets the focus."""
         return next((self[name].focus_id for name in self.fields if name in self.errors), "")
+
+
+NOTED = "Saved with a note."
+
+
+def with_note(reason: str, notes: dict[str, str]) -> str:
+    """A reason for the history, followed by what was unusual: 'H₂O: Above 1 ppm. Saved with a note.'
+
+    The one place where such notes go is the revision that saved them: they belong to the act, not to the sample.
+    """
+    if not notes:
+        return reason
+    texts = []
+    for label, sentence in notes.items():
+        for ending in (NOTED, "Check it; it can be saved with a note."):
+            sentence = sentence.removesuffix(ending).strip()
+        texts.append(f"{label}: {sentence}" if label else sentence)
+    return f"{reason} {' '.join(texts)} {NOTED}".strip()[:500]
 
 
 def bounds_of(name: str, recipe: Any, defaults: dict[str, Bounds]) -> Bounds | None:
@@ -332,7 +430,7 @@ def bounds_of(name: str, recipe: Any, defaults: dict[str, Bounds]) -> Bounds | N
     own = defaults.get(name)
     return Bounds(
         unusual_low, unusual_high, impossible_low, impossible_high, units.suffix_of(name) or "",
-        own.zero_allowed if own else True,
+        own.zero_allowed if own else True, own.note if own else "",
     )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ from django.utils import timezone
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
+BELLS = 16  # enough to wake every worker
 # What the surroundings do to a job, as opposed to what its file does: worth another attempt.
 ENVIRONMENT_ERRORS = (OperationalError, InterfaceError, ConnectionError, TimeoutError, OSError)
 
@@ -239,9 +240,22 @@ def ring(job: Job) -> None:
         bell.sendto(b"1", str(bell_path()))
 
 
-def ring_on_commit(job: Job) -> None:
-    """Ring when the transaction that made the job is committed."""
-    transaction.on_commit(lambda: ring(job), robust=True)
+def ring_on_commit(*jobs: Job) -> None:
+    """Ring when the transaction that made the jobs is committed.
+
+    Not for each of a thousand: whoever is awake goes on with what waits, so that a few bells do for all.
+    """
+    for job in jobs[:BELLS]:
+        transaction.on_commit(lambda job=job: ring(job), robust=True)
+
+
+def ring_for_the_rest() -> None:
+    """Ring once if anything waits: a worker that pauses hands it on."""
+    for model in job_models():
+        job = model._default_manager.filter(claimable()).order_by("pk").first()
+        if job is not None:
+            ring(job)
+            return
 
 
 # -- the sweep ---------------------------------------------------------------------------------------------------------
@@ -273,7 +287,7 @@ def sweep() -> dict[str, int]:
         quiet = now - timedelta(seconds=settings.RING_AGAIN_S)
         unheard = list(manager.filter(job_state=Job.JobState.WAITING, rung_at__lt=quiet).order_by("pk")[:1000])
         manager.filter(pk__in=[job.pk for job in unheard]).update(rung_at=now)
-        for job in unheard:
+        for job in unheard[:BELLS]:
             ring(job)
         counts["rung"] += len(unheard)
     return counts

@@ -50,6 +50,12 @@ def results() -> Any:
     return apps.get_model("analysis", "Result").objects.current()
 
 
+def rates_in_force() -> Any:
+    """Accepted sputter rates, of each setting the one that counts first."""
+    rates = results().filter(quantity="sputter_rate_nm_min", acceptance="accepted", flag="ok")
+    return rates.order_by("position", "pk")
+
+
 def main_results(measurements: Iterable[Any]) -> dict[int, Any]:
     """The main number of many measurements, by their key, in one query."""
     kinds = {item.pk: item.kind for item in measurements}

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from lagpdb import ledger, units
+from lagpdb.drafts import forget_draft
 from lagpdb.forms import Conflict, RecordForm, merge
 from lagpdb.records import Record, Revision, StaleVersion, dependents_of, normal_code, restore, withdraw
 from lagpdb.roles import has_role, role_of, role_required
@@ -30,8 +31,16 @@ PAGES = {
     "PEL": "pellet_detail",
     "CEL": "cell_detail",
     "SPT": "sputter_run_detail",
+    "WIT": "witness_plate_detail",
+    "FLM": "film_thickness_detail",
+    "CNV": "conversion_detail",
+    "ELD": "electrode_detail",
+    "RCP": "recipe_detail",
     "MEA": "measurement_detail",
     "UPB": "upload_detail",
+    # Their codes are chosen by people.
+    "material": "material_detail",
+    "instrument": "instrument_detail",
 }
 
 
@@ -84,13 +93,21 @@ def find_record(text: str) -> Record | None:
     """The record that any spelling of a code means."""
     code = normal_code(text)
     model = record_models().get(code[:3])
-    return model._default_manager.filter(code=code).first() if model else None
+    found = model._default_manager.filter(code=code).first() if model else None
+    return found or _find_chosen(text.strip())
+
+
+def _find_chosen(code: str) -> Record | None:
+    """A material or an instrument: their codes are chosen by people."""
+    chosen = [model for model in apps.get_models() if issubclass(model, Record) and not model.PREFIX]
+    rows = (model._default_manager.filter(code__iexact=code).first() for model in chosen)
+    return next((row for row in rows if row is not None), None)
 
 
 def address_of(record: Record) -> str:
     """The page of a record, '' where it has none."""
     try:
-        return reverse(PAGES.get(record.PREFIX, ""), args=[record.code])
+        return reverse(PAGES.get(record.PREFIX or record._meta.model_name, ""), args=[record.code])
     except NoReverseMatch:
         return ""
 
@@ -108,10 +125,25 @@ def resolve(request: HttpRequest, code: str = "") -> HttpResponse:
 def get_record(model: type[Record], code: str, *related: str) -> Record:
     """The record of an address, with what its page needs; else the page that says so."""
     queryset = model._default_manager.select_related(*related) if related else model._default_manager.all()
-    record = queryset.filter(code=normal_code(code)).first()
+    meant = normal_code(code) if model.PREFIX else code.strip()
+    record = queryset.filter(code=meant).first()
     if record is None:
-        raise Http404(f"{normal_code(code)} does not exist.")
+        raise Http404(f"{meant} does not exist.")
     return record
+
+
+def uses_of(record: Record) -> list[tuple[str, int]]:
+    """'12 powder lots': what names a record, by kind; withdrawn records count too, for they may come back."""
+    found: dict[str, int] = {}
+    for relation in record._meta.get_fields(include_hidden=True):
+        if not (relation.one_to_many and relation.auto_created and issubclass(relation.related_model, Record)):
+            continue
+        model = relation.related_model
+        count = model._default_manager.filter(**{relation.field.name: record}).count()
+        if count:
+            names = model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural
+            found[str(names)] = found.get(str(names), 0) + count
+    return list(found.items())
 
 
 # -- history and trash -------------------------------------------------------------------------------------------------
@@ -171,7 +203,8 @@ def withdraw_record(request: HttpRequest, code: str) -> HttpResponse:
             problem = " ".join(error.messages)
         else:
             others = f", with {len(family) - 1} more that hang on it" if len(family) > 1 else ""
-            messages.success(request, f"{record.code} is in the trash{others}. Nothing is deleted.")
+            gone = "retired" if record.IS_RETIRED else "in the trash"
+            messages.success(request, f"{record.code} is {gone}{others}. Nothing is deleted.")
             return redirect(address_of(record) or "/")
     if record.is_withdrawn:
         return redirect(address_of(record) or "/")
@@ -180,6 +213,7 @@ def withdraw_record(request: HttpRequest, code: str) -> HttpResponse:
         "problem": problem,
         "back": address_of(record),
         "hidden": _kinds(dependents_of(record)),
+        "uses": uses_of(record) if record.IS_RETIRED else (),
     }
     return render(request, "records/withdraw.html", context, status=422 if problem else 200)
 
@@ -269,7 +303,8 @@ def already_saved(request: HttpRequest) -> str:
 
 
 def remember_saved(request: HttpRequest, address: str) -> None:
-    """Note that the form of this request was saved."""
+    """Note that the form of this request was saved; its draft is not needed any more."""
+    forget_draft(request)
     if key := request.POST.get("form_key", ""):
         saved = dict(list(request.session.get("saved_forms", {}).items())[-19:])
         saved[key] = address
@@ -277,15 +312,17 @@ def remember_saved(request: HttpRequest, address: str) -> None:
 
 
 def say_saved(
-    request: HttpRequest, record: Record, outcome: Saved | None = None, notes: list[str] | None = None
+    request: HttpRequest, records: list[Record], outcome: Saved | None = None, notes: list[str] | None = None
 ) -> None:
-    """Tell that a record was saved, what was kept of somebody else's, and what was unusual."""
-    text = f"{record.code} is saved."
+    """Tell what was saved, what was kept of somebody else's change, and what was unusual."""
+    forget_draft(request)
+    codes = ", ".join(record.code for record in records)
+    text = f"{codes} {'is' if len(records) == 1 else 'are'} saved."
     if outcome is not None and outcome.kept:
         text += f" Kept from somebody else’s change: {', '.join(outcome.kept)}."
     messages.success(request, text)
     for note in notes or ():
-        messages.warning(request, f"{record.code}: {note}")
+        messages.warning(request, f"{codes}: {note}")
 
 
 def elapsed(since: Any, until: Any = None) -> str:

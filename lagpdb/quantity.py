@@ -317,6 +317,7 @@ class Bounds:
     impossible_high: float | None = None
     suffix: str = ""
     zero_allowed: bool = True
+    note: str = ""  # said above the usual range instead of the common sentence; '{limit}' is that range's end
 
     def judge(self, value: float) -> tuple[str, str]:
         """('ok' | 'unusual' | 'impossible', sentence); the sentence is '' for 'ok'. [value in the field's unit]"""
@@ -328,6 +329,8 @@ class Bounds:
         if not impossible and not _outside(value, self.unusual_low, self.unusual_high):
             return "ok", ""
         level = "impossible" if impossible else "unusual"
+        if self.note and not impossible and self.unusual_high is not None and value > self.unusual_high:
+            return level, self.note.format(limit=self._text(self.unusual_high))
         suggestion = self.suggestion(value)
         if suggestion is not None and (impossible or self._far_off(value)):
             return level, f"{self._restated(value)}. Did you mean {self._number(suggestion)}?"

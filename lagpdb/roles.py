@@ -107,6 +107,7 @@ def role_required(role: str) -> Callable[[Callable[..., HttpResponseBase]], Call
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             return view(request, *args, **kwargs) if has_role(request.user, role) else refused(request)
 
+        guarded.required_role = role  # type: ignore[attr-defined] # a test walks all routes and asks
         return guarded
 
     return decorate

@@ -259,6 +259,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    # Cells and film thicknesses both name a face.
+    "ENUM_NAME_OVERRIDES": {"FacingEnum": "samples.models.films.FACES"},
 }
 
 # -- background work ---------------------------------------------------------------------------------------------------

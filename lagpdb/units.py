@@ -76,6 +76,8 @@ _TABLE = (
     Unit("mAh", "mAh", "a charge", ("µAh", "Ah", "C")),
     Unit("mAh_cm2", "mAh cm⁻²", "an areal capacity", ("µAh cm⁻²", "C cm⁻²")),
     Unit("mAh_g", "mAh g⁻¹", "a specific capacity", ("Ah kg⁻¹", "C g⁻¹")),
+    Unit("mAh_V", "mAh V⁻¹", "a differential capacity", ("Ah V⁻¹",)),
+    Unit("mAh_g_V", "mAh g⁻¹ V⁻¹", "a specific differential capacity", ("Ah kg⁻¹ V⁻¹",)),
     Unit("Wh", "Wh", "an energy", ("mWh", "J")),
     Unit("mWh", "mWh", "an energy", ("Wh", "J")),
     Unit("eV", "eV", "an energy", ("meV",)),
@@ -103,6 +105,10 @@ _LABELS = {
     "z_imag_ohm": "Z″ (Ω)",
     "inverse_temperature_1000_per_K": "1000/T (K⁻¹)",
     "c_rate": "C-rate (h⁻¹)",
+    "one_c_mA": "Current of 1 C (mA)",
+    "ce_definition": "Coulombic efficiency",
+    "charge_c_rate": "Charge C-rate (h⁻¹)",
+    "discharge_c_rate": "Discharge C-rate (h⁻¹)",
     "kramers_kronig_residual_fraction": "Kramers–Kronig residual (%)",
     "cycles_to_failure_count": "Cycles to failure",
     "unmatched_peak_count": "Unmatched peaks",
@@ -390,3 +396,15 @@ def copy_value(value: float) -> str:
         return f"{number.normalize():f}"
     mantissa = number.scaleb(-number.adjusted()).normalize()
     return f"{mantissa:f}e{number.adjusted()}"
+
+
+def frequency_text(frequency_Hz: float) -> str:
+    """'1 kHz', '250 Hz', '10 mHz'."""
+    for name, factor in (("MHz", 1e6), ("kHz", 1e3), ("Hz", 1.0), ("mHz", 1e-3)):
+        if frequency_Hz >= 0.9995 * factor:
+            return f"{_three_digits(frequency_Hz / factor)} {name}"
+    return f"{_three_digits(frequency_Hz * 1e6)} µHz"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"

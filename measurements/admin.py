@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin
 
 from lagpdb.curation import ReadOnlyAdmin, RecordAdmin, TrashFilter
-from measurements.models import Instrument, Measurement, MeasurementFile, RawFile, Upload, UploadFile
+from measurements.models import Attachment, Instrument, Measurement, MeasurementFile, RawFile, Upload, UploadFile
 
 
 @admin.register(Instrument)
@@ -23,10 +23,10 @@ class InstrumentAdmin(RecordAdmin):
 class MeasurementAdmin(RecordAdmin):
     """Measurements: sample, time and conditions can be corrected; the file cannot."""
 
-    list_display = ("code", "kind", "cell", "pellet", "temperature_degC", "measured_at", "operator")
+    list_display = ("code", "kind", "cell", "pellet", "witness_plate", "temperature_degC", "measured_at", "operator")
     list_filter = (TrashFilter, "is_synthetic", "kind", "temperature_origin")
-    list_select_related = ("cell", "pellet", "operator")
-    search_fields = ("code", "cell__code", "pellet__code", "cell__pellet__code", "notes")
+    list_select_related = ("cell", "pellet", "witness_plate", "operator")
+    search_fields = ("code", "cell__code", "pellet__code", "cell__pellet__code", "witness_plate__code", "notes")
     derived_fields = ("temperature_origin", "metadata", "reader_warnings", "point_count")
 
 
@@ -62,12 +62,13 @@ class MeasurementFileAdmin(ReadOnlyAdmin):
 class UploadAdmin(RecordAdmin):
     """Files that came together. A file gets another sample on its upload page, where it is analysed again."""
 
-    list_display = ("code", "cell", "pellet", "kind", "created_by", "created_at", "skipped_count")
-    list_select_related = ("cell", "pellet", "created_by")
+    list_display = ("code", "cell", "pellet", "witness_plate", "kind", "created_by", "created_at", "skipped_count")
+    list_select_related = ("cell", "pellet", "witness_plate", "created_by")
     search_fields = ("code", "cell__code", "pellet__code", "files__name", "notes")
     fixed_fields = (
         "pellet",
         "cell",
+        "witness_plate",
         "kind",
         "temperature_degC",
         "instrument",
@@ -89,3 +90,13 @@ class UploadFileAdmin(ReadOnlyAdmin):
     list_filter = ("state", "job_state")
     list_select_related = ("upload",)
     search_fields = ("name", "upload__code", "raw_file__original_name")
+
+
+@admin.register(Attachment)
+class AttachmentAdmin(ReadOnlyAdmin):
+    """Files that belong to a record: certificates, photographs."""
+
+    list_display = ("name", "record_code", "kind", "created_by", "created_at", "removed_at")
+    list_filter = ("kind", ("removed_at", admin.EmptyFieldListFilter))
+    list_select_related = ("created_by",)
+    search_fields = ("name", "record_code")

@@ -56,13 +56,15 @@ def _measured_pellets(rows: Any) -> Q:
 
 
 def subject_filter() -> Filter:
-    """`subject` of measurements and results: exactly that cell, or that bare pellet."""
+    """`subject` of measurements: exactly that cell, that bare pellet, or that witness plate."""
     return Filter(
         "subject",
         "code",
         expression=MeasurementSerializer.Meta.expressions["subject"],
-        match=lambda codes: Q(cell__code__in=codes) | Q(cell__isnull=True, pellet__code__in=codes),
-        help="Code of the cell or pellet that was measured.",
+        match=lambda codes: (
+            Q(cell__code__in=codes) | Q(cell__isnull=True, pellet__code__in=codes) | Q(witness_plate__code__in=codes)
+        ),
+        help="Code of the cell, pellet or witness plate that was measured.",
     )
 
 
@@ -192,7 +194,7 @@ UPLOAD_BODY = {
         "required": ["files"],
         "properties": {
             "files": {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "One or many."},
-            "subject": _TEXT | {"description": "Code of the pellet or cell all files belong to."},
+            "subject": _TEXT | {"description": "Code of the pellet, cell or witness plate all files belong to."},
             "kind": _TEXT | {"enum": list(KINDS), "description": "For time series; impedance stays eis."},
             "temperature_degC": {"type": "number", "description": "[°C] Of the sample."},
             "parameters": _TEXT | {"description": 'JSON, such as {"voltage_limit_V": 5}.'},
@@ -208,7 +210,7 @@ class AssignSerializer(serializers.Serializer):
     """Which file belongs to which sample."""
 
     file = serializers.IntegerField(help_text="`id` of the file in this upload.")
-    subject = serializers.CharField(help_text="Code of the pellet or cell.")
+    subject = serializers.CharField(help_text="Code of the pellet, cell or witness plate.")
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500, help_text="Why.")
 
 

@@ -16,7 +16,7 @@ from samples.models import Cell, Pellet
 
 
 class SubjectField(forms.CharField):
-    """A pellet or a cell, by its code in any spelling."""
+    """A pellet, a cell or a witness plate, by its code in any spelling."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("widget", forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}))

@@ -17,11 +17,11 @@ from lagpdb.records import Revision, next_numbers, normal_code
 from measurements.fence import Fence, FenceError
 from measurements.kinds import KINDS
 from measurements.matching import Match, find_subject, in_cell, match, temperature_in_name
-from measurements.models import Measurement, MeasurementFile, RawFile, Upload, UploadFile
+from measurements.models import Measurement, MeasurementFile, RawFile, Upload, UploadFile, subject_fields
 from measurements.parameters import check_parameters, moment_of
 from measurements.signals import measurement_stored
 from measurements.store import StoredUpload, StoreError, store
-from samples.models import Cell, Pellet
+from samples.models import Cell, Pellet, WitnessPlate
 
 __all__ = ["assign", "check_parameters", "find_subject", "parse", "receive", "take_in", "try_again"]
 
@@ -34,7 +34,7 @@ def receive(
     files: Iterable[StoredUpload],
     *,
     by: Any,
-    subject: Pellet | Cell | None = None,
+    subject: Pellet | Cell | WitnessPlate | None = None,
     kind: str = "",
     temperature_degC: float | None = None,
     parameters: Mapping[str, Any] | None = None,
@@ -64,8 +64,7 @@ def receive(
         upload = into or _upload(
             created_by=by if getattr(by, "pk", None) else None,
             operator=operator or (by if getattr(by, "pk", None) else None),
-            pellet=subject if isinstance(subject, Pellet) else None,
-            cell=subject if isinstance(subject, Cell) else None,
+            **subject_fields(subject),
             kind=kind,
             temperature_degC=temperature_degC,
             parameters=checked,
@@ -77,9 +76,7 @@ def receive(
             Upload.objects.filter(pk=upload.pk).update(skipped_count=skipped)
             upload.refresh_from_db(fields=["skipped_count"])
         rows = UploadFile.objects.bulk_create([_row(upload, file, raws) for file in kept])
-        for row in rows:
-            if row.job_state == UploadFile.JobState.WAITING:
-                ledger.ring_on_commit(row)
+        ledger.ring_on_commit(*(row for row in rows if row.job_state == UploadFile.JobState.WAITING))
     return upload
 
 
@@ -302,6 +299,7 @@ def _measure(
     else:
         what = KINDS[made[0].kind]
         where = made[0].cell.get_configuration_display() + " cell" if made[0].cell else "pellet"
+        where = "witness plate" if made[0].witness_plate_id else where
         ledger.close(
             held,
             state=UploadFile.State.DONE,
@@ -322,8 +320,7 @@ def _measurement(file: UploadFile, described: dict[str, Any], found: Match) -> M
     stated = parameters.pop("measured_at", None) or metadata.get("measured_at")
     return Measurement(
         kind=kind,
-        pellet=subject if isinstance(subject, Pellet) else None,
-        cell=subject if isinstance(subject, Cell) else None,
+        **subject_fields(subject),
         measured_at=moment_of(stated),
         operator=upload.operator,
         instrument=upload.instrument,
@@ -351,7 +348,7 @@ def _temperature(file: UploadFile, metadata: dict[str, Any]) -> tuple[float | No
 
 
 # -- what people do with a file that waits ----------------------------------------------------------------------------
-def assign(file: UploadFile, subject: Pellet | Cell, *, by: Any, reason: str = "") -> UploadFile:
+def assign(file: UploadFile, subject: Pellet | Cell | WitnessPlate, *, by: Any, reason: str = "") -> UploadFile:
     """Give a file that waits for its sample to one, and take it in."""
     with transaction.atomic():
         stored = UploadFile.objects.select_for_update().get(pk=file.pk)
@@ -362,8 +359,8 @@ def assign(file: UploadFile, subject: Pellet | Cell, *, by: Any, reason: str = "
             )
         if stored.raw_file_id is None:
             raise ValidationError(f"{stored.name} was not stored. Send the file again.")
-        stored.pellet = subject if isinstance(subject, Pellet) else None
-        stored.cell = subject if isinstance(subject, Cell) else None
+        for name, sample in subject_fields(subject).items():
+            setattr(stored, name, sample)
         _again(stored)
         _log(stored, by, reason, {"subject": [None, subject.code]})
     stored.refresh_from_db()
@@ -389,7 +386,7 @@ def try_again(file: UploadFile, *, by: Any, skips_bad_rows: bool = False) -> Upl
 
 def _again(file: UploadFile) -> None:
     file.state, file.message, file.line, file.finished_at = UploadFile.State.RECEIVED, "", None, None
-    file.save(update_fields=["state", "message", "line", "finished_at", "pellet", "cell", "bad_rows"])
+    file.save(update_fields=["state", "message", "line", "finished_at", "pellet", "cell", "witness_plate", "bad_rows"])
     ledger.rearm(file)
 
 

@@ -12,10 +12,10 @@ from django.db.models import Q
 
 from lagpdb.records import normal_code
 from measurements.models import UploadFile
-from samples.models import Cell, Pellet
+from samples.models import Cell, Pellet, WitnessPlate
 
 # Letters, at most one '-', '_' or space, digits; the first non-digit ends it.
-_CODE = re.compile(r"(?<![A-Za-z])(PEL|CEL)[-_ ]?(\d{1,9})", re.IGNORECASE)
+_CODE = re.compile(r"(?<![A-Za-z])(PEL|CEL|WIT)[-_ ]?(\d{1,9})", re.IGNORECASE)
 # '-' is a sign at the beginning or after a separator, and a separator after a letter or digit.
 _SIGN = r"(?:(?<![A-Za-z0-9)])[-−])?"
 _CELSIUS = re.compile(rf"(?<![\d.,])({_SIGN}\d+(?:[.,p]\d+)?)\s?_?(?:°\s?C|deg[ _]?C?|grad)(?![A-Za-z])", re.IGNORECASE)
@@ -45,12 +45,12 @@ def temperature_in_name(name: str) -> float | None:
 
 
 def codes_in(text: str) -> list[str]:
-    """Codes of pellets and cells in a text, each once, in order."""
+    """Codes of pellets, cells and witness plates in a text, each once, in order."""
     return list(dict.fromkeys(normal_code(f"{prefix}-{number}") for prefix, number in _CODE.findall(text)))
 
 
-def find_subject(text: str) -> Pellet | Cell:
-    """The pellet or cell that any spelling of a code means.
+def find_subject(text: str) -> Pellet | Cell | WitnessPlate:
+    """The pellet, cell or witness plate that any spelling of a code means.
 
     Raises
     ------
@@ -58,12 +58,13 @@ def find_subject(text: str) -> Pellet | Cell:
         With the sentence for people when there is no such sample, or it is in the trash.
     """
     code = normal_code(text)
-    model = {"PEL": Pellet, "CEL": Cell}.get(code[:3])
+    model = {"PEL": Pellet, "CEL": Cell, "WIT": WitnessPlate}.get(code[:3])
     if model is None:
         raise ValidationError(
-            f"‘{text.strip()}’ is not the code of a pellet or a cell. Codes look like PEL-0142 or CEL-0098."
+            f"‘{text.strip()}’ is not the code of a pellet, a cell or a witness plate. Codes look like PEL-0142, "
+            "CEL-0098 or WIT-0031."
         )
-    rows = Cell.objects.select_related("pellet") if model is Cell else model.objects.all()
+    rows = Cell.objects.select_related("pellet") if model is Cell else model._default_manager.all()
     subject = rows.filter(code=code).order_by().first()
     if subject is None:
         raise ValidationError(f"{code} is not in lagpdb. Check the code, or create the record first.")
@@ -72,16 +73,16 @@ def find_subject(text: str) -> Pellet | Cell:
     return subject
 
 
-def role_of_sample(subject: Pellet | Cell) -> str:
+def role_of_sample(subject: Pellet | Cell | WitnessPlate) -> str:
     """What a sample is doing now, to tell candidates apart."""
-    return f"{subject.notation}, {subject.get_state_display().lower()}"
+    state = subject.get_state_display()
+    return f"{subject.notation}, {state if isinstance(subject, WitnessPlate) else state.lower()}"
 
 
 def match(file: UploadFile) -> Match:
     """Find the sample: chosen for this file, preset of the upload, code in the file name, code in the folder name."""
-    chosen = file.cell or file.pellet
-    if chosen is not None:
-        return Match(chosen, "chosen")
+    if file.subject is not None:
+        return Match(file.subject, "chosen")
     if file.upload.subject is not None:
         return Match(file.upload.subject, "preset")
     for text, how in ((PurePosixPath(file.name).stem, "from name"), (file.folder, "from folder")):
@@ -109,7 +110,7 @@ def _by_codes(codes: list[str], how: str) -> Match:
     return Match(distinct[0], how)
 
 
-def in_cell(subject: Pellet | Cell, kind: str) -> Pellet | Cell:
+def in_cell(subject: Pellet | Cell | WitnessPlate, kind: str) -> Pellet | Cell | WitnessPlate:
     """An electrochemical measurement of a pellet that sits in one live cell is one of that cell."""
     if isinstance(subject, Pellet) and kind in {"eis", "polarisation", "ccd_ramp", "plating_stripping"}:
         return subject.live_cell or subject
@@ -123,7 +124,8 @@ def _described(subjects: list[Any]) -> list[dict[str, str]]:
 def similar(name: str) -> list[dict[str, str]]:
     """Samples whose number stands in the name, to choose from; never taken by itself."""
     numbers = {int(text) for text in re.findall(r"\d{1,6}", PurePosixPath(name).stem)} - {0}
-    codes = [f"{prefix}-{number:04d}" for number in sorted(numbers)[:6] for prefix in ("CEL", "PEL")]
+    codes = [f"{prefix}-{number:04d}" for number in sorted(numbers)[:6] for prefix in ("CEL", "PEL", "WIT")]
     known = Q(code__in=codes, withdrawn_at__isnull=True)
-    found = [*Cell.objects.filter(known).select_related("pellet")[:5], *Pellet.objects.filter(known)[:5]]
+    plates = WitnessPlate.objects.filter(known).select_related("sputter_run__target")[:5]
+    found = [*Cell.objects.filter(known).select_related("pellet")[:5], *Pellet.objects.filter(known)[:5], *plates]
     return _described(found)

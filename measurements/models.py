@@ -16,8 +16,19 @@ from measurements.kinds import KINDS, kind_choices
 from samples.models import Cell, Pellet, WitnessPlate
 
 
+def subject_fields(subject: Any) -> dict[str, Any]:
+    """The columns that say whose measurement, upload or file it is; a single one is filled."""
+    return {
+        "pellet": subject if isinstance(subject, Pellet) else None,
+        "cell": subject if isinstance(subject, Cell) else None,
+        "witness_plate": subject if isinstance(subject, WitnessPlate) else None,
+    }
+
+
 class Instrument(Record):
     """A device that measures; its code is chosen by people (``autolab-1``)."""
+
+    IS_RETIRED = True
 
     name = models.CharField(max_length=120)
     manufacturer = models.CharField(max_length=120, blank=True, default="")
@@ -248,6 +259,11 @@ class UploadFile(Job):
                 violation_error_message="Unknown state of a file.",
             ),
         )
+
+    @property
+    def subject(self) -> Any:
+        """The sample chosen for this file alone, if any."""
+        return self.cell or self.pellet or self.witness_plate
 
     def __str__(self) -> str:
         return self.name

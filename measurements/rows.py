@@ -56,7 +56,7 @@ class Row:
     @property
     def subject(self) -> Any:
         """The sample that the file ended up with."""
-        return self.measurements[0].subject if self.measurements else (self.file.cell or self.file.pellet)
+        return self.measurements[0].subject if self.measurements else self.file.subject
 
     @property
     def found_by(self) -> str:
@@ -181,7 +181,7 @@ class Batch:
 def batch_of(upload: Upload, show: str = "") -> Batch:
     """Everything that the page of an upload shows, in a fixed number of queries."""
     files = list(
-        upload.files.select_related("raw_file", "pellet", "cell").prefetch_related(
+        upload.files.select_related("raw_file", "pellet", "cell", "witness_plate").prefetch_related(
             "measurements__cell", "measurements__pellet"
         )
     )

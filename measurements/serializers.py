@@ -13,13 +13,15 @@ from rest_framework import serializers
 from lagpdb.columns import Pointed
 from lagpdb.serializers import HEAD, TAIL, RecordSerializer
 from measurements.models import Instrument, Measurement, MeasurementFile, Upload, UploadFile
-from samples.models import Cell, Pellet
+from samples.models import Cell, Pellet, WitnessPlate
 
 
-def subject_code(prefix: str) -> Combinable:
-    """Code of the sample: the cell, else the pellet."""
-    cell, pellet = Pointed(f"{prefix}cell_id", Cell), Pointed(f"{prefix}pellet_id", Pellet)
-    return Coalesce(cell, pellet, output_field=CharField())
+def subject_code(prefix: str, plate: bool = True) -> Combinable:
+    """Code of the sample: the cell, else the pellet, else (with `plate`) the witness plate."""
+    found = [Pointed(f"{prefix}cell_id", Cell), Pointed(f"{prefix}pellet_id", Pellet)]
+    if plate:
+        found.append(Pointed(f"{prefix}witness_plate_id", WitnessPlate))
+    return Coalesce(*found, output_field=CharField())
 
 
 # -- bulk columns ------------------------------------------------------------------------------------------------------
@@ -89,7 +91,7 @@ class RawPartSerializer(serializers.Serializer):
 class MeasurementSerializer(RecordSerializer):
     """One spectrum or recording of one sample."""
 
-    subject = serializers.CharField(read_only=True, help_text="Code of the cell or pellet that was measured.")
+    subject = serializers.CharField(read_only=True, help_text="Code of the sample that was measured.")
     files = RawPartSerializer(many=True, read_only=True, help_text="Where the data came from.")
     parameters = serializers.JSONField(
         required=False, help_text="What a person said beside the file. PATCH merges: null takes a name away."

@@ -22,7 +22,9 @@ from lagpdb.mainvalues import main_results
 from lagpdb.pages import NO_WORKER, already_saved, can_curate, can_edit, get_record, new_key, remember_saved
 from lagpdb.roles import role_required
 from measurements import ingest
+from measurements.api import Measurements
 from measurements.forms import AssignForm, UploadForm, sample_options
+from measurements.instruments import urlpatterns as instrument_pages
 from measurements.kinds import KINDS
 from measurements.models import Measurement, Upload, UploadFile
 from measurements.rows import GROUPS, batch_of, rows_of
@@ -103,7 +105,7 @@ def _note(request: HttpRequest, form: UploadForm, files: list[Any]) -> Upload:
 
 def upload_detail(request: HttpRequest, code: str) -> HttpResponse:
     """One upload: the state of every file, kept up to date while work is open."""
-    batch = get_record(Upload, code, "created_by", "cell", "pellet", "instrument", "operator")
+    batch = get_record(Upload, code, "created_by", "cell", "pellet", "witness_plate", "instrument", "operator")
     context = {**_live(request, batch), "samples": sample_options(), "limit_mb": settings.UPLOAD_MAX_MB}
     return render(request, "measurements/upload_detail.html", context)
 
@@ -209,7 +211,8 @@ def inbox(request: HttpRequest) -> HttpResponse:
     )
     counts["all"] = counts["needs_sample"] + counts["failed"]
     states = ["needs_sample", "failed"] if show == "all" else [show]
-    files = waiting.filter(state__in=states).select_related("upload__created_by", "raw_file", "pellet", "cell")
+    waiting = waiting.select_related("upload__created_by", "raw_file", "pellet", "cell", "witness_plate")
+    files = waiting.filter(state__in=states)
     page = Paginator(files.prefetch_related("measurements").order_by("-pk"), 50).get_page(request.GET.get("page"))
     context = {
         "rows": rows_of(page.object_list),
@@ -226,7 +229,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 # -- measurements ------------------------------------------------------------------------------------------------------
 def _of_subject(queryset: QuerySet, code: str) -> QuerySet:
-    return queryset.filter(Q(cell__code=code) | Q(pellet__code=code))
+    return queryset.filter(Q(cell__code=code) | Q(pellet__code=code) | Q(witness_plate__code=code))
 
 
 def _of_pellet(lookup: str) -> Any:
@@ -243,6 +246,7 @@ class MeasurementList(RecordList):
 
     template = "measurements/measurement_list.html"
     title, api = "Measurements", "measurements"
+    collection = Measurements
     empty, no_match = "No measurements. Upload a file.", "No measurement matches."
     new_url, new_words = "upload", "Upload"
     columns = (
@@ -270,7 +274,7 @@ class MeasurementList(RecordList):
     )  # fmt: skip
 
     def queryset(self) -> QuerySet:
-        return Measurement.objects.live().select_related("cell", "pellet", "operator")
+        return Measurement.objects.live().select_related("cell", "pellet", "witness_plate", "operator")
 
     def extra(self) -> dict[str, Any]:
         """Kinds that exist, with their number."""
@@ -291,6 +295,7 @@ class MeasurementList(RecordList):
 
 
 urlpatterns = [
+    *instrument_pages,
     path("upload/", upload, name="upload"),
     path("uploads/<str:code>/", upload_detail, name="upload_detail"),
     path("uploads/<str:code>/rows/", upload_rows, name="upload_rows"),

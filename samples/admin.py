@@ -8,13 +8,17 @@ from lagpdb.curation import ReadOnlyAdmin, RecordAdmin, TrashFilter
 from samples.models import (
     Cell,
     Coating,
+    Conversion,
     ElectrodeLot,
+    FilmThickness,
     Material,
     Pellet,
     PelletBatch,
     PowderLot,
     Recipe,
     SputterRun,
+    SputterSetting,
+    WitnessPlate,
 )
 
 
@@ -63,15 +67,56 @@ class SputterRunAdmin(RecordAdmin):
     list_filter = (TrashFilter, "is_synthetic", "target")
     list_select_related = ("target",)
     search_fields = ("code", "target__code", "notes")
+    derived_fields = ("setting",)
+
+
+@admin.register(SputterSetting)
+class SputterSettingAdmin(ReadOnlyAdmin):
+    """Settings that share one sputter rate; they are made by the first run with them."""
+
+    list_display = ("code", "target", "power_W", "pressure_Pa", "target_distance_cm")
+    list_filter = ("target",)
+    list_select_related = ("target",)
+    search_fields = ("code",)
+
+
+@admin.register(WitnessPlate)
+class WitnessPlateAdmin(RecordAdmin):
+    """Plates coated beside the pellets of a run."""
+
+    list_display = ("code", "sputter_run", "substrate", "created_at")
+    list_select_related = ("sputter_run",)
+    search_fields = ("code", "sputter_run__code", "substrate", "notes")
+
+
+@admin.register(FilmThickness)
+class FilmThicknessAdmin(RecordAdmin):
+    """Step heights of films; the mean and its uncertainty follow from them."""
+
+    list_display = ("code", "witness_plate", "pellet", "face", "film_thickness_nm", "method", "measured_at")
+    list_filter = (TrashFilter, "is_synthetic", "method")
+    list_select_related = ("witness_plate", "pellet")
+    search_fields = ("code", "witness_plate__code", "pellet__code", "notes")
+    derived_fields = ("film_thickness_nm", "film_thickness_uncertainty_nm")
+
+
+@admin.register(Conversion)
+class ConversionAdmin(RecordAdmin):
+    """Films that met molten lithium."""
+
+    list_display = ("code", "pellet", "faces", "temperature_degC", "duration_min", "is_attachment", "performed_at")
+    list_filter = (TrashFilter, "is_synthetic", "is_attachment")
+    list_select_related = ("pellet",)
+    search_fields = ("code", "pellet__code", "notes")
 
 
 @admin.register(Coating)
 class CoatingAdmin(ReadOnlyAdmin):
     """Layers on faces of pellets; they are written with their sputter run."""
 
-    list_display = ("sputter_run", "pellet", "face", "layer_number")
+    list_display = ("sputter_run", "pellet", "face", "layer_number", "conversion")
     list_filter = ("face",)
-    list_select_related = ("sputter_run", "pellet")
+    list_select_related = ("sputter_run", "pellet", "conversion")
     search_fields = ("sputter_run__code", "pellet__code")
 
 

@@ -14,7 +14,9 @@ from samples.genealogy import of_cells, of_pellets
 from samples.models.lots import add_pellets
 from samples.serializers import (
     CellSerializer,
+    ConversionSerializer,
     ElectrodeLotSerializer,
+    FilmThicknessSerializer,
     MaterialSerializer,
     PelletBatchMadeSerializer,
     PelletBatchSerializer,
@@ -22,7 +24,9 @@ from samples.serializers import (
     PowderLotSerializer,
     RecipeSerializer,
     SputterRunSerializer,
+    WitnessPlateSerializer,
 )
+from samples.sputter import keep_witness
 
 
 class Materials(Records):
@@ -86,24 +90,45 @@ class SputterRuns(Records):
     serializer_class = SputterRunSerializer
 
     def make(self, values: dict[str, Any], reason: str) -> Record:
-        """The run and what it coated."""
-        pellets = values.pop("pellets", [])
+        """The run, what it coated, and with `witness` the plate beside."""
+        pellets, witness = values.pop("pellets", []), values.pop("witness", False)
         run = super().make(values, reason)
         self._coat(run, pellets, reason, is_new=True)
+        keep_witness(run, witness, by=self.request.user)
         return run
 
     def change(self, record: Any, values: dict[str, Any], reason: str, version: int | None) -> None:
         """`pellets`, where given, is the whole list."""
-        pellets = values.pop("pellets", None)
+        pellets, witness = values.pop("pellets", None), values.pop("witness", None)
         for name, value in values.items():
             setattr(record, name, value)
         save_record(record, by=self.request.user, reason=reason, version=version)
         if pellets is not None:
             self._coat(record, pellets, reason)
+        if witness is not None:
+            keep_witness(record, witness, by=self.request.user, reason=reason)
 
     def _coat(self, run: Any, pellets: list[dict[str, Any]], reason: str, is_new: bool = False) -> None:
         wanted = [(each["pellet"], each["faces"]) for each in pellets]
         coat(run, wanted, by=self.request.user, reason=reason, is_new=is_new)
+
+
+class WitnessPlates(Records):
+    """Plates coated beside the pellets."""
+
+    serializer_class = WitnessPlateSerializer
+
+
+class FilmThicknesses(Records):
+    """Step heights of films."""
+
+    serializer_class = FilmThicknessSerializer
+
+
+class Conversions(Records):
+    """Films that met molten lithium."""
+
+    serializer_class = ConversionSerializer
 
 
 class ElectrodeLots(Records):
@@ -130,6 +155,9 @@ COLLECTIONS = {
     "pellet-batches": PelletBatches,
     "pellets": Pellets,
     "sputter-runs": SputterRuns,
+    "witness-plates": WitnessPlates,
+    "film-thicknesses": FilmThicknesses,
+    "conversions": Conversions,
     "electrode-lots": ElectrodeLots,
     "cells": Cells,
 }

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from lagpdb.drafts import keep_rows, rows_kept
 from lagpdb.forms import merge
 from lagpdb.pages import already_saved, get_record, name_of, new_key, remember_saved
 from lagpdb.records import Revision, StaleVersion, save_record
@@ -19,6 +20,7 @@ from lagpdb.roles import role_required
 from samples import hints
 from samples.forms import REASONS, BatchForm, PelletRowForm, newest_recipe, overwritten
 from samples.models import Material, Pellet, PelletBatch, PowderLot
+from samples.presets import like, recipe_for
 
 TYPED = ("mass_mg", "diameter_mm", "thickness_um", "state", "notes")
 
@@ -27,14 +29,15 @@ TYPED = ("mass_mg", "diameter_mm", "thickness_um", "state", "notes")
 @role_required("member")
 def batch_new(request: HttpRequest) -> HttpResponse:
     """Log a batch: the codes are reserved when it is saved, all together."""
-    recipe = newest_recipe("pellet_batch") if request.GET.get("recipe") != "none" else None
+    recipe = recipe_for(request, "pellet_batch")
     if request.method == "POST":
         if address := already_saved(request):
             return redirect(address)
         return _save_new(request, used(request.POST), recipe)
     lot = PowderLot.objects.live().filter(code=request.GET.get("lot", "")).first()
     lot = lot or PowderLot.objects.live().order_by("-id").first()
-    form = BatchForm(instance=PelletBatch(), recipe=recipe, initial={"powder_lot": lot or ""})
+    initial = {"powder_lot": lot or "", **like(request, PelletBatch, BatchForm)}
+    form = BatchForm(instance=PelletBatch(), recipe=recipe, initial=initial)
     return _show_new(request, form, _new_rows(None, 6, recipe), recipe)
 
 
@@ -140,7 +143,7 @@ def batch_edit(request: HttpRequest, code: str) -> HttpResponse:
         words = f"{saved} saved." if saved else ("Nothing was changed." if not drafts else "")
         (messages.success if saved else messages.info)(request, f"{words}{_kept(drafts)}".strip())
         return redirect("batch_edit" if drafts else "batch_detail", batch.code)
-    drafts = request.session.get("row_drafts", {}).get(batch.code, {})
+    drafts = rows_kept(request.user, request.path)
     rows = [_row(pellet, batch, drafts.get(pellet.code)) for pellet in pellets]
     context = {
         "batch": batch,
@@ -215,11 +218,11 @@ def _differs(field: Any) -> bool:
     return " ".join(str(field.data or "").split()) != " ".join(field.text.split()) and field.data is not None
 
 
-# -- drafts of rows: they live on the server with the session until they are saved -------------------------------------
+# -- drafts of rows: kept on the server until they are saved ----------------------------------------------------------
 def keep_drafts(request: HttpRequest, code: str, drafts: dict[str, Any]) -> None:
     """Remember the rows that could not be saved; forget them once they are."""
-    kept = {**request.session.get("row_drafts", {}), code: drafts}
-    request.session["row_drafts"] = {key: rows for key, rows in kept.items() if rows}
+    codes = ", ".join(drafts) if len(drafts) < 4 else f"{len(drafts)} rows"
+    keep_rows(request.user, reverse("batch_edit", args=[code]), f"{codes} of {code}", drafts)
 
 
 def _kept(drafts: dict[str, Any]) -> str:

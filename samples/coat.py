@@ -25,7 +25,7 @@ def coat(
     Raises
     ------
     ValidationError
-        A pellet is named twice, or a layer to be taken away lies under another one.
+        A pellet is named twice, or a layer to be taken away lies under another one or was converted.
     """
     pairs = list(wanted)
     pellets = {pellet.pk: pellet for pellet, _ in pairs}
@@ -36,7 +36,10 @@ def coat(
         # The rows of the pellets are locked: two runs at once would both take the same layer number.
         list(Pellet.objects.select_for_update().filter(pk__in=pellets).order_by("pk"))
         before = _words(run)
-        present = {(coating.pellet_id, coating.face): coating for coating in run.coatings.select_related("pellet")}
+        present = {
+            (coating.pellet_id, coating.face): coating
+            for coating in run.coatings.select_related("pellet", "conversion")
+        }
         for key, coating in present.items():
             if key not in asked:
                 _take_away(coating)
@@ -65,6 +68,14 @@ def _take_away(coating: Coating) -> None:
             {
                 "pellets": f"{top.sputter_run.code} lies on the layer of this run on {coating.pellet.code}, face "
                 f"{coating.face}. Withdraw that run first."
+            }
+        )
+    reached = coating.conversion
+    if reached is not None and not reached.is_withdrawn:
+        raise ValidationError(
+            {
+                "pellets": f"{reached.code} has converted the layer of this run on {coating.pellet.code}, face "
+                f"{coating.face}. Withdraw that conversion first."
             }
         )
     coating.delete()

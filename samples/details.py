@@ -1,4 +1,4 @@
-"""Pages of single records: lot, batch, pellet, cell, sputter run."""
+"""Pages of single records: lot, batch, pellet, cell."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from lagpdb import units
 from lagpdb.mainvalues import main_results, newest, numbers_of
 from lagpdb.pages import can_edit, detail_context, get_record
 from samples import hints
-from samples.forms import notation_of
-from samples.models import Cell, Coating, Pellet, PelletBatch, PowderLot, SputterRun
+from samples.forms import newest_recipe, notation_of
+from samples.models import Cell, Coating, Pellet, PelletBatch, PowderLot
 from samples.models.lots import faces_of
+from samples.plan import steps_of
+from samples.several import made_together
 
 # Where a cell may go from each state, as its buttons say it.
 NEXT_STATES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -31,7 +33,7 @@ NEXT_STATES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def _tests(**of: Any) -> list[Any]:
+def tests_of(**of: Any) -> list[Any]:
     """Measurements of a sample in time order, each with its main number."""
     rows = list(
         apps.get_model("measurements", "Measurement")
@@ -65,7 +67,7 @@ def pellet_detail(request: HttpRequest, code: str) -> HttpResponse:
         .select_related("sputter_run__target")
         .order_by("sputter_run__performed_at", "face")
     )
-    faces = {coating.face: coating.sputter_run.target.code for coating in coatings}
+    faces = pellet.faces
     cells = list(pellet.cells.live().order_by("pk"))
     first, others = numbers_of(pellet=pellet)
     siblings = Pellet.objects.live().filter(batch=pellet.batch_id).exclude(pk=pellet.pk).count()
@@ -80,7 +82,7 @@ def pellet_detail(request: HttpRequest, code: str) -> HttpResponse:
         "cells": cells,
         "live_cell": next((cell for cell in cells if cell.is_live), None),
         "siblings": siblings,
-        "tests": _tests(**{"pellet": pellet}) + _tests(cell__pellet=pellet),
+        "tests": tests_of(**{"pellet": pellet}) + tests_of(cell__pellet=pellet),
         "numbers": first,
         "more_numbers": others,
         "files": _arrivals(measurements__in=_keys_of(pellet)),
@@ -125,9 +127,8 @@ def cell_detail(request: HttpRequest, code: str) -> HttpResponse:
     cell = get_record(
         Cell, code, "pellet__batch__powder_lot__material", "electrode_lot__material", "electrode_material"
     )
-    tests = _tests(cell=cell)
+    tests = tests_of(cell=cell)
     first, others = numbers_of(cell=cell)
-    rest_ends = cell.assembled_at + timedelta(hours=hints.REST_h) if cell.assembled_at else None
     runs = apps.get_model("analysis", "AnalysisRun").objects
     arrhenius = runs.filter(cell=cell, analysis="activation", is_current=True).first()
     energy = newest("activation_energy_eV", "cell", [cell.pk], label="sigma_T").get(cell.pk)
@@ -149,8 +150,12 @@ def cell_detail(request: HttpRequest, code: str) -> HttpResponse:
         "arrhenius": arrhenius if arrhenius and arrhenius.curves else None,
         "arrhenius_plot": _arrhenius_plot(cell, arrhenius),
         "files": _arrivals(measurements__cell=cell),
-        "rest_ends": rest_ends if cell.state in ("built", "resting") else None,
-        "is_resting": bool(rest_ends and rest_ends > timezone.now()),
+        "rest_ends": cell.rest_ends_at if cell.state == Cell.State.RESTING else None,
+        "is_resting": bool(cell.rest_ends_at and cell.rest_ends_at > timezone.now()),
+        "rest_words": hints.rest_words(cell.rest_started_at, cell.rest_time_h),
+        "now": timezone.now(),
+        "steps": steps_of(cell, newest_recipe("measurement")),
+        "together": [each for each in made_together(cell) if each.pk != cell.pk],
         "next_states": NEXT_STATES[cell.state] if can_edit(request.user) and not cell.is_withdrawn else (),
     }
     return render(request, "samples/cell_detail.html", context)
@@ -219,14 +224,3 @@ def batch_detail(request: HttpRequest, code: str) -> HttpResponse:
         "drafts": request.session.get("row_drafts", {}).get(batch.code, {}),
     }
     return render(request, "samples/batch_detail.html", context)
-
-
-def sputter_run_detail(request: HttpRequest, code: str) -> HttpResponse:
-    """One sputter run, to read."""
-    run = get_record(SputterRun, code, "target")
-    pellets: dict[int, dict[str, Any]] = {}
-    for coating in run.coatings.select_related("pellet").order_by("pellet_id", "face"):
-        entry = pellets.setdefault(coating.pellet_id, {"pellet": coating.pellet, "faces": []})
-        entry["faces"].append(coating.face)
-    context = {**detail_context(request, run), "run": run, "pellets": list(pellets.values())}
-    return render(request, "samples/sputter_run_detail.html", context)

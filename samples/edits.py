@@ -1,35 +1,31 @@
-"""Creating and changing lots, batches, pellets and cells."""
+"""Creating and changing lots, batches and pellets; the pages that every form of samples uses."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from lagpdb.forms import RecordForm
-from lagpdb.pages import already_saved, get_record, new_key, remember_saved, save_form, say_saved
+from lagpdb.pages import address_of, already_saved, get_record, new_key, remember_saved, save_form, say_saved
 from lagpdb.quantity import parse_quantity
 from lagpdb.records import StaleVersion, save_record
 from lagpdb.roles import role_required
-from samples.details import NEXT_STATES
 from samples.forms import (
     REASONS,
     BatchEditForm,
-    CellEditForm,
-    CellForm,
     LotEditForm,
     LotForm,
     PelletForm,
     judge,
-    newest_recipe,
 )
-from samples.models import Cell, Material, Pellet, PelletBatch, PowderLot
+from samples.models import Material, Pellet, PelletBatch, PowderLot
 
 
 def edit_page(
@@ -39,8 +35,8 @@ def edit_page(
     if request.method == "POST":
         outcome = save_form(request, form_class, record, **kwargs)
         if outcome.record is not None:
-            say_saved(request, outcome.record, outcome, list(outcome.form.warnings.values()))
-            return redirect(_page(outcome.record))
+            say_saved(request, [outcome.record], outcome, list(outcome.form.warnings.values()))
+            return redirect(address_of(outcome.record))
         form, status = outcome.form, 409 if outcome.conflicts else 422
     else:
         outcome, form, status = None, form_class(instance=record, **kwargs), 200
@@ -49,15 +45,10 @@ def edit_page(
         "record": record,
         "outcome": outcome,
         "title": f"Edit {record.code}",
-        "back": _page(record),
+        "back": address_of(record),
         "reasons": REASONS,
     }
     return render(request, template, context, status=status)
-
-
-def _page(record: Any) -> str:
-    name = {PowderLot: "lot_detail", PelletBatch: "batch_detail", Pellet: "pellet_detail", Cell: "cell_detail"}
-    return reverse(name[type(record)], args=[record.code])
 
 
 def new_page(
@@ -66,18 +57,20 @@ def new_page(
     record: Any,
     template: str,
     context: dict[str, Any],
+    after: Callable[[Any], str] | None = None,
     **kwargs: Any,
 ) -> HttpResponse:
-    """Show and save the form of a new record; sent twice, it makes one."""
+    """Show and save the form of a new record; sent twice, it makes one. `after` says which page comes next."""
     status = 200
     if request.method == "POST":
         if address := already_saved(request):
             return redirect(address)
         form = form_class(request.POST, instance=record, **kwargs)
         if form.is_valid() and not form.questions and form.store(by=request.user):
-            remember_saved(request, _page(form.instance))
-            say_saved(request, form.instance, notes=list(form.warnings.values()))
-            return redirect(_page(form.instance))
+            address = after(form) if after else address_of(form.saved[0])
+            remember_saved(request, address)
+            say_saved(request, form.saved, notes=list(form.warnings.values()))
+            return redirect(address)
         status = 422
     else:
         form = form_class(instance=record, **kwargs)
@@ -119,7 +112,7 @@ def material_density(request: HttpRequest, code: str) -> HttpResponse:
         else:
             messages.success(request, f"The density of {material.code} is saved. Relative densities are shown now.")
     lot = PowderLot.objects.filter(code=request.POST.get("lot", "")).first()
-    return redirect(_page(lot) if lot else reverse("lot_list"))
+    return redirect(address_of(lot) if lot else reverse("lot_list"))
 
 
 # -- batches and pellets -----------------------------------------------------------------------------------------------
@@ -135,59 +128,3 @@ def pellet_edit(request: HttpRequest, code: str) -> HttpResponse:
     """Measure or correct one pellet."""
     pellet = get_record(Pellet, code, "batch__powder_lot__material", "batch__recipe")
     return edit_page(request, PelletForm, pellet, "samples/pellet_form.html", recipe=pellet.batch.recipe)
-
-
-# -- cells -------------------------------------------------------------------------------------------------------------
-@role_required("member")
-def cell_new(request: HttpRequest) -> HttpResponse:
-    """Build a cell on a pellet."""
-    initial: dict[str, Any] = {}
-    if code := request.GET.get("pellet", ""):
-        initial["pellet"] = Pellet.objects.live().filter(code=code).first() or code
-    if configuration := request.GET.get("configuration", ""):
-        initial["configuration"] = configuration
-    context = {"title": "Build a cell", "back": reverse("cell_list")}
-    recipe = newest_recipe("cell")
-    return new_page(
-        request,
-        CellForm,
-        Cell(),
-        "samples/cell_form.html",
-        {**context, "recipe": recipe},
-        recipe=recipe,
-        initial=initial,
-    )
-
-
-@role_required("member")
-def cell_edit(request: HttpRequest, code: str) -> HttpResponse:
-    """Correct a cell."""
-    cell = get_record(Cell, code, "pellet__batch__powder_lot__material", "electrode_lot", "electrode_material")
-    return edit_page(request, CellEditForm, cell, "samples/cell_form.html")
-
-
-@require_POST
-@role_required("member")
-def cell_state(request: HttpRequest, code: str) -> HttpResponse:
-    """Move a cell on: rest, test, finish, fail, dismantle."""
-    cell = get_record(Cell, code, "pellet")
-    wanted, version = request.POST.get("state", ""), request.POST.get("version", "")
-    if wanted not in dict(NEXT_STATES[cell.state]):
-        messages.error(request, f"{cell.code} is {cell.get_state_display().lower()} now. Nothing was changed.")
-        return redirect(_page(cell))
-    cell.state = wanted
-    try:
-        with transaction.atomic():
-            save_record(
-                cell,
-                by=request.user,
-                reason=request.POST.get("reason", ""),
-                version=int(version) if version.isdecimal() else None,
-            )
-    except StaleVersion:
-        messages.error(request, f"{cell.code} was changed meanwhile. Look at it, then choose again.")
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
-    else:
-        messages.success(request, f"{cell.code} is {cell.get_state_display().lower()}.")
-    return redirect(_page(cell))

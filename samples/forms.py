@@ -1,4 +1,4 @@
-"""Forms of powder lots, pellet batches, pellets and cells."""
+"""Forms of powder lots, pellet batches and pellets, and what all forms of samples share."""
 
 from __future__ import annotations
 
@@ -9,27 +9,14 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from lagpdb import units
-from lagpdb.forms import CodeField, QuantityField, Question, RecordForm, bounds_of, form_field
-from lagpdb.quantity import Bounds, QuantityError, parse_quantity
-from samples import hints
-from samples.models import Cell, ElectrodeLot, Material, Pellet, PelletBatch, PowderLot, Recipe
+from lagpdb.forms import QuantityField, Question, RecordForm, form_field
+from lagpdb.quantity import QuantityError, parse_quantity
+from samples import hints, limits
+from samples.models import Material, Pellet, PelletBatch, PowderLot, Recipe
 from samples.models.lots import faces_of
 
-# Shipped limits (product page §6); a recipe may have its own.
-BOUNDS = {
-    "amount_g": Bounds(None, 5000, 0, None, "g"),
-    "powder_mass_mg": Bounds(200, 1000, 0, None, "mg", zero_allowed=False),
-    "press_pressure_MPa": Bounds(50, 600, 0, None, "MPa", zero_allowed=False),
-    "sinter_temperature_degC": Bounds(700, 1000, 0, 1400, "degC"),
-    "sinter_time_h": Bounds(4, 24, 0, None, "h", zero_allowed=False),
-    "mass_mg": Bounds(150, 1000, 0, None, "mg", zero_allowed=False),
-    "diameter_mm": Bounds(5, 25, 0, 100, "mm", zero_allowed=False),
-    "thickness_um": Bounds(500, 1200, 50, 5000, "um", zero_allowed=False),
-    "relative_density_fraction": Bounds(0.8, 1.0, 0, 1.1, "fraction"),
-    "electrode_diameter_mm": Bounds(5, 16, 0, 100, "mm", zero_allowed=False),
-    "liquid_uL": Bounds(0, 50, 0, None, "uL"),
-    "stack_pressure_MPa": Bounds(0, 100, 0, None, "MPa"),
-}
+BOUNDS = limits.ANY
+LIMITED = {"base_pressure_Pa"}  # quantities that may be known only as a limit
 REASONS = ("measured again", "typing error", "read from the lab notebook", "wrong sample", "instrument recalibrated")
 
 
@@ -38,11 +25,11 @@ def newest_recipe(kind: str) -> Recipe | None:
     return Recipe.objects.live().filter(kind=kind).order_by("-number").first()
 
 
-def judge(name: str, text: str, recipe: Recipe | None = None) -> tuple[str, str, str]:
+def judge(name: str, text: str, recipe: Recipe | None = None, kind: str = "") -> tuple[str, str, str]:
     """What was understood while typing: (ok | unusual | impossible | unreadable, sentence, suggested text)."""
-    bounds = bounds_of(name, recipe, BOUNDS)
+    bounds = limits.limits_of(name, kind, recipe)
     try:
-        quantity = parse_quantity(text, name, allow_limit=False)
+        quantity = parse_quantity(text, name, allow_limit=name in LIMITED)
     except QuantityError as error:
         return "unreadable", error.sentence, ""
     level, sentence = bounds.judge(quantity.value) if bounds else ("ok", "")
@@ -129,7 +116,7 @@ class LotEditForm(ReasonMixin, LotForm):
 class BatchForm(RecordForm):
     """What all pellets of a batch have in common."""
 
-    BOUNDS = BOUNDS
+    BOUNDS, KIND = limits.BATCH, "pellet_batch"
     count = forms.CharField(
         label="How many pellets",
         initial="6",
@@ -235,7 +222,7 @@ class PelletRowForm(RecordForm):
         )
         self.density = probe.relative_density_fraction
         if self.density is not None:
-            bounds = bounds_of("relative_density_fraction", self.recipe, BOUNDS)
+            bounds = limits.limits_of("relative_density_fraction", "pellet_batch", self.recipe)
             level, sentence = bounds.judge(self.density)
             if level == "unusual":
                 self.warnings["relative_density_fraction"] = f"Relative density {sentence}"
@@ -279,104 +266,12 @@ class PelletForm(ReasonMixin, PelletRowForm):
         return cleaned
 
 
-class CellForm(RecordForm):
-    """A cell that is built on one pellet."""
-
-    BOUNDS = BOUNDS
-    configuration = forms.ChoiceField(
-        choices=Cell.Configuration.choices,
-        widget=forms.RadioSelect,
-        help_text="Blocking: silver on both faces. Symmetric: lithium on both. Full: lithium against an electrode lot.",
-    )
-    facing = forms.ChoiceField(
-        label="Face on the left electrode", choices=[("A", "A"), ("B", "B")], initial="A", required=False,
-        widget=forms.RadioSelect, help_text="The left electrode is the lithium of a full cell.",
-    )  # fmt: skip
-    electrode_diameter_mm = QuantityField(
-        "electrode_diameter_mm",
-        spread="electrode_diameter_uncertainty_mm",
-        required=False,
-        help_text="Diameter of the smaller electrode: it sets the area.",
-    )
-
-    class Meta:
-        model = Cell
-        fields = (
-            "configuration",
-            "pellet",
-            "electrode_diameter_mm",
-            "electrode_material",
-            "electrode_lot",
-            "facing",
-            "liquid_uL",
-            "stack_pressure_MPa",
-            "assembled_at",
-            "state",
-            "notes",
-        )
-        formfield_callback = form_field
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["liquid_uL"].label = "Liquid electrolyte"
-        self.fields["liquid_uL"].help_text = "Empty for none."
-        self.fields["electrode_lot"].help_text = "Full cells only."
-        self.fields["state"].required = False
-        self.fields["pellet"].options = pellet_options()
-        self.fields["electrode_lot"].options = electrode_options()
-        self.fields["electrode_material"].options = Material.objects.live().values_list("code", "name")
-        if self.instance.pk is None:
-            self.fields["state"].choices = [
-                (s.value, s.label) for s in (Cell.State.BUILT, Cell.State.RESTING, Cell.State.ON_TEST)
-            ]
-            if self.initial.get("configuration") != Cell.Configuration.FULL:
-                self.initial["liquid_uL"] = ""  # silver and lithium go on dry unless somebody says otherwise
-                self.recipe_texts.pop("liquid_uL", None)
-
-    def clean_state(self) -> str:
-        """Left out means unchanged."""
-        return self.cleaned_data["state"] or self.instance.state
-
-    def clean_facing(self) -> str:
-        """Left out means side A."""
-        return self.cleaned_data["facing"] or "A"
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
-        configuration, pellet = cleaned.get("configuration"), cleaned.get("pellet")
-        is_full, has_lot = configuration == Cell.Configuration.FULL, bool(cleaned.get("electrode_lot"))
-        if configuration and "electrode_lot" not in self.errors and is_full != has_lot:
-            self.add_error(
-                "electrode_lot", "A full cell needs an electrode lot; blocking and symmetric cells have none."
-            )
-        if pellet and pellet.state in (Pellet.State.BROKEN, Pellet.State.CONSUMED) and self.instance.pk is None:
-            self.add_error("pellet", f"{pellet.code} is {pellet.get_state_display().lower()}. Choose another pellet.")
-        if configuration and pellet and not self.errors:
-            names = ("pellet", "configuration", "facing", "electrode_material", "electrode_lot")
-            probe = Cell(**{name: cleaned.get(name) for name in names})
-            if question := hints.facing_question(probe, faces_of([pellet.pk])[pellet.pk]):
-                self.ask(Question(*question))
-        return cleaned
-
-
-class CellEditForm(ReasonMixin, CellForm):
-    """A cell that is corrected."""
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
-        self.check_reason()
-        return cleaned
-
-    def ask(self, question: Question) -> None:
-        """The questions belong to building."""
-
-
-def pellet_options() -> list[tuple[str, str]]:
+def pellet_options(at_most: int = 200) -> list[tuple[str, str]]:
     """Pellets that can go into a cell, newest first, with what lies on them."""
     free: QuerySet = Pellet.objects.live().filter(state__in=["available", "recovered"]).select_related(
         "batch__powder_lot__material"
     )  # fmt: skip
-    pellets = list(free.order_by("-id")[:200])
+    pellets = list(free.order_by("-id")[:at_most])
     faces = faces_of([pellet.pk for pellet in pellets])
     return [(p.code, f"{notation_of(p, faces)} · {p.get_state_display().lower()}") for p in pellets]
 
@@ -386,18 +281,3 @@ def notation_of(pellet: Pellet, faces: dict[int, dict[str, str]]) -> str:
     from samples.notation import pellet_notation
 
     return pellet_notation(pellet.batch.powder_lot.material.code, faces.get(pellet.pk, {}))
-
-
-def electrode_options() -> list[tuple[str, str]]:
-    """Electrode lots, newest first."""
-    lots = ElectrodeLot.objects.live().select_related("material").order_by("-id")[:50]
-    return [
-        (lot.code, lot.material.code + (f", {lot.loading_mg_cm2:g} mg cm⁻²" if lot.loading_mg_cm2 else ", no loading"))
-        for lot in lots
-    ]
-
-
-__all__ = [
-    "BOUNDS", "BatchEditForm", "BatchForm", "CellEditForm", "CellForm", "CodeField", "LotEditForm", "LotForm",
-    "PelletForm", "PelletRowForm", "judge", "newest_recipe",
-]  # fmt: skip

@@ -2,8 +2,8 @@
 
 Declared once: a *station* is a kind of record, reached from a collection by a path or through rows beside it. Each
 station gives its code (``batch``) and all its columns (``batch__sinter_temperature_degC``). Coatings may be many: they
-are searched in a subquery, so that no row appears twice and two conditions speak of the same run. A further kind of
-step, such as the conversion, is one more line in `_steps`.
+and conversions are searched in a subquery, so that no row appears twice and two conditions speak of the same step. A
+further kind of step is one more line in `step_stations`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from django.db.models.functions import Coalesce
 
 from lagpdb.columns import columns_of
 from lagpdb.filters import Filter, Relation, of_columns
-from samples.models import Cell, Coating
+from samples.models import Cell, Coating, Conversion
 from samples.serializers import (
     CellSerializer,
+    ConversionSerializer,
     ElectrodeLotSerializer,
     PelletBatchSerializer,
     PelletSerializer,
@@ -63,20 +64,21 @@ def step_stations(pellet: Combinable, built_at: Combinable | None = None) -> dic
     `pellet` and `built_at` are ``OuterRef`` expressions of the collection.
     """
 
-    def coatings() -> QuerySet:
-        rows = Coating.objects.filter(pellet_id=pellet, sputter_run__withdrawn_at__isnull=True)
+    def done(rows: QuerySet, prefix: str = "") -> QuerySet:
+        rows = rows.filter(pellet_id=pellet, **{f"{prefix}withdrawn_at__isnull": True})
         if built_at is None:
             return rows
-        before = Q(sputter_run__performed_at__lte=Coalesce(built_at, _FAR))
-        return rows.filter(before | Q(sputter_run__performed_at__isnull=True))
+        before = Q(**{f"{prefix}performed_at__lte": Coalesce(built_at, _FAR)})
+        return rows.filter(before | Q(**{f"{prefix}performed_at__isnull": True}))
 
-    return _steps({"sputter_run": (SputterRunSerializer, coatings)})
-
-
-def _steps(steps: dict[str, tuple[type, Callable[[], QuerySet]]]) -> dict[str, Filter]:
+    # How each kind of step is reached from its rows, and which rows those are.
+    steps: dict[str, tuple[type, str, Callable[[], QuerySet]]] = {
+        "sputter_run": (SputterRunSerializer, "sputter_run__", lambda: done(Coating.objects.all(), "sputter_run__")),
+        "conversion": (ConversionSerializer, "", lambda: done(Conversion.objects.all())),
+    }
     found: dict[str, Filter] = {}
-    for station, (serializer, rows) in steps.items():
-        found |= of_columns(columns_of(serializer), station, f"{station}__", Relation(rows))
+    for station, (serializer, path, rows) in steps.items():
+        found |= of_columns(columns_of(serializer), station, path, Relation(rows))
     return found
 
 
@@ -88,7 +90,9 @@ def as_built(prefix: str = "") -> Filter:
             Coating.objects.filter(pellet=OuterRef(f"{prefix}pellet"), sputter_run__withdrawn_at__isnull=True)
         )
         in_cell = When(**{f"{prefix}cell__isnull": False}, then=F(f"{prefix}cell__is_coated"))
-        return Case(in_cell, default=bare, output_field=BooleanField())
+        # Neither, of what speaks of no pellet: a witness plate, a setting of the sputter tool.
+        of_none = When(**{f"{prefix}pellet__isnull": True}, then=Value(None))
+        return Case(in_cell, of_none, default=bare, output_field=BooleanField())
 
     return Filter("is_coated", "flag", expression=expression, help="The cell as built, else the pellet: with a film.")
 

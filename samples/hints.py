@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
+
+from django.utils import timezone
 
 from lagpdb import units
 from lagpdb.models import CodeCounter
@@ -12,7 +15,6 @@ from samples.models.cells import disc_area_cm2
 
 DENSITIES_mA_cm2 = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 C_RATES = (0.1, 0.2, 0.3, 0.5, 1.0)
-REST_h = 12
 
 
 def stock_words(lot: PowderLot, powder_mg: float | None = None) -> str:
@@ -42,7 +44,8 @@ def next_codes(prefix: str, count: int) -> list[str]:
     return [normal_code(f"{prefix}-{last + step}") for step in range(1, count + 1)]
 
 
-def _microampere(current_mA: float) -> str:
+def current_text(current_mA: float) -> str:
+    """A current as it is keyed in: in µA below 1 mA."""
     return (
         units.format_value(current_mA * 1000, unit="uA")
         if current_mA < 1
@@ -59,7 +62,7 @@ def densities(area_cm2: float | None) -> list[tuple[str, str]]:
     """Current densities and the currents they mean for this area."""
     if not area_cm2:
         return []
-    return [(f"{density:g} mA cm⁻²", _microampere(density * area_cm2)) for density in DENSITIES_mA_cm2]
+    return [(f"{density:g} mA cm⁻²", current_text(density * area_cm2)) for density in DENSITIES_mA_cm2]
 
 
 def capacity_mAh(cell: Cell) -> float | None:
@@ -73,7 +76,7 @@ def capacity_mAh(cell: Cell) -> float | None:
 def rates(cell: Cell) -> list[tuple[str, str]]:
     """C-rates and the currents they mean for this cell."""
     capacity = capacity_mAh(cell)
-    return [] if capacity is None else [(f"{rate:g} C", _microampere(rate * capacity)) for rate in C_RATES]
+    return [] if capacity is None else [(f"{rate:g} C", current_text(rate * capacity)) for rate in C_RATES]
 
 
 def cell_sentences(cell: Cell) -> list[str]:
@@ -81,15 +84,24 @@ def cell_sentences(cell: Cell) -> list[str]:
     area = cell.electrode_area_cm2
     if area is None:
         return ["No electrode diameter, so no area: σ and current densities stay open until it is entered."]
-    sentences = [f"Area {units.format_value(area, unit='cm2')}.", f"0.1 mA cm⁻² = {_microampere(0.1 * area)}."]
+    sentences = [f"Area {units.format_value(area, unit='cm2')}.", f"0.1 mA cm⁻² = {current_text(0.1 * area)}."]
     if cell.configuration == Cell.Configuration.FULL and cell.electrode_lot is not None:
         capacity = capacity_mAh(cell)
         sentences.append(
-            f"0.1 C = {_microampere(0.1 * capacity)}."
+            f"0.1 C = {current_text(0.1 * capacity)}."
             if capacity is not None
             else f"{cell.electrode_lot.code} has no loading, so capacities stay in mAh."
         )
     return sentences
+
+
+def rest_words(started_at: dt.datetime | None, rest_time_h: float | None) -> str:
+    """'Rest ends 08:40.', with the day when it is another one; '' where there is no rest."""
+    if started_at is None or not rest_time_h:
+        return ""
+    ends = timezone.localtime(started_at + dt.timedelta(hours=rest_time_h))
+    day = "" if ends.date() == timezone.localdate() else f"{ends:%-d %b}, "
+    return f"Rest ends {day}{ends:%H:%M}."
 
 
 def facing_question(cell: Cell, faces: dict[str, str]) -> tuple[str, str, str] | None:

@@ -10,9 +10,11 @@ from django.db.models.functions import Coalesce
 from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.mainvalues import newest
 from lagpdb.records import normal_code
+from samples.api import Cells, Pellets, PowderLots, SputterRuns
 from samples.forms import notation_of
 from samples.models import Cell, Coating, Pellet, PowderLot, SputterRun
 from samples.models.lots import faces_of
+from samples.serializers import estimated_thickness
 
 
 def _coated(queryset: QuerySet, is_coated: bool) -> QuerySet:
@@ -33,6 +35,7 @@ class LotList(RecordList):
 
     template = "samples/lot_list.html"
     title, api = "Powder lots", "powder-lots"
+    collection, can_label = PowderLots, True
     empty, no_match = "No lots. Receive one.", "No lot matches."
     new_url, new_words = "lot_new", "Receive a lot"
     columns = (
@@ -76,6 +79,7 @@ class PelletList(RecordList):
 
     template = "samples/pellet_list.html"
     title, api = "Pellets", "pellets"
+    collection, can_label = Pellets, True
     empty, no_match = "No pellets. Press a batch.", "No pellet matches."
     new_url, new_words = "batch_new", "New pellets"
     columns = (
@@ -135,6 +139,7 @@ class CellList(RecordList):
 
     template = "samples/cell_list.html"
     title, api = "Cells", "cells"
+    collection, can_label = Cells, True
     empty, no_match = "No cells. Build one on a pellet.", "No cell matches."
     new_url, new_words = "cell_new", "Build a cell"
     columns = (
@@ -172,11 +177,13 @@ class CellList(RecordList):
 
 
 class SputterRunList(RecordList):
-    """Sputter runs, to read."""
+    """Sputter runs with the thickness that their setting lets expect."""
 
     template = "samples/sputter_run_list.html"
     title, api = "Sputter runs", "sputter-runs"
+    collection, can_label = SputterRuns, True
     empty, no_match = "No sputter runs yet.", "No sputter run matches."
+    new_url, new_words = "sputter_run_new", "New sputter run"
     columns = (
         Column("Code", "code", "id"),
         Column("Target", "target", "target__code"),
@@ -184,9 +191,11 @@ class SputterRunList(RecordList):
         Column("Power (W)", "power_W", is_number=True),
         Column("Pressure (Pa)", "pressure_Pa", is_number=True),
         Column("Faces coated", is_number=True),
+        Column("Thickness per side (nm)", "estimated_thickness_nm", "estimate", is_number=True),
         Column("Performed", "performed_at"),
     )
     filters = (CODE, Filter("target", "Target", "code", "target__code"))
 
     def queryset(self) -> QuerySet:
-        return SputterRun.objects.live().select_related("target").annotate(face_count=Count("coatings"))
+        runs = SputterRun.objects.live().select_related("target")
+        return runs.annotate(face_count=Count("coatings"), estimate=estimated_thickness(""))

@@ -19,14 +19,28 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce, Concat
+from django.db.models.functions import Coalesce, Concat, NullIf
 from django.db.models.lookups import IsNull
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from lagpdb.mainvalues import rates_in_force
 from lagpdb.serializers import HEAD, TAIL, CodeField, Number, RecordSerializer
-from samples.models import Cell, Coating, ElectrodeLot, Material, Pellet, PelletBatch, PowderLot, Recipe, SputterRun
+from samples.models import (
+    Cell,
+    Coating,
+    Conversion,
+    ElectrodeLot,
+    FilmThickness,
+    Material,
+    Pellet,
+    PelletBatch,
+    PowderLot,
+    Recipe,
+    SputterRun,
+    WitnessPlate,
+)
 from samples.models.lots import faces_of
 from samples.notation import pellet_notation
 
@@ -68,9 +82,14 @@ def pellet_is_coated(prefix: str) -> Combinable:
 def pellet_name(prefix: str) -> Combinable:
     """The notation of a pellet, for filters and ordering; what is shown comes from `notations`."""
 
+    target, product = "sputter_run__target__code", "sputter_run__target__conversion_product"
+    named = Coalesce(NullIf(F(product), Value("")), Concat(Value("Li+"), F(target)))
+    is_converted = Q(conversion__isnull=False, conversion__withdrawn_at__isnull=True)
+    what = Case(When(is_converted, then=named), default=F(target), output_field=CharField())
+
     def film(face: str) -> Subquery:
         outermost = _layers(f"{prefix}pk").filter(face=face).order_by("-layer_number")
-        return Subquery(outermost.values("sputter_run__target__code")[:1])
+        return Subquery(outermost.annotate(film=what).values("film")[:1])
 
     material, at = F(f"{prefix}batch__powder_lot__material__code"), Value("@")
     bare_a, bare_b = Q(IsNull(film("A"), True)), Q(IsNull(film("B"), True))
@@ -98,6 +117,37 @@ def coated_pellets(runs: list[int]) -> dict[int, list[dict[str, Any]]]:
     return {run: list(pellets.values()) for run, pellets in found.items()}
 
 
+def has_witness(prefix: str) -> Combinable:
+    """Whether a witness plate was coated in the run."""
+    return Exists(WitnessPlate.objects.live().filter(sputter_run=OuterRef(f"{prefix}pk")))
+
+
+def witness_plates(runs: list[int]) -> dict[int, list[str]]:
+    """Codes of the witness plates of many sputter runs, in one query."""
+    found: dict[int, list[str]] = {pk: [] for pk in runs}
+    plates = WitnessPlate.objects.live().filter(sputter_run_id__in=runs).order_by("pk")
+    for run, code in plates.values_list("sputter_run_id", "code"):
+        found[run].append(code)
+    return found
+
+
+def _of_rate(column: str, prefix: str) -> Combinable:
+    """Sputter time, times a column of the rate in force at the setting of the run."""
+    rate = rates_in_force().filter(sputter_setting=OuterRef(f"{prefix}setting")).values(column)[:1]
+    product = F(f"{prefix}duration_min") * Subquery(rate, output_field=FloatField())
+    return ExpressionWrapper(product, output_field=FloatField())
+
+
+def estimated_thickness(prefix: str) -> Combinable:
+    """Film on one side by rate times time; null where no rate is known at exactly this setting."""
+    return _of_rate("value", prefix)
+
+
+def estimated_thickness_uncertainty(prefix: str) -> Combinable:
+    """Standard uncertainty of the estimate, from that of the rate."""
+    return _of_rate("uncertainty", prefix)
+
+
 # -- serializers -------------------------------------------------------------------------------------------------------
 class MaterialSerializer(RecordSerializer):
     """A substance with the constants that computations need."""
@@ -105,7 +155,8 @@ class MaterialSerializer(RecordSerializer):
     class Meta:
         model = Material
         fields = (
-            *HEAD, "name", "formula", "theoretical_density_g_cm3", "theoretical_capacity_mAh_g", "source", *TAIL
+            *HEAD, "name", "formula", "theoretical_density_g_cm3", "theoretical_capacity_mAh_g", "conversion_product",
+            "source", *TAIL,
         )  # fmt: skip
 
 
@@ -138,8 +189,9 @@ class PelletBatchSerializer(RecordSerializer):
     class Meta:
         model = PelletBatch
         fields = (
-            *HEAD, "powder_lot", "recipe", "powder_mass_mg", "press_pressure_MPa", "sinter_temperature_degC",
-            "sinter_time_h", "grits", "pressed_at", "count", *TAIL,
+            *HEAD, "powder_lot", "recipe", "powder_mass_mg", "die_diameter_mm", "press_pressure_MPa",
+            "sinter_temperature_degC", "sinter_time_h", "sinter_ramp_degC_min", "sinter_started_at", "grits",
+            "storage", "pressed_at", "count", *TAIL,
         )  # fmt: skip
 
 
@@ -213,17 +265,76 @@ class SputterRunSerializer(RecordSerializer):
     """One run of the sputter tool over one or several pellets."""
 
     pellets = CoatedPelletSerializer(many=True, required=False, help_text="Pellets and the faces that were coated.")
+    sputter_setting = serializers.SlugRelatedField(
+        source="setting", slug_field="code", read_only=True, help_text="Target, power, pressure and distance together."
+    )
+    witness = serializers.BooleanField(
+        required=False, help_text="A witness plate was coated in the run; true makes one where there is none."
+    )
+    witness_plates = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="Codes of the witness plates."
+    )
     estimated_thickness_nm = Number(
         read_only=True, allow_null=True, help_text="From the sputter rate of this setting; null until one is known."
+    )
+    estimated_thickness_uncertainty_nm = Number(
+        read_only=True, allow_null=True, help_text="Standard uncertainty, from that of the rate."
     )
 
     class Meta:
         model = SputterRun
         fields = (
-            *HEAD, "target", "power_W", "pressure_Pa", "base_pressure_Pa", "base_pressure_limit",
-            "target_distance_cm", "duration_min", "performed_at", "pellets", "estimated_thickness_nm", *TAIL,
+            *HEAD, "target", "recipe", "power_W", "pressure_Pa", "gas", "base_pressure_Pa", "base_pressure_limit",
+            "target_distance_cm", "stage_temperature_degC", "duration_min", "performed_at", "sputter_setting",
+            "pellets", "witness", "witness_plates", "estimated_thickness_nm", "estimated_thickness_uncertainty_nm",
+            *TAIL,
         )  # fmt: skip
-        bulk = {"pellets": coated_pellets, "estimated_thickness_nm": lambda runs: {}}
+        expressions = {
+            "witness": has_witness,
+            "estimated_thickness_nm": estimated_thickness,
+            "estimated_thickness_uncertainty_nm": estimated_thickness_uncertainty,
+        }
+        bulk = {"pellets": coated_pellets, "witness_plates": witness_plates}
+
+
+class WitnessPlateSerializer(RecordSerializer):
+    """A piece of silicon or glass coated in a sputter run, measured in place of its pellets."""
+
+    class Meta:
+        model = WitnessPlate
+        fields = (*HEAD, "sputter_run", "substrate", *TAIL)
+
+
+class FilmThicknessSerializer(RecordSerializer):
+    """Step heights of one film, read on a witness plate or on a face of a pellet."""
+
+    heights_nm = serializers.ListField(child=Number(), help_text="Each step height that was read.")
+    film_thickness_nm = Number(read_only=True, help_text="Mean of the heights.")
+    film_thickness_uncertainty_nm = Number(
+        read_only=True, allow_null=True, help_text="Standard uncertainty of the mean; null from a single height."
+    )
+
+    class Meta:
+        model = FilmThickness
+        fields = (
+            *HEAD, "witness_plate", "pellet", "face", "heights_nm", "method", "measured_at", "film_thickness_nm",
+            "film_thickness_uncertainty_nm", *TAIL,
+        )  # fmt: skip
+
+
+class ConversionSerializer(RecordSerializer):
+    """Molten lithium on a coated face: the film becomes an interlayer."""
+
+    faces = FacesField(required=False, help_text="Faces that met lithium: A, B or AB.")
+
+    class Meta:
+        model = Conversion
+        fields = (
+            *HEAD, "pellet", "faces", "recipe", "is_attachment", "lithium_diameter_mm", "lithium_thickness_um",
+            "is_polished", "temperature_degC", "duration_min", "started_at", "performed_at", "h2o_ppm", "o2_ppm",
+            *TAIL,
+        )  # fmt: skip
+        kinds = {"faces": "text"}
 
 
 class ElectrodeLotSerializer(RecordSerializer):
@@ -231,7 +342,10 @@ class ElectrodeLotSerializer(RecordSerializer):
 
     class Meta:
         model = ElectrodeLot
-        fields = (*HEAD, "material", "active_fraction", "loading_mg_cm2", "diameter_mm", *TAIL)
+        fields = (
+            *HEAD, "material", "recipe", "active_fraction", "loading_mg_cm2", "loading_uncertainty_mg_cm2",
+            "diameter_mm", "drying_temperature_degC", "drying_time_h", "coated_on", *TAIL,
+        )  # fmt: skip
 
 
 class CellSerializer(RecordSerializer):
@@ -248,7 +362,8 @@ class CellSerializer(RecordSerializer):
         model = Cell
         fields = (
             *HEAD, "pellet", "configuration", "electrode_material", "electrode_diameter_mm",
-            "electrode_diameter_uncertainty_mm", "electrode_lot", "facing", "liquid_uL", "stack_pressure_MPa",
-            "assembled_at", "state", "notation", "is_coated", "electrode_area_cm2", "active_mass_mg", *TAIL,
+            "electrode_diameter_uncertainty_mm", "electrode_lot", "facing", "recipe", "liquid_uL", "liquid_name",
+            "case", "stack_pressure_MPa", "rest_time_h", "rest_started_at", "assembled_at", "state",
+            "notation", "is_coated", "electrode_area_cm2", "active_mass_mg", *TAIL,
         )  # fmt: skip
         expressions = {"electrode_area_cm2": electrode_area, "active_mass_mg": active_mass}

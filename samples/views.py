@@ -10,10 +10,21 @@ from django.urls import path
 
 from lagpdb import units
 from lagpdb.records import normal_code
-from samples import batches, details, edits, hints, lists
-from samples.forms import CellForm, PelletRowForm, judge, newest_recipe
-from samples.models import Cell, Material, Pellet, PelletBatch, PowderLot
-from samples.models.lots import faces_of
+from samples import (
+    batches,
+    cells,
+    conversions,
+    details,
+    edits,
+    electrodes,
+    hints,
+    lists,
+    materials,
+    recipes,
+    sputter_views,
+)
+from samples.forms import PelletRowForm, judge, newest_recipe
+from samples.models import Material, Pellet, PelletBatch, PowderLot, Recipe
 
 
 def echo(request: HttpRequest) -> HttpResponse:
@@ -22,9 +33,15 @@ def echo(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("text", request.GET.get(request.GET.get("name", ""), "")).strip()
     context: dict[str, Any] = {"level": "", "sentence": "", "suggestion": "", "target": request.GET.get("name", "")}
     if text and units.suffix_of(name):
-        level, sentence, suggestion = judge(name, text, newest_recipe(request.GET.get("recipe", "")))
+        level, sentence, suggestion = judge(name, text, *_recipe_and_kind(request.GET.get("recipe", "")))
         context |= {"level": level, "sentence": sentence, "suggestion": suggestion}
     return render(request, "records/_echo.html", context)
+
+
+def _recipe_and_kind(text: str) -> tuple[Recipe | None, str]:
+    """The limits that a form judges by: it names its recipe by code, or only the kind."""
+    recipe = Recipe.objects.filter(code=text).first() if text.startswith("RCP-") else None
+    return recipe or newest_recipe(text), text
 
 
 def echo_pellet(request: HttpRequest) -> HttpResponse:
@@ -71,38 +88,6 @@ def code_hint(request: HttpRequest) -> HttpResponse:
     return render(request, "records/_echo.html", {"level": "ok", "sentence": f"Codes {span}, reserved when you save"})
 
 
-def cell_hint(request: HttpRequest) -> HttpResponse:
-    """Area and currents of the cell as it is filled in, and what to look at twice."""
-    form = CellForm(request.GET, instance=Cell())
-    form.is_valid()
-    given = {
-        name: form.cleaned_data.get(name) for name in ("electrode_diameter_mm", "electrode_lot", "electrode_material")
-    }
-    configuration, pellet = form.cleaned_data.get("configuration") or "", form.cleaned_data.get("pellet")
-    cell = Cell(configuration=configuration, facing=form.cleaned_data.get("facing") or "A", **given)
-    notation = ""
-    questions = [text for text in form.errors.get("pellet", ()) if request.GET.get("pellet", "").strip()]
-    if pellet is not None and configuration:
-        cell.pellet = pellet
-        cell.derive()
-        notation = cell.notation
-        live = pellet.live_cell
-        if live is not None:
-            state = live.get_state_display().lower()
-            questions.append(f"{pellet.code} is in {live.code}, {state}. Finish or dismantle that cell first.")
-        elif question := hints.facing_question(cell, faces_of([pellet.pk])[pellet.pk]):
-            questions.append(question[1])
-    context = {
-        "notation": notation,
-        "sentences": hints.cell_sentences(cell) if given["electrode_diameter_mm"] else [],
-        "densities": hints.densities(cell.electrode_area_cm2),
-        "rates": hints.rates(cell),
-        "questions": questions,
-        "pellet": pellet,
-    }
-    return render(request, "samples/_cell_hint.html", context)
-
-
 def _lot(request: HttpRequest) -> PowderLot | None:
     code = normal_code(request.GET.get("powder_lot", ""))
     return PowderLot.objects.live().select_related("material").filter(code=code).first()
@@ -136,11 +121,30 @@ urlpatterns = [
     path("pellet-batches/<str:code>/edit/", batches.batch_edit, name="batch_edit"),
     path("pellet-batches/<str:code>/correct/", edits.batch_correct, name="batch_correct"),
     path("cells/", lists.CellList.as_view(), name="cell_list"),
-    path("cells/new/", edits.cell_new, name="cell_new"),
-    path("cells/hint/", cell_hint, name="cell_hint"),
+    path("cells/new/", cells.cell_new, name="cell_new"),
+    path("cells/hint/", cells.cell_hint, name="cell_hint"),
     path("cells/<str:code>/", details.cell_detail, name="cell_detail"),
-    path("cells/<str:code>/edit/", edits.cell_edit, name="cell_edit"),
-    path("cells/<str:code>/state/", edits.cell_state, name="cell_state"),
+    path("cells/<str:code>/edit/", cells.cell_edit, name="cell_edit"),
+    path("cells/<str:code>/state/", cells.cell_state, name="cell_state"),
+    path("cells/<str:code>/steps/", cells.cell_steps, name="cell_steps"),
+    path("conversions/", conversions.ConversionList.as_view(), name="conversion_list"),
+    path("conversions/new/", conversions.conversion_new, name="conversion_new"),
+    path("conversions/hint/", conversions.conversion_hint, name="conversion_hint"),
+    path("conversions/<str:code>/", conversions.conversion_detail, name="conversion_detail"),
+    path("conversions/<str:code>/edit/", conversions.conversion_edit, name="conversion_edit"),
+    path("conversions/<str:code>/timer/", conversions.conversion_timer, name="conversion_timer"),
+    path("electrodes/", electrodes.ElectrodeList.as_view(), name="electrode_list"),
+    path("electrodes/new/", electrodes.electrode_new, name="electrode_new"),
+    path("electrodes/<str:code>/", electrodes.electrode_detail, name="electrode_detail"),
+    path("electrodes/<str:code>/edit/", electrodes.electrode_edit, name="electrode_edit"),
+    path("recipes/", recipes.RecipeList.as_view(), name="recipe_list"),
+    path("recipes/new/", recipes.recipe_new, name="recipe_new"),
+    path("recipes/<str:code>/", recipes.recipe_detail, name="recipe_detail"),
+    path("recipes/<str:code>/next/", recipes.recipe_next, name="recipe_next"),
+    path("materials/", materials.MaterialList.as_view(), name="material_list"),
+    path("materials/new/", materials.material_new, name="material_new"),
+    path("materials/<str:code>/", materials.material_detail, name="material_detail"),
+    path("materials/<str:code>/edit/", materials.material_edit, name="material_edit"),
     path("sputter-runs/", lists.SputterRunList.as_view(), name="sputter_run_list"),
-    path("sputter-runs/<str:code>/", details.sputter_run_detail, name="sputter_run_detail"),
+    *sputter_views.urlpatterns,
 ]

@@ -20,9 +20,20 @@ from analysis.models import AnalysisRun, Result
 from lagpdb.records import Record, save_record
 from lagpdb.tokens import make_token
 from lagpdb.units import symbol
-from measurements.models import Instrument, Measurement, MeasurementFile, RawFile
+from measurements.models import Instrument, Measurement, MeasurementFile, RawFile, Upload, UploadFile
 from samples.coat import coat
-from samples.models import Cell, ElectrodeLot, Material, Pellet, PelletBatch, PowderLot, SputterRun
+from samples.models import (
+    Cell,
+    Conversion,
+    ElectrodeLot,
+    FilmThickness,
+    Material,
+    Pellet,
+    PelletBatch,
+    PowderLot,
+    SputterRun,
+    WitnessPlate,
+)
 
 _numbers = itertools.count(1)
 
@@ -69,10 +80,33 @@ def pellet(**fields: Any) -> Pellet:
 
 def sputter_run(*coated: Pellet | tuple[Pellet, str], **fields: Any) -> SputterRun:
     """A run of CuS over pellets, both faces unless said otherwise."""
-    usual = {"power_W": 80.0, "pressure_Pa": 1.0, "duration_min": 10.0}
+    usual = {"power_W": 80.0, "pressure_Pa": 1.0, "target_distance_cm": 5.0, "duration_min": 10.0}
     made = saved(SputterRun, **{"target": fields.pop("target", None) or material("CuS"), **usual, **fields})
     coat(made, [each if isinstance(each, tuple) else (each, "AB") for each in coated], by=None, is_new=True)
     return made
+
+
+def witness_plate(run: SputterRun | None = None, **fields: Any) -> WitnessPlate:
+    """A piece of silicon coated in a run."""
+    return saved(WitnessPlate, sputter_run=run or sputter_run(), **fields)
+
+
+def film_thickness(
+    on: WitnessPlate | Pellet | None = None, *heights_nm: float, face: str = "", **fields: Any
+) -> FilmThickness:
+    """Step heights of 50 nm within 1 nm, on a witness plate unless said otherwise."""
+    on = on or witness_plate()
+    where = {"pellet": on, "face": face or "A"} if isinstance(on, Pellet) else {"witness_plate": on}
+    return saved(FilmThickness, **where, heights_nm=list(heights_nm) or [49.0, 50.0, 51.0], **fields)
+
+
+def conversion(of: Pellet | None = None, faces: str = "AB", **fields: Any) -> Conversion:
+    """Lithium at 230 °C for 2 min; a pellet that is not given was coated on both faces."""
+    if of is None:
+        of = pellet()
+        sputter_run(of)
+    usual = {"lithium_diameter_mm": 10.0, "temperature_degC": 230.0, "duration_min": 2.0}
+    return saved(Conversion, **{"pellet": of, "faces": faces, **usual, **fields})
 
 
 def electrode_lot(**fields: Any) -> ElectrodeLot:
@@ -120,14 +154,26 @@ def raw_file(content: bytes = b"", name: str = "spectrum.z") -> RawFile:
     )
 
 
-def measurement(subject: Cell | Pellet | None = None, raw: RawFile | None = None, **fields: Any) -> Measurement:
+def measurement(
+    subject: Cell | Pellet | WitnessPlate | None = None, raw: RawFile | None = None, **fields: Any
+) -> Measurement:
     """An impedance spectrum at 25 °C, with the row of its file."""
     subject = subject or blocking_cell()
-    link = {"cell": subject} if isinstance(subject, Cell) else {"pellet": subject}
+    names = {Cell: "cell", Pellet: "pellet", WitnessPlate: "witness_plate"}
+    link = {names[type(subject)]: subject}
     usual = {"kind": "eis", "temperature_degC": 25.0, "point_count": 60}
     made = saved(Measurement, **{**link, **usual, **fields})
     MeasurementFile.objects.create(measurement=made, raw_file=raw or raw_file())
     return made
+
+
+def arrival(of: Measurement, name: str = "spectrum.z") -> UploadFile:
+    """The row of the file that brought a measurement."""
+    upload = saved(Upload)
+    part = of.files.get()
+    file = UploadFile.objects.create(upload=upload, raw_file=part.raw_file, name=name, state="done", job_state="ended")
+    file.measurements.add(of)
+    return file
 
 
 # -- what it means -----------------------------------------------------------------------------------------------------

@@ -45,6 +45,14 @@ class Shelf:
         return builders.blocking_cell(batch=self.batch)
 
     @cached_property
+    def sputter_run(self) -> Any:
+        return builders.sputter_run()
+
+    @cached_property
+    def witness_plate(self) -> Any:
+        return builders.witness_plate(self.sputter_run)
+
+    @cached_property
     def measurement(self) -> Any:
         return builders.measurement(self.cell)
 
@@ -72,6 +80,9 @@ MAKERS: dict[str, Any] = {
     "pellet-batches": lambda on: builders.batch(powder_lot=on.batch.powder_lot),
     "pellets": lambda on: builders.pellet(batch=on.batch),
     "sputter-runs": lambda on: builders.sputter_run(builders.pellet(batch=on.batch)),
+    "witness-plates": lambda on: builders.witness_plate(on.sputter_run),
+    "film-thicknesses": lambda on: builders.film_thickness(on.witness_plate),
+    "conversions": lambda on: builders.conversion(on.cell.pellet, is_attachment=True),
     "electrode-lots": lambda on: builders.electrode_lot(),
     "cells": lambda on: builders.full_cell(batch=on.batch, electrode_lot=on.electrode_lot),
     "uploads": lambda on: on.upload(),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from analysis.models import AnalysisRun, Result
 from lagpdb.models import Revision
+from lagpdb.records import save_record, withdraw
 from samples.models import Cell, Coating, Pellet, PelletBatch, SputterRun
 from samples.serializers import notations
 from tests import builders
@@ -312,3 +316,133 @@ def test_pellets_and_cells_through_the_genealogy(api: Api) -> None:
     assert cells(is_coated="true") == [blocking.code]
     assert cells(sputter_run__duration_min__lte=5) == [blocking.code]
     assert cells(pellet__thickness_um__lt=802, configuration="full") == [full.code]
+
+
+# -- films -------------------------------------------------------------------------------------------------------------
+def test_from_sputter_run_to_converted_cell(api: Api) -> None:
+    pellet = builders.pellet()
+    run = api.made(
+        "sputter-runs/",
+        {
+            "target": builders.material("CuS").code,
+            "power_W": 80,
+            "pressure_Pa": 1,
+            "target_distance_cm": 5,
+            "duration_min": 10,
+            "gas": "Ar",
+            "pellets": [{"pellet": pellet.code, "faces": "AB"}],
+            "witness": True,
+        },
+    )
+    assert run["sputter_setting"] == "CuS 80 W 1 Pa 5 cm"
+    assert (run["witness"], len(run["witness_plates"])) == (True, 1)
+    plate = run["witness_plates"][0]
+    assert plate.startswith("WIT-")
+    assert api.get(f"witness-plates/{plate}/").json()["sputter_run"] == run["code"]
+    film = api.made("film-thicknesses/", {"witness_plate": plate, "heights_nm": [49.0, 50.0, 51.0], "method": "afm"})
+    assert film["film_thickness_nm"] == pytest.approx(50)
+    assert film["film_thickness_uncertainty_nm"] == pytest.approx(1 / math.sqrt(3))
+    step = api.made("conversions/", {"pellet": pellet.code, "faces": ["B", "A"], "temperature_degC": 230})
+    assert step["faces"] == "AB"
+    assert api.get(f"pellets/{pellet.code}/").json()["notation"] == "Li₂S/Cu@LAGP@Li₂S/Cu"
+    gone = api.post(f"conversions/{step['code']}/withdraw/", {"reason": "another pellet"})
+    assert gone.status_code == 200
+    assert api.get(f"pellets/{pellet.code}/").json()["notation"] == "CuS@LAGP@CuS"
+
+
+def test_a_witness_plate_is_made_once_and_not_taken_away_in_passing(api: Api) -> None:
+    run = builders.sputter_run()
+    path = f"sputter-runs/{run.code}/"
+    assert api.get(path).json()["witness"] is False
+    plates = [api.patch(path, {"witness": True}).json()["witness_plates"] for _ in range(2)]
+    assert plates[0] == plates[1]
+    refused = api.patch(path, {"witness": False})
+    assert refused.status_code == 400
+    assert f"has the witness plate {plates[0][0]}" in refused.json()["detail"]
+    assert codes(api.rows("sputter-runs/", witness="true")) == {run.code}
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "sentence"),
+    [
+        ({"heights_nm": []}, "heights_nm", "at least one step height"),
+        ({"heights_nm": [50, 0]}, "heights_nm", "above 0"),
+        ({"heights_nm": [50], "face": "A"}, None, "A film is read on a witness plate, or on face A or B of a pellet."),
+    ],
+)
+def test_thicknesses_are_checked_by_the_model(api: Api, body: Any, field: str, sentence: str) -> None:
+    refused = api.post("film-thicknesses/", {"witness_plate": builders.witness_plate().code} | body)
+    assert refused.status_code == 400
+    assert sentence in refused.json()["detail"]
+    assert field is None or refused.json()["field"] == field
+
+
+def test_nothing_to_convert_is_the_sentence_of_the_model(api: Api) -> None:
+    pellet = builders.pellet()
+    refused = api.post("conversions/", {"pellet": pellet.code, "faces": "A"})
+    assert refused.status_code == 400
+    assert refused.json()["detail"].startswith(f"{pellet.code} has no CuS layer, so there is nothing to convert.")
+    assert api.post("conversions/", {"pellet": pellet.code, "faces": "A", "is_attachment": True}).status_code == 201
+
+
+def test_conversions_are_a_station_of_the_genealogy(api: Api) -> None:
+    one, two, bare = builders.pellet(), builders.pellet(), builders.pellet()
+    builders.sputter_run(one, two)
+    before = builders.symmetric_cell(pellet=one)
+    before.state = "dismantled"
+    save_record(before, by=None)
+    later = timezone.now() + dt.timedelta(hours=1)
+    first = builders.conversion(one, temperature_degC=230.0, performed_at=later)
+    builders.conversion(two, temperature_degC=200.0)
+    after = builders.symmetric_cell(pellet=one, assembled_at=later + dt.timedelta(hours=1))
+    spectrum, old = builders.measurement(after), builders.measurement(before)
+    number = builders.result(spectrum, "interfacial_resistance_ohm", 170.0)
+    builders.result(old, "interfacial_resistance_ohm", 2250.0)
+    assert codes(api.rows("pellets/", conversion__temperature_degC__gte=220)) == {one.code}
+    assert codes(api.rows("pellets/", conversion__temperature_degC__range="150,250")) == {one.code, two.code}
+    assert codes(api.rows("cells/", conversion=first.code)) == {after.code}
+    assert codes(api.rows("measurements/", conversion__temperature_degC="230")) == {spectrum.code}
+    assert [row["id"] for row in api.rows("results/", conversion__temperature_degC="230")] == [number.pk]
+    withdraw(first, by=None, reason="not done")
+    assert api.rows("results/", conversion__temperature_degC="230") == []
+    assert codes(api.rows("pellets/", is_coated="false")) == {bare.code}
+
+
+def test_measurements_and_results_of_a_witness_plate(api: Api) -> None:
+    plate = builders.witness_plate()
+    scan = builders.measurement(plate, kind="afm", temperature_degC=None)
+    number = builders.result(scan, "film_thickness_nm", 50.0, pellet=None)
+    builders.result(builders.measurement(), "ionic_conductivity_S_cm", 1e-4)
+    assert api.get(f"measurements/{scan.code}/").json()["subject"] == plate.code
+    assert codes(api.rows("measurements/", subject=plate.code.lower())) == {scan.code}
+    assert codes(api.rows("measurements/", subject__contains="WIT")) == {scan.code}
+    rows = api.rows("results/", subject=plate.code)
+    assert [(row["id"], row["subject"], row["pellet"]) for row in rows] == [(number.pk, plate.code, None)]
+    # A plate is neither coated nor pristine: those words speak of pellets and cells.
+    for flag in ("true", "false"):
+        assert codes(api.rows("measurements/", is_coated=flag, kind="afm")) == set()
+
+
+def test_a_sputter_rate_is_asked_for_by_its_setting_and_gives_the_estimate(api: Api) -> None:
+    run, other = builders.sputter_run(duration_min=12.0), builders.sputter_run(power_W=100.0)
+    made_by = AnalysisRun.objects.create(
+        analysis="sputter_rate", version=1, sputter_setting=run.setting, state="succeeded", is_current=True,
+        job_state="ended",
+    )  # fmt: skip
+    rate = Result.objects.create(
+        run=made_by, sputter_setting=run.setting, quantity="sputter_rate_nm_min", value=5.0, uncertainty=0.2,
+        unit="nm min⁻¹", acceptance="accepted",
+    )  # fmt: skip
+    rows = api.rows("results/", sputter_setting=run.setting.code)
+    assert [(row["id"], row["subject"], row["sputter_setting"]) for row in rows] == [
+        (rate.pk, "CuS 80 W 1 Pa 5 cm", "CuS 80 W 1 Pa 5 cm")
+    ]
+    assert [row["id"] for row in api.rows("results/", subject="CuS 80 W 1 Pa 5 cm")] == [rate.pk]
+    shown = {row["code"]: row for row in api.rows("sputter-runs/")}
+    assert shown[run.code]["estimated_thickness_nm"] == pytest.approx(60.0)
+    assert shown[run.code]["estimated_thickness_uncertainty_nm"] == pytest.approx(2.4)
+    assert shown[other.code]["estimated_thickness_nm"] is None
+    assert codes(api.rows("sputter-runs/", estimated_thickness_nm__gt=50)) == {run.code}
+    rate.acceptance = "rejected"
+    rate.save()
+    assert api.get(f"sputter-runs/{run.code}/").json()["estimated_thickness_nm"] is None

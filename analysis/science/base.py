@@ -30,7 +30,7 @@ class AnalysisError(Exception):
 class Subject:
     """The sample as an analysis sees it; ``None`` where the record is silent. Units stand in the names."""
 
-    kind: str  # "cell", "pellet"
+    kind: str  # "cell", "pellet", "witness_plate", "sputter_setting"
     code: str
     configuration: str | None = None  # "blocking", "symmetric", "full"
     notation: str = ""
@@ -42,6 +42,7 @@ class Subject:
     electrode_diameter_uncertainty_mm: float | None = None
     electrode_area_cm2: float | None = None
     active_mass_mg: float | None = None
+    theoretical_capacity_mAh_g: float | None = None  # of the active material; 1 C is this many mA per gram
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Analysis(ABC):
     version: ClassVar[int] = 1  # raised whenever any number may change
     name: ClassVar[str] = ""
     kinds: ClassVar[tuple[str, ...]] = ()  # measurement kinds it is run on without being asked
-    subjects: ClassVar[tuple[str, ...]] = ()  # cell configurations, or "pellet"
+    subjects: ClassVar[tuple[str, ...]] = ()  # cell configurations, "pellet", or "witness_plate"
     yields: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
@@ -117,12 +118,17 @@ class Combination(ABC):
     slug: ClassVar[str] = ""
     version: ClassVar[int] = 1
     name: ClassVar[str] = ""
-    over: ClassVar[str] = "cell"
+    over: ClassVar[str] = "cell"  # "pellet"; "sputter_setting", whose numbers are film thicknesses
     needs: ClassVar[tuple[str, ...]] = ()
     needs_at_least: ClassVar[int] = 1  # distinct temperatures below which it is not begun
+    begins_with: ClassVar[tuple[str, ...]] = ()  # quantities that must all be there before it is begun
+    chosen_with: ClassVar[tuple[str, ...]] = ()  # kinds of measurement whose parameters are its parameters too
+    takes_provisional: ClassVar[bool] = False  # whether flagged numbers, not yet judged, enter too (then in `flag`)
     yields: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def run(self, numbers: pd.DataFrame, subject: Subject, parameters: Parameters) -> Outcome:
         """Compute from one row per result: columns ``result_id, quantity, value, uncertainty, temperature_degC,
-        measured_at, measurement, label`` (and the other conditions of `Finding`)."""
+        measured_at, measurement, label`` (and the other conditions of `Finding`), ``flag``, ``acceptance``, and of the
+        recording ``file_name`` and ``uploaded_order``. Over a sputter setting: one row per
+        film thickness."""

@@ -19,9 +19,7 @@ _OTHERS = (
     (b"\x1f\x8b", "This is a gzip archive. Unpack it, then upload the file inside."),
     (b"7z\xbc\xaf\x27\x1c", "This is a 7-Zip archive. Unpack it, then upload the files inside."),
     (b"Rar!\x1a\x07", "This is a RAR archive. Unpack it, then upload the files inside."),
-    (b"\x00\x01\x00\x00Standard", "This is an Access database (Arbin .res). Export it as text, then upload that."),
     (b"\x89HDF", "This is an HDF5 file. Export it as text with one row per point, then upload that."),
-    (b"PAR1", "This is a Parquet file. Export it as CSV with one row per point, then upload that."),
 )
 _BY_SUFFIX = {
     ".nox": "This is a NOVA project file (.nox). Export the measurement from NOVA as ASCII, then upload that.",

@@ -131,6 +131,12 @@ class Cell(Record):
 
     def prepare(self) -> None:
         self.derive()
+        if self.state == self.State.RESTING:
+            self.start_rest(self.assembled_at)
+
+    def start_rest(self, at: dt.datetime | None = None) -> None:
+        """Start the clock of the rest, unless it runs already."""
+        self.rest_started_at = self.rest_started_at or at or timezone.now()
 
     def derive(self) -> None:
         """Freeze notation and coating; of a cell that exists already, with the steps that were recorded before it."""
@@ -149,6 +155,14 @@ class Cell(Record):
                 {
                     "electrode_diameter_mm": f"The electrode (Ø {electrode_mm:g} mm) is larger than the face of "
                     f"{self.pellet.code} (Ø {face_mm:g} mm). Check both diameters."
+                }
+            )
+        disc_mm = self.electrode_lot.diameter_mm if self.electrode_lot else None
+        if face_mm and disc_mm and disc_mm > face_mm * (1 + 1e-9):
+            raise ValidationError(
+                {
+                    "electrode_lot": f"The disc of {self.electrode_lot.code} (Ø {disc_mm:g} mm) is larger than the "
+                    f"face of {self.pellet.code} (Ø {face_mm:g} mm). Check both diameters."
                 }
             )
         self._refuse_second_live_cell()
@@ -215,3 +229,11 @@ class Cell(Record):
             return None
         area = disc_area_cm2(lot.diameter_mm) if lot.diameter_mm else self.electrode_area_cm2
         return None if area is None else lot.loading_mg_cm2 * area
+
+
+def derive_again(cells: models.QuerySet) -> None:
+    """A step record was corrected: what its cells are called, and what counts as coated, follows."""
+    rows = cells.select_related("pellet__batch__powder_lot__material", "electrode_lot__material", "electrode_material")
+    for cell in rows.distinct():
+        cell.derive()
+        Cell.objects.filter(pk=cell.pk).update(notation=cell.notation, is_coated=cell.is_coated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import statistics
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from lagpdb.records import Record, positive
+from samples.models.cells import Cell, derive_again
 from samples.models.lots import Material, Pellet
 from samples.models.recipes import Recipe
 
@@ -27,6 +29,7 @@ class SputterSetting(models.Model):
     power_W = models.FloatField()
     pressure_Pa = models.FloatField()
     target_distance_cm = models.FloatField()
+    code = models.CharField(max_length=120, unique=True, editable=False, help_text="Generated from the four values.")
 
     class Meta:
         ordering = ("target__code", "power_W")
@@ -40,12 +43,13 @@ class SputterSetting(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.target.code}, {self.power_W:g} W, {self.pressure_Pa:g} Pa, {self.target_distance_cm:g} cm"
+        return self.code
 
-    @property
-    def code(self) -> str:
-        """What a sentence calls it; settings have no code of their own."""
-        return str(self)
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Name it by its values: ``CuS 80 W 1 Pa 5 cm``."""
+        values = f"{self.power_W:.10g} W {self.pressure_Pa:.10g} Pa {self.target_distance_cm:.10g} cm"
+        self.code = f"{self.target.code} {values}"
+        super().save(*args, **kwargs)
 
 
 class SputterRun(Record):
@@ -77,8 +81,11 @@ class SputterRun(Record):
             *positive("sputterrun", "power_W", "pressure_Pa", "base_pressure_Pa", "target_distance_cm", "duration_min"),
         )
 
-    def clean(self) -> None:
-        self.derive()
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Written together with its setting; a form that is only looked through makes none."""
+        if kwargs.get("update_fields") is None:
+            self.derive()
+        super().save(*args, **kwargs)
 
     def derive(self) -> None:
         """Find the setting, making it when it is the first run with it."""
@@ -234,17 +241,33 @@ class Conversion(Record):
         self.is_synthetic = self.is_synthetic or self.pellet.is_synthetic
 
     def clean(self) -> None:
-        if self.pellet_id is None or self.is_attachment:
+        if self.pellet_id is None:
             return
-        bare = [face for face in self.faces if not self.layers_to_convert(face).exists()]
-        if not bare:
-            return
+        face_mm, lithium_mm = self.pellet.diameter_mm, self.lithium_diameter_mm
+        if face_mm and lithium_mm and lithium_mm > face_mm * (1 + 1e-9):
+            raise ValidationError(
+                {
+                    "lithium_diameter_mm": f"The lithium foil (Ø {lithium_mm:g} mm) is larger than the face of "
+                    f"{self.pellet.code} (Ø {face_mm:g} mm). Check both diameters."
+                }
+            )
+        bare = [] if self.is_attachment else self.bare_faces()
+        if bare:
+            raise ValidationError({"pellet": self.nothing_to_convert(bare)})
+
+    def bare_faces(self) -> list[str]:
+        """Those of its faces that have no layer for lithium to reach."""
+        return [face for face in self.faces if not self.layers_to_convert(face).exists()]
+
+    def nothing_to_convert(self, bare: list[str]) -> str:
+        """What to say of faces without such a layer: it names the film of the recipe, else the only one there is."""
+        known = list(Material.objects.live().exclude(conversion_product="").values_list("code", flat=True)[:2])
+        film = (self.recipe.defaults.get("film") if self.recipe else "") or (known[0] if len(known) == 1 else "")
+        lacks = f"{film} layer" if film else "film"
         where = "" if len(bare) == len(self.faces) else f" on side {bare[0]}"
-        raise ValidationError(
-            {
-                "pellet": f"{self.pellet.code} has no film{where}, so there is nothing to convert. Record plain Li "
-                "attachment instead?"
-            }
+        return (
+            f"{self.pellet.code} has no {lacks}{where}, so there is nothing to convert. "
+            "Record plain Li attachment instead?"
         )
 
     def layers_to_convert(self, face: str) -> models.QuerySet:
@@ -256,14 +279,26 @@ class Conversion(Record):
         return layers.filter(open_)
 
     def settle(self, *, by: Any, changes: dict[str, list[Any]]) -> None:
-        """The layers say which conversion reached them."""
-        self.layers.exclude(face__in=list(self.faces)).update(conversion=None)
-        if self.is_attachment:
-            self.layers.update(conversion=None)
-            return
-        if not self.is_withdrawn:
+        """The layers say which conversion reached them, and the cells on the pellet are called accordingly."""
+        pellets = {self.pellet_id, *self.layers.values_list("pellet_id", flat=True)}
+        wanted = Q(pk__in=[]) if self.is_attachment else Q(pellet=self.pellet_id, face__in=list(self.faces))
+        self.layers.exclude(wanted).update(conversion=None)
+        if not self.is_attachment and not self.is_withdrawn:
             for face in self.faces:
                 self.layers_to_convert(face).update(conversion=self)
+        derive_again(Cell.objects.filter(pellet__in=pellets))
+
+    @property
+    def is_running(self) -> bool:
+        """The timer was started and nobody has said yet that it is done."""
+        return self.started_at is not None and self.performed_at is None and not self.is_withdrawn
+
+    @property
+    def ends_at(self) -> dt.datetime | None:
+        """When the planned time at temperature is over."""
+        if self.started_at is None or self.duration_min is None:
+            return None
+        return self.started_at + dt.timedelta(minutes=self.duration_min)
 
     @property
     def product(self) -> str:

@@ -20,6 +20,8 @@ from samples.notation import pellet_notation
 class Material(Record):
     """A substance with the constants that computations need."""
 
+    IS_RETIRED = True  # what was made of it keeps its meaning
+
     name = models.CharField(max_length=120, help_text="What people call it.")
     formula = models.CharField(max_length=120, blank=True, default="", help_text="Chemical formula, e.g. LiFePO₄.")
     theoretical_density_g_cm3 = models.FloatField(
@@ -36,9 +38,6 @@ class Material(Record):
     class Meta:
         ordering = ("code",)
         constraints = (*positive("material", "theoretical_density_g_cm3", "theoretical_capacity_mAh_g"),)
-
-    def dependents(self) -> Iterable[models.QuerySet]:
-        return (self.powder_lots.all(), self.sputter_runs.all(), self.electrode_lots.all())
 
     @property
     def product_with_lithium(self) -> str:

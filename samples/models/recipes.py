@@ -9,6 +9,7 @@ class Recipe(Record):
     """Defaults of one kind of record. A record keeps its own values: changing a recipe never changes a record."""
 
     PREFIX = "RCP"
+    IS_RETIRED = True
 
     class Kind(models.TextChoices):
         PELLET_BATCH = "pellet_batch", "pellet batch"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import redis as client
 
-from tests.faults.site import Site, send
+from tests.faults.site import Ground, Site, command_of, send
+from tests.installation import descendants
 from tests.servers import Postgres, Redis
 
 pytestmark = pytest.mark.faults
@@ -72,6 +74,23 @@ def test_worker_is_told_to_stop_in_the_middle(site: Site) -> None:
     assert site.ask("unfinished")["jobs"] > 0
     site.worker("two")
     assert site.settle()["done"] == 16
+
+
+def test_worker_that_is_held_by_a_file_still_stops_in_time(
+    postgres_ground: Ground, broker: Redis, tmp_path: Path
+) -> None:
+    where = postgres_ground.copy(tmp_path)
+    with Site(*where, redis_url=broker.url, hostile=True) as site:
+        worker = site.worker()
+        site.ask("upload", name="{cell}_loop.csv")
+        site.until(lambda: "checking" in site.ask("states"), "reading to begin")
+        held = [pid for pid in descendants(worker.pid) if command_of(pid)]
+        assert worker.end() < 10
+        site.until(lambda: not any(command_of(pid) for pid in held), "what it had started to end", 5)
+    with Site(*where, redis_url=broker.url) as site:  # readers that behave
+        site.beat()
+        site.worker("two")
+        assert site.settle()["done"] == 1
 
 
 def test_redis_is_down_at_upload(site: Site, broker: Redis) -> None:

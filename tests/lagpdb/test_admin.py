@@ -12,28 +12,32 @@ from django.urls import reverse
 from analysis.models import AnalysisRun, Result, RunInput
 from lagpdb import curation
 from lagpdb.ledger import pulse
-from lagpdb.models import ApiToken, Revision
+from lagpdb.models import ApiToken, Draft, Revision, SavedView
 from lagpdb.records import Record, save_record, withdraw
 from lagpdb.roles import ROLES, set_role
 from lagpdb.tokens import make_token
-from measurements.models import Instrument, Measurement, MeasurementFile, RawFile, Upload, UploadFile
+from measurements.models import Attachment, Instrument, Measurement, MeasurementFile, RawFile, Upload, UploadFile
 from samples.models import (
     Cell,
     Coating,
+    Conversion,
     ElectrodeLot,
+    FilmThickness,
     Material,
     Pellet,
     PelletBatch,
     PowderLot,
     Recipe,
     SputterRun,
+    WitnessPlate,
 )
 
 pytestmark = pytest.mark.django_db
 User = get_user_model()
 ONLY_ADMINISTRATORS = {"auth.user", "ground.apitoken", "ground.codecounter"}
 READ_ONLY = {
-    "samples.coating", "measurements.rawfile", "measurements.measurementfile", "measurements.uploadfile",
+    "samples.coating", "samples.sputtersetting", "measurements.attachment", "ground.draft", "ground.savedview",
+    "measurements.rawfile", "measurements.measurementfile", "measurements.uploadfile",
     "analysis.analysisrun", "analysis.runinput", "analysis.result",
     "ground.revision", "ground.workerpulse", "ground.apitoken", "ground.codecounter",
 }  # fmt: skip
@@ -61,8 +65,14 @@ def make_samples(mark=""):
     lot = save_record(PowderLot(material=lagp, supplier=f"Supplier {mark}"), by=None)
     batch = save_record(PelletBatch(powder_lot=lot, powder_mass_mg=500), by=None)
     pellet = save_record(Pellet(batch=batch, thickness_um=800, diameter_mm=16, mass_mg=450), by=None)
-    run = save_record(SputterRun(target=lagp, duration_min=10), by=None)
+    power = 80 + SputterRun.objects.count()
+    run = save_record(
+        SputterRun(target=lagp, duration_min=10, power_W=power, pressure_Pa=1, target_distance_cm=5), by=None
+    )
+    plate = save_record(WitnessPlate(sputter_run=run), by=None)
+    save_record(FilmThickness(witness_plate=plate, heights_nm=[49.0, 51.0]), by=None)
     Coating.objects.create(sputter_run=run, pellet=pellet, face="A")
+    save_record(Conversion(pellet=pellet, faces="A"), by=None)
     electrode = save_record(ElectrodeLot(material=lagp, loading_mg_cm2=2.5), by=None)
     cell = save_record(
         Cell(pellet=pellet, configuration="full", electrode_lot=electrode, electrode_diameter_mm=10), by=None
@@ -100,7 +110,12 @@ def make_world(mark):
     user = User.objects.create_user(f"person-{mark}")
     user.groups.set([])
     make_token(user)
-    make_results(make_samples(mark), mark)
+    cell = make_samples(mark)
+    make_results(cell, mark)
+    Draft.objects.create(user=user, form="cell_new", key=f"{mark}", address="/cells/new/")
+    SavedView.objects.create(user=user, list_name="cells", name="coated")
+    raw = RawFile.objects.first()
+    Attachment.objects.create(record_type="samples.cell", record_code=cell.code, raw_file=raw, name="photo.jpg")
 
 
 @pytest.fixture

@@ -180,9 +180,13 @@ def test_any_spelling_finds_the_subject(spelling, change):
     ("text", "sentence"),
     [
         ("CEL-9999", "CEL-9999 is not in lagpdb. Check the code, or create the record first."),
-        ("SPT-0001", "‘SPT-0001’ is not the code of a pellet or a cell. Codes look like PEL-0142 or CEL-0098."),
-        ("nonsense", "‘nonsense’ is not the code of a pellet or a cell"),
-        ("", "‘’ is not the code of a pellet or a cell"),
+        (
+            "SPT-0001",
+            "‘SPT-0001’ is not the code of a pellet, a cell or a witness plate. Codes look like PEL-0142, CEL-0098 or "
+            "WIT-0031.",
+        ),
+        ("nonsense", "‘nonsense’ is not the code of a pellet, a cell or a witness plate"),
+        ("", "‘’ is not the code of a pellet, a cell or a witness plate"),
     ],
 )
 def test_what_is_no_subject(text, sentence):

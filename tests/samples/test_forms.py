@@ -7,7 +7,8 @@ from django.http import QueryDict
 
 from lagpdb.forms import bounds_of, merge
 from lagpdb.records import withdraw
-from samples.forms import BOUNDS, BatchForm, CellForm, LotForm, PelletForm, PelletRowForm, judge, newest_recipe
+from samples.cell_forms import CellForm
+from samples.forms import BOUNDS, BatchForm, LotForm, PelletForm, PelletRowForm, judge, newest_recipe
 from samples.models import Cell, Pellet, PelletBatch, PowderLot, Recipe
 from tests import builders
 

@@ -12,7 +12,19 @@ from django.db import IntegrityError, models, transaction
 from analysis.models import AnalysisRun, Result
 from lagpdb.records import save_record, withdraw
 from measurements.models import Measurement, RawFile, Upload, UploadFile
-from samples.models import Cell, Coating, ElectrodeLot, Material, Pellet, PelletBatch, PowderLot, SputterRun
+from samples.models import (
+    Cell,
+    Coating,
+    Conversion,
+    ElectrodeLot,
+    FilmThickness,
+    Material,
+    Pellet,
+    PelletBatch,
+    PowderLot,
+    SputterRun,
+    SputterSetting,
+)
 from samples.models.lots import add_pellets
 from tests import builders, spine
 
@@ -39,6 +51,11 @@ def rows() -> dict[str, models.Model]:
         "coating": Coating(
             sputter_run=save_record(SputterRun(target=material), by=None), pellet=pellet, face="A", layer_number=1
         ),
+        "sputtersetting": SputterSetting(target=material, power_W=80, pressure_Pa=1, target_distance_cm=5, code="x"),
+        "filmthickness": FilmThickness(
+            code=code("FLM"), pellet=pellet, face="A", heights_nm=[50.0], film_thickness_nm=50.0
+        ),
+        "conversion": Conversion(code=code("CNV"), pellet=pellet),
         "electrodelot": ElectrodeLot(code=code("ELD"), material=material),
         "cell": Cell(code=code("CEL"), pellet=pellet, configuration="blocking"),
         "rawfile": RawFile(sha256="a" * 64, size_bytes=1, original_name="x"),
@@ -58,6 +75,8 @@ BROKEN = {
     "pelletbatch_powder_mass_mg_positive": {"powder_mass_mg": 0},
     "pelletbatch_press_pressure_mpa_positive": {"press_pressure_MPa": -1},
     "pelletbatch_sinter_time_h_positive": {"sinter_time_h": 0},
+    "pelletbatch_die_diameter_mm_positive": {"die_diameter_mm": 0},
+    "pelletbatch_sinter_ramp_degc_min_positive": {"sinter_ramp_degC_min": 0},
     "pellet_thickness_um_positive": {"thickness_um": 0},
     "pellet_diameter_mm_positive": {"diameter_mm": -12},
     "pellet_mass_mg_positive": {"mass_mg": float("inf")},
@@ -69,13 +88,29 @@ BROKEN = {
     "sputterrun_target_distance_cm_positive": {"target_distance_cm": 0},
     "sputterrun_duration_min_positive": {"duration_min": 0},
     "coating_face_a_or_b": {"face": "C"},
+    "sputtersetting_power_w_positive": {"power_W": 0},
+    "sputtersetting_pressure_pa_positive": {"pressure_Pa": -1},
+    "sputtersetting_target_distance_cm_positive": {"target_distance_cm": 0},
+    "filmthickness_film_thickness_nm_positive": {"film_thickness_nm": 0},
+    "filmthickness_film_thickness_uncertainty_nm_positive": {"film_thickness_uncertainty_nm": -1},
+    "filmthickness_has_one_subject": {"face": ""},
+    "conversion_lithium_diameter_mm_positive": {"lithium_diameter_mm": 0},
+    "conversion_lithium_thickness_um_positive": {"lithium_thickness_um": -1},
+    "conversion_duration_min_positive": {"duration_min": 0},
+    "conversion_h2o_ppm_positive": {"h2o_ppm": -0.1},
+    "conversion_o2_ppm_positive": {"o2_ppm": -0.1},
+    "conversion_faces_a_b_or_both": {"faces": "BA"},
+    "conversion_temperature_is_physical": {"temperature_degC": -274},
     "electrodelot_loading_mg_cm2_positive": {"loading_mg_cm2": 0},
     "electrodelot_diameter_mm_positive": {"diameter_mm": 0},
     "electrodelot_active_fraction_is_share": {"active_fraction": 1.2},
+    "electrodelot_drying_time_h_positive": {"drying_time_h": 0},
+    "electrodelot_loading_uncertainty_mg_cm2_positive": {"loading_uncertainty_mg_cm2": -0.1},
     "cell_electrode_diameter_mm_positive": {"electrode_diameter_mm": 0},
     "cell_electrode_diameter_uncertainty_mm_positive": {"electrode_diameter_uncertainty_mm": -1},
     "cell_liquid_ul_positive": {"liquid_uL": -1},
     "cell_stack_pressure_mpa_positive": {"stack_pressure_MPa": -1},
+    "cell_rest_time_h_positive": {"rest_time_h": -1},
     "cell_electrode_lot_iff_full": {"configuration": "full"},
     "rawfile_sha256_is_64_hex": {"sha256": "z" * 64},
     "rawfile_size_not_negative": {"size_bytes": -1},
@@ -88,6 +123,7 @@ BROKEN = {
     "result_missing_is_flagged": {"value": None},
     "result_uncertainty_not_negative": {"uncertainty": -1},
     "result_limit_is_known": {"limit": "~"},
+    "result_speaks_of_something": {"pellet": None},
 }
 ELSEWHERE = {
     "runinput_is_measurement_or_result",  # below
@@ -120,6 +156,8 @@ def test_the_database_refuses(rule):
     if isinstance(row, Coating):
         row.layer_number = 2
         row.sputter_run = save_record(SputterRun(target=Material.objects.first()), by=None)
+    if isinstance(row, SputterSetting):
+        row.code, row.power_W = "y", BROKEN[rule].get("power_W", 81)
     if isinstance(row, Cell):
         row.state = "finished"
     if isinstance(row, Result):

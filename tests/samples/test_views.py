@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from lagpdb.records import Revision, save_record, withdraw
 from samples.models import Cell, Pellet, PelletBatch, PowderLot
@@ -431,7 +432,8 @@ def test_a_correction_asks_for_its_reason(member: Client) -> None:
 
 # -- J5: cells ---------------------------------------------------------------------------------------------------------
 def cell_data(on: Pellet, **more: str) -> dict[str, str]:
-    return {"configuration": "symmetric", "pellet": on.code, "electrode_diameter_mm": "10", "form_key": "c", **more}
+    sent = {"configuration": "symmetric", "pellet": on.code, "electrode_diameter_mm": "10", "form_key": "c"}
+    return {**sent, "state": "resting", "rest_time_h": "12", "assembled_at": f"{timezone.now():%Y-%m-%dT%H:%M}", **more}
 
 
 def test_building_a_cell(member: Client) -> None:
@@ -439,7 +441,7 @@ def test_building_a_cell(member: Client) -> None:
     spelling = pellet.code.lower().replace("-", "_")
     response = member.post(reverse("cell_new"), cell_data(pellet, pellet=spelling), follow=True)
     cell = Cell.objects.get()
-    assert (cell.pellet, cell.notation, cell.state) == (pellet, "Li|LAGP|Li", "built")
+    assert (cell.pellet, cell.notation, cell.state) == (pellet, "Li|LAGP|Li", "resting")
     text = text_of(response)
     assert "Area 0.785 cm². 0.1 mA cm⁻² = 78.5 µA." in text
     assert "No test yet. Rest ends" in text
@@ -482,7 +484,7 @@ def test_one_coated_side_is_asked(member: Client) -> None:
     data = cell_data(pellet)
     response = member.post(reverse("cell_new"), data)
     assert "Only side A is coated; side B will be LAGP|Li. Build anyway?" in text_of(response)
-    member.post(reverse("cell_new"), {**data, "confirm": "one_side"})
+    member.post(reverse("cell_new"), {**data, "confirm": f"one_side-{pellet.code}"})
     assert Cell.objects.get().notation == "Li|CuS@LAGP|Li"
 
 

@@ -72,7 +72,7 @@ class Command(BaseCommand):
     def _numbers(chosen: list[Measurement]) -> Numbers:
         """The current numbers of these measurements, and those combined from them."""
         measured = {item.pk for item in chosen}
-        samples = {(item.cell_id, item.sample_pellet.pk) for item in chosen}
+        samples = {(item.cell_id, item.sample_pellet.pk) for item in chosen if item.sample_pellet}
         rows = Result.objects.current().values_list(
             "measurement_id", "cell_id", "pellet_id", "quantity", "position", "value"
         )

@@ -192,8 +192,8 @@
     state.frame = name;
     const frame = state.spec.frames?.[name];
     for (const [axis, range] of Object.entries(state.home)) state.spec.layout[axis].range = [...range];
-    if (frame) {
-      state.spec.layout.xaxis.range = [...frame.x];
+    for (const [axis, range] of Object.entries(frame ?? {})) state.spec.layout[`${axis[0]}axis${axis.slice(1)}`].range = [...range];
+    if (frame && state.spec.kind === "nyquist") {
       // The strip below zero holds the words of the intercepts, however small the frame is.
       const strip = 34 * (frame.x[1] - frame.x[0]) / Math.max(state.canvas.clientWidth - 72, 100);
       state.spec.layout.yaxis.range = [Math.min(frame.y[0], -strip), frame.y[1]];

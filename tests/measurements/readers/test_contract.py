@@ -17,7 +17,8 @@ BINARY = (b"BIO-LOGIC", b"PK\x03\x04")
 
 
 def slug_of(name: str) -> str:
-    return next(slug for slug in readers() if name.startswith(f"{slug}_"))
+    # "neware_table_…" begins with "neware_", too.
+    return max((slug for slug in readers() if name.startswith(f"{slug}_")), key=len)
 
 
 def cut(data: bytes) -> bytes:
@@ -46,6 +47,9 @@ def test_every_reader_has_a_sample_and_a_name(slug: str) -> None:
     reader = readers()[slug]
     assert reader.name
     assert reader.version >= 1
+    if reader.needs_vendor_file:
+        assert "real" in (reader.__doc__ or ""), "the docstring says why there is no sample, and what covers the reader"
+        return
     assert [name for name in WRITERS if slug_of(name) == slug]
 
 

@@ -1,0 +1,292 @@
+"""Cycles of a galvanostatic test: half-cycles from segments, capacity, energy, efficiency, and which cycle counts.
+
+A cycle is a charge and the discharge after it; where a test begins with a whole discharge, a discharge and the charge
+after it. Cycles count from 1, formation included, whatever number the tester gives them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.science.base import AnalysisError
+from analysis.science.counters import Counter, capacity_counter, energy_counter
+from analysis.science.half_cycles import Halves, half_cycles
+from analysis.science.segments import Real, Segments, Series, Signs, duplicate_stamps, split, usable_series
+from analysis.science.wording import number
+from measurements.readers.columns import CYCLE
+
+COUNTER_TOLERANCE = 0.005
+WHOLE_HALF = 0.8  # share of the next discharge from which a leading discharge is a half of its own
+CE_SAME_CYCLE = "discharge over charge of the same cycle"
+CE_DISCHARGE_FIRST = "discharge over the charge after it, of the same cycle (the test begins with a discharge)"
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Everything that analyses of full cells begin with.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per cycle: ``cycle_number``, ``charge_capacity_mAh``, ``discharge_capacity_mAh``, their energies [mWh],
+        mean voltages [V] and currents [mA], ``coulombic_efficiency_fraction``, ``energy_efficiency_fraction``,
+        ``voltage_hysteresis_mV``, ``half_capacity_hysteresis_mV``, ``is_complete``, ``begin_s``, ``end_s``,
+        ``charge_half`` and ``discharge_half`` (rows of `halves`, -1 without).
+    source : str
+        'counter' or 'integral': where the capacities come from.
+    warnings : list of (code, sentence)
+    inputs : dict
+        For `Outcome.inputs`.
+    used_mAh, resolution_mAh : array, shape (n_halves,)
+        Capacity of each half, and its standard uncertainty from the resolution of counter or sampling alone. [mAh]
+    counter : Counter or None
+        The tester's, where the file has one.
+    """
+
+    table: pd.DataFrame
+    series: Series
+    segments: Segments
+    halves: Halves
+    source: str
+    warnings: list[tuple[str, str]]
+    inputs: dict[str, Any]
+    used_mAh: Real
+    resolution_mAh: Real
+    counter: Counter | None
+
+    def half_curve(self, half: int) -> tuple[Real, Real]:
+        """Potential [V] of each row of a half-cycle, and the charge that has passed until then [mAh]; rests left out.
+
+        The last charge is exactly the capacity of the half, also where that is the tester's own count.
+        """
+        rows = slice(int(self.halves.first[half]), int(self.halves.last[half]) + 1)
+        is_flowing = self.segments.sign_of_row[rows] == self.halves.sign[half]
+        added = self.segments.charge_of_row_mAh[rows]
+        if self.series.clock == "broken" and self.counter is not None:
+            added = (self.counter.charge if self.halves.sign[half] > 0 else self.counter.discharge)[rows]
+        passed = np.cumsum(added[is_flowing])
+        scale = self.used_mAh[half] / passed[-1] if passed[-1] > 0.0 else 1.0
+        return self.series.potential_V[rows][is_flowing], passed * scale
+
+    @property
+    def complete(self) -> pd.DataFrame:
+        """The complete cycles."""
+        return self.table[self.table["is_complete"]]
+
+
+def cycles_of(recording: pd.DataFrame) -> Cycles:
+    """Split a recording into cycles.
+
+    Parameters
+    ----------
+    recording : pandas.DataFrame
+        Canonical columns of a time series, current positive on charge.
+
+    Raises
+    ------
+    AnalysisError
+        If a column is missing, the current never flows, or the clock ran backwards and there is no counter.
+    """
+    series = usable_series(recording)
+    segments = split(series)
+    counter = capacity_counter(series, segments)
+    if series.clock == "broken" and counter is None:
+        raise AnalysisError(series.warnings[-1][1])
+    halves = half_cycles(series, segments, counter, energy_counter(series, segments))
+    warnings = list(series.warnings)
+    if duplicates := duplicate_stamps(series, segments):
+        rows = "1 row carries" if duplicates == 1 else f"{duplicates} rows carry"
+        warnings.append(("duplicate_time", f"{rows} the time of the row before. Such rows add no charge."))
+    source, sentence = _source(halves, counter, series.clock)
+    warnings += sentence
+    is_counted = source == "counter"
+    used = halves.counted_mAh if is_counted else halves.charge_mAh
+    resolution = (
+        np.full(halves.count, (counter.resolution or 0.0) / np.sqrt(6.0))  # two readings, each rounded
+        if is_counted and counter is not None
+        else halves.uncertain_mAh
+    )
+    table, ce_definition = _table(series, halves, used, series.clock == "broken", warnings)
+    _look_at(series, halves, table, warnings)
+    inputs: dict[str, Any] = {
+        "capacity_source": {
+            "value": "the tester’s own counter" if is_counted else "integral of the current",
+            "uncertainty": None,
+            "origin": ", ".join(counter.columns) if is_counted and counter else "current and time",
+        },
+        "ce_definition": {"value": ce_definition, "uncertainty": None, "origin": "order of the first halves"},
+    }
+    return Cycles(table, series, segments, halves, source, warnings, inputs, used, np.asarray(resolution), counter)
+
+
+# --- Which number counts ----------------------------------------------------------------------------------------------
+def _source(halves: Halves, counter: Counter | None, clock: str) -> tuple[str, list[tuple[str, str]]]:
+    """Counter or integral, and where they differ."""
+    if counter is None:
+        return "integral", []
+    total = float(np.nansum(halves.counted_mAh))
+    if clock != "broken" and total < 0.01 * float(halves.charge_mAh.sum()):
+        return "integral", [
+            (
+                "counter_not_used",
+                "The tester’s capacity column hardly counts while current flows. The integral of the current was used.",
+            )
+        ]
+    said = []
+    if counter.carried_over > 0.01 * float(np.nanmax(halves.counted_mAh)):
+        said.append(
+            (
+                "begins_inside_half",
+                f"The recording begins inside a half-cycle: the tester’s counter already stood at "
+                f"{number(counter.carried_over)} mAh, which is included.",
+            )
+        )
+    if clock == "broken":
+        return "counter", [
+            *said,
+            ("counter_only", "Capacities are the tester’s own; energies and mean voltages cannot be given."),
+        ]
+    is_large = halves.counted_mAh > max(0.1 * np.nanmedian(halves.counted_mAh), 0.02 * np.nanmax(halves.counted_mAh))
+    if counter.carried_over > 0.0:
+        is_large[0] = False
+    difference = np.abs(halves.charge_mAh[is_large] / halves.counted_mAh[is_large] - 1.0)
+    if difference.size and difference.max() > COUNTER_TOLERANCE:
+        worst = np.flatnonzero(is_large)[int(difference.argmax())]
+        said.append(
+            (
+                "counter_differs",
+                f"The tester’s counter says {number(halves.counted_mAh[worst], 4)} mAh where the integral of the "
+                f"current gives {number(halves.charge_mAh[worst], 4)} mAh "
+                f"({100 * difference.max():.2g} %, the largest of {difference.size} halves). The counter was used: "
+                "testers count faster than they print.",
+            )
+        )
+    return "counter", said
+
+
+def _pairs(sign: Signs, used: Real, warnings: list[tuple[str, str]]) -> tuple[NDArray[np.intp], NDArray[np.intp], bool]:
+    """Rows of `halves` that make each cycle, as charge and discharge, -1 where one is missing; is discharge first."""
+    rows = np.arange(sign.size)
+    is_discharge_first = False
+    if sign[0] < 0:
+        is_partial = sign.size < 3 or used[0] < WHOLE_HALF * used[2]
+        if is_partial and sign.size > 1:
+            rows = rows[1:]
+            warnings.append(
+                (
+                    "partial_discharge_left_out",
+                    f"The recording begins with a partial discharge of {number(used[0])} mAh. It belongs to no cycle "
+                    "and was left out.",
+                )
+            )
+        else:
+            is_discharge_first = True
+    first, second = rows[::2], rows[1::2]
+    second = np.append(second, [-1]) if second.size < first.size else second
+    return (second, first, True) if is_discharge_first else (first, second, False)
+
+
+def _table(
+    series: Series, halves: Halves, used: Real, is_charge_only: bool, warnings: list[tuple[str, str]]
+) -> tuple[pd.DataFrame, str]:
+    """One row per cycle, and how its Coulombic efficiency is meant."""
+    charge, discharge, is_discharge_first = _pairs(halves.sign, used, warnings)
+
+    def taken(values: Real, rows: NDArray[np.intp]) -> Real:
+        return np.where(rows >= 0, values[rows], np.nan)
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(halves.charge_mAh > 0.0, halves.energy_mWh / halves.charge_mAh, np.nan)
+        if is_charge_only:
+            mean = np.full(halves.count, np.nan)
+        # Where the tester counted energy too, its own is used; else the mean voltage, which no rounding of the current
+        # can bend, times the capacity that is used.
+        energy = np.where(np.isfinite(halves.counted_mWh) & (halves.counted_mWh > 0.0), halves.counted_mWh, mean * used)
+        mean = np.where(np.isfinite(halves.counted_mWh) & np.isfinite(mean) & (used > 0.0), energy / used, mean)
+        table = pd.DataFrame(
+            {
+                "cycle_number": np.arange(1, charge.size + 1),
+                "charge_capacity_mAh": taken(used, charge),
+                "discharge_capacity_mAh": taken(used, discharge),
+                "coulombic_efficiency_fraction": taken(used, discharge) / taken(used, charge),
+                "charge_energy_mWh": taken(energy, charge),
+                "discharge_energy_mWh": taken(energy, discharge),
+                "energy_efficiency_fraction": taken(energy, discharge) / taken(energy, charge),
+                "mean_charge_voltage_V": taken(mean, charge),
+                "mean_discharge_voltage_V": taken(mean, discharge),
+                "voltage_hysteresis_mV": 1000.0 * (taken(mean, charge) - taken(mean, discharge)),
+                "half_capacity_hysteresis_mV": 1000.0
+                * (taken(halves.mid_potential_V, charge) - taken(halves.mid_potential_V, discharge)),
+                "charge_current_mA": taken(halves.current_mA, charge),
+                "discharge_current_mA": taken(halves.current_mA, discharge),
+                "charge_half": charge,
+                "discharge_half": discharge,
+            }
+        )
+    is_whole = (charge >= 0) & (discharge >= 0)
+    is_whole[-1] &= not _is_unfinished(series, halves, used)
+    table["is_complete"] = is_whole
+    begin, end = (discharge, charge) if is_discharge_first else (charge, discharge)
+    table["begin_s"] = series.time_s[halves.first[begin]]
+    table["end_s"] = series.time_s[halves.last[np.where(end >= 0, end, begin)]]
+    return table.replace([np.inf, -np.inf], np.nan), CE_DISCHARGE_FIRST if is_discharge_first else CE_SAME_CYCLE
+
+
+def _is_unfinished(series: Series, halves: Halves, used: Real) -> bool:
+    """Whether the recording ends inside its last half: neither the cut-off nor the charge of the half before it."""
+    if halves.last[-1] < series.time_s.size - 1 or halves.count < 2:
+        return False
+    same = np.flatnonzero(halves.sign[:-1] == halves.sign[-1])
+    if same.size:
+        return bool(not halves.is_at_cutoff[-1] and used[-1] < 0.99 * used[same[-1]])
+    # The first of its direction has nothing to be compared with: it is under way while it is still on its plateau.
+    steepness = np.abs(halves.end_potential_V[-2:] - halves.mid_potential_V[-2:])
+    return bool(steepness[1] < 0.1 * steepness[0])
+
+
+def _look_at(series: Series, halves: Halves, table: pd.DataFrame, warnings: list[tuple[str, str]]) -> None:
+    """What people should know about the cycles as a whole."""
+    if not table["is_complete"].iloc[-1] and len(table) > 0:
+        warnings.append(
+            ("incomplete_cycle", f"Cycle {int(table['cycle_number'].iloc[-1])} is not finished. It was left out.")
+        )
+    in_table = np.concatenate([table["charge_half"], table["discharge_half"]])
+    early = {int(row) for row in np.flatnonzero(~halves.is_at_cutoff)} & {int(row) for row in in_table}
+    is_early = table["charge_half"].isin(early) | table["discharge_half"].isin(early)
+    if numbers := table.loc[is_early & table["is_complete"], "cycle_number"].tolist():
+        words = f"Cycle {numbers[0]} ends" if len(numbers) == 1 else f"Cycles {listed(numbers)} end"
+        warnings.append(
+            ("cutoff_not_reached", f"{words} before the voltage of the others. Check whether the test was interrupted.")
+        )
+    if (table["voltage_hysteresis_mV"] < 0.0).mean() > 0.5:
+        warnings.append(
+            (
+                "current_sign_doubtful",
+                "The mean voltage of discharge lies above that of charge. The sign of the current may be turned.",
+            )
+        )
+    ce = table.loc[table["is_complete"], "coulombic_efficiency_fraction"]
+    if numbers := table.loc[ce.index[ce > 1.005], "cycle_number"].tolist():
+        words = f"cycle {numbers[0]}" if len(numbers) == 1 else f"cycles {listed(numbers)}"
+        warnings.append(
+            ("ce_gt_1", f"More charge left the cell than entered it in {words}. Look for a change of rate or a slice.")
+        )
+    if CYCLE in series.frame.columns:
+        begin = series.frame[CYCLE].iloc[int(halves.first[0])]
+        if begin > 1:
+            warnings.append(
+                ("starts_late", f"The file’s own count begins at cycle {int(begin)}; cycles here count from 1.")
+            )
+
+
+def listed(numbers: list[int]) -> str:
+    """'3, 7 and 9'; after six, how many more."""
+    shown = [str(item) for item in numbers[:6]]
+    if len(numbers) > 6:
+        return f"{', '.join(shown)} and {len(numbers) - 6} more"
+    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else shown[0]
