@@ -63,8 +63,10 @@ def test_two_pellets_are_converted_with_the_timer(site):
 
 
 def test_wrong_paths_of_a_conversion(site):
+    builders.material("CuS", conversion_product="Li₂S/Cu")
     bare = builders.pellet()
     page = site.open(f"/conversions/new/?pellet={bare.code}")
+    expect(page.locator("#id_duration_min")).to_have_value("2")
     page.get_by_role("button", name="Start timer").click()
     expect(page.get_by_role("alert")).to_contain_text(
         f"{bare.code} has no CuS layer, so there is nothing to convert. Record plain Li attachment instead?"
