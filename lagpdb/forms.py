@@ -90,7 +90,10 @@ def understand(name: str, text: str, bounds: Bounds | None, *, readings: bool = 
     level, sentence = bounds.judge(quantity.value) if bounds else ("ok", "")
     if level == "impossible":
         meant = bounds.suggestion(quantity.value) if bounds else None
-        raise ValidationError(sentence, code="impossible", params={"suggestion": meant} if meant else None)
+        if meant is None:
+            raise ValidationError(sentence, code="impossible")
+        # With parameters the message is a format: the % of a share must survive it.
+        raise ValidationError(sentence.replace("%", "%%"), code="impossible", params={"suggestion": meant})
     return quantity
 
 

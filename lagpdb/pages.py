@@ -178,6 +178,8 @@ def shown(record: Record, name: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return units.exact_value(value, "fraction" if units.suffix_of(name) == "fraction" else "")
+    if isinstance(value, dict):
+        return "; ".join(f"{units.label(key)} {shown(record, key, item)}" for key, item in value.items())
     if isinstance(value, list):
         return ", ".join(shown(record, name, item) for item in value)
     if isinstance(value, str) and name.endswith("_at") and "T" in value:
