@@ -18,6 +18,7 @@ from samples import (
     edits,
     electrodes,
     hints,
+    label_pages,
     lists,
     materials,
     recipes,
@@ -147,4 +148,5 @@ urlpatterns = [
     path("materials/<str:code>/edit/", materials.material_edit, name="material_edit"),
     path("sputter-runs/", lists.SputterRunList.as_view(), name="sputter_run_list"),
     *sputter_views.urlpatterns,
+    *label_pages.urlpatterns,
 ]
