@@ -18,7 +18,6 @@ from analysis.models import Result
 from analysis.panels import MAIN
 from analysis.queueing import analyses, combinations
 from analysis.science.quantities import QUANTITIES
-from lagpdb.drafts import drafts_of
 from lagpdb.models import Revision
 from lagpdb.pages import name_of
 from lagpdb.registry import discover
@@ -69,7 +68,6 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "needs_count": sum(item["count"] for item in needs),
         "latest": latest,
         "changes": _changes(),
-        "drafts": list(drafts_of(request.user)[:LIST]),
         "strip": conductivity_strip(),
         **running_clocks(),
         "is_empty": not latest and not PowderLot.objects.exists() and not UploadFile.objects.exists(),

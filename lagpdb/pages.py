@@ -18,7 +18,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from lagpdb import ledger, units
-from lagpdb.drafts import forget_draft
 from lagpdb.forms import Conflict, RecordForm, merge
 from lagpdb.records import Record, Revision, StaleVersion, dependents_of, normal_code, restore, withdraw
 from lagpdb.roles import has_role, role_of, role_required
@@ -342,8 +341,7 @@ def already_saved(request: HttpRequest) -> str:
 
 
 def remember_saved(request: HttpRequest, address: str) -> None:
-    """Note that the form of this request was saved; its draft is not needed any more."""
-    forget_draft(request)
+    """Note that the form of this request was saved."""
     if key := request.POST.get("form_key", ""):
         saved = dict(list(request.session.get("saved_forms", {}).items())[-19:])
         saved[key] = address
@@ -354,7 +352,6 @@ def say_saved(
     request: HttpRequest, records: list[Record], outcome: Saved | None = None, notes: list[str] | None = None
 ) -> None:
     """Tell what was saved, what was kept of somebody else's change, and what was unusual."""
-    forget_draft(request)
     codes = ", ".join(record.code for record in records)
     text = f"{codes} {'is' if len(records) == 1 else 'are'} saved."
     if outcome is not None and outcome.kept:

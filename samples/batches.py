@@ -12,7 +12,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from lagpdb.drafts import keep_rows, rows_kept
 from lagpdb.forms import merge
 from lagpdb.pages import already_saved, get_record, name_of, new_key, remember_saved
 from lagpdb.records import Revision, StaleVersion, save_record
@@ -143,7 +142,7 @@ def batch_edit(request: HttpRequest, code: str) -> HttpResponse:
         words = f"{saved} saved." if saved else ("Nothing was changed." if not drafts else "")
         (messages.success if saved else messages.info)(request, f"{words}{_kept(drafts)}".strip())
         return redirect("batch_edit" if drafts else "batch_detail", batch.code)
-    drafts = rows_kept(request.user, request.path)
+    drafts = request.session.get("row_drafts", {}).get(batch.code, {})
     rows = [_row(pellet, batch, drafts.get(pellet.code)) for pellet in pellets]
     context = {
         "batch": batch,
@@ -218,11 +217,11 @@ def _differs(field: Any) -> bool:
     return " ".join(str(field.data or "").split()) != " ".join(field.text.split()) and field.data is not None
 
 
-# -- drafts of rows: kept on the server until they are saved ----------------------------------------------------------
+# -- drafts of rows: they live on the server with the session until they are saved -------------------------------------
 def keep_drafts(request: HttpRequest, code: str, drafts: dict[str, Any]) -> None:
     """Remember the rows that could not be saved; forget them once they are."""
-    codes = ", ".join(drafts) if len(drafts) < 4 else f"{len(drafts)} rows"
-    keep_rows(request.user, reverse("batch_edit", args=[code]), f"{codes} of {code}", drafts)
+    kept = {**request.session.get("row_drafts", {}), code: drafts}
+    request.session["row_drafts"] = {key: rows for key, rows in kept.items() if rows}
 
 
 def _kept(drafts: dict[str, Any]) -> str:
