@@ -16,6 +16,7 @@
   let mirrorWaits = null;
   let onItsWay = Promise.resolve("");
   let isGoing = false;      // the form is being saved
+  let whyOut = "";          // why the server does not know us any more
 
   // --- The copy in this browser ---------------------------------------------------------------------------------------------
   const storage = {
@@ -134,8 +135,9 @@
       show("No connection. Kept on this tablet, will be sent.", true);
       waits ??= setTimeout(sendNow, AGAIN_MS);
     } else if (outcome.state === "out") {
+      whyOut = outcome.detail;
       show("You are signed out. Kept on this tablet.", true);
-      if (!isGoing) signIn(outcome.detail).then((isIn) => isIn && sendNow());
+      if (!isGoing) signIn().then((isIn) => isIn && sendNow());
     } else {
       show(outcome.detail, true);
     }
@@ -194,13 +196,13 @@
 
   // --- Signing in over the form ------------------------------------------------------------------------------------------------
   let asked = null;
-  function signIn(why) {
+  function signIn() {
     const dialog = document.getElementById("sign-in");
     if (!dialog) return Promise.resolve(false);
     asked ??= new Promise((done) => {
       const of = (selector) => dialog.querySelector(selector);
       const inner = of("form");
-      if (why) of("[data-why]").textContent = why;
+      if (whyOut) of("[data-why]").textContent = whyOut;
       const end = (isIn) => {
         dialog.removeEventListener("close", onClose);
         inner.removeEventListener("submit", onGo);
@@ -237,7 +239,7 @@
             await fetch("/logout/", { method: "POST", headers: { "X-CSRFToken": token() }, redirect: "manual" });
             await whoIsIn();
           }
-          const body = new FormData(inner);
+          const body = new URLSearchParams(new FormData(inner));
           const answer = await fetch("/login/", {
             method: "POST", body, headers: { "X-CSRFToken": token(), "X-Requested-With": "XMLHttpRequest" },
           });
