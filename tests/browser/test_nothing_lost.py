@@ -273,7 +273,8 @@ def test_fifty_rows_with_three_bad_ones(site):
         """(text) => {
           const clipboardData = new DataTransfer();
           clipboardData.setData("text", text);
-          document.activeElement.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true}));
+          const paste = new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true});
+          document.activeElement.dispatchEvent(paste);
         }""",
         "\n".join(column),
     )
