@@ -17,7 +17,7 @@ from django.urls import NoReverseMatch, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from lagpdb import ledger, units
+from lagpdb import drafts, ledger, units
 from lagpdb.forms import Conflict, RecordForm, merge
 from lagpdb.records import Record, Revision, StaleVersion, dependents_of, normal_code, restore, withdraw
 from lagpdb.roles import has_role, role_of, role_required
@@ -346,12 +346,15 @@ def remember_saved(request: HttpRequest, address: str) -> None:
         saved = dict(list(request.session.get("saved_forms", {}).items())[-19:])
         saved[key] = address
         request.session["saved_forms"] = saved
+        drafts.forget(request, key)
 
 
 def say_saved(
     request: HttpRequest, records: list[Record], outcome: Saved | None = None, notes: list[str] | None = None
 ) -> None:
     """Tell what was saved, what was kept of somebody else's change, and what was unusual."""
+    if len(records) == 1:
+        drafts.forget(request, records[0].code)
     codes = ", ".join(record.code for record in records)
     text = f"{codes} {'is' if len(records) == 1 else 'are'} saved."
     if outcome is not None and outcome.kept:
