@@ -48,6 +48,8 @@ OTHERS = {
     "account_token_revoke", "api_root", "api_schema", "cell_hint", "cell_state", "code_hint", "echo", "echo_pellet",
     "file_assign", "file_lines", "file_retry", "first_run", "health_live", "health_ready", "material_density",
     "batch_rows", "measurement_figure", "measurement_live", "measurement_reanalyse", "measurement_temperature",
+    "attachment_add", "attachment_download", "attachment_remove", "attachment_send",
+    "draft_continue", "draft_delete", "draft_save", "draft_session", "furnace_hint",
     "record_restore", "result_judge", "run_figure", "stock_hint", "upload_rows",
 }  # fmt: skip
 
