@@ -82,9 +82,13 @@ class LotForm(RecordForm):
         self.fields["supplier_lot"].label = "Supplier’s lot number"
         if self.instance.pk is None:
             last = PowderLot.objects.live().select_related("material").order_by("-id").first()
-            self.initial.setdefault("supplier", last.supplier if last else "")
-            self.initial["material"] = last.material if last else "LAGP"
-            self.initial.setdefault("received_on", timezone.localdate())
+            given = kwargs.get("initial") or {}
+            usual = {
+                "supplier": last.supplier if last else "",
+                "material": last.material if last else "LAGP",
+                "received_on": timezone.localdate(),
+            }
+            self.initial |= {name: value for name, value in usual.items() if name not in given}
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

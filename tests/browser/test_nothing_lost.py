@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
+from django.test import Client
 from playwright.sync_api import Page, expect
 
 from lagpdb.models import Draft
@@ -179,6 +182,30 @@ def test_a_draft_meets_the_end_of_the_session(site):
     dialog.get_by_role("button", name="Sign in").click()
     until_saved(page)
     assert Draft.objects.get().data["supplier"] == ["Toshima Ltd"]
+    only_signed_out(site)
+
+
+def test_a_second_factor_is_finished_in_another_tab(site):
+    """The password is taken, but nobody is signed in yet: the dialog waits until somebody is."""
+    pellet = builders.pellet(mass_mg=None, thickness_um=None, thickness_uncertainty_um=None)
+    page = site.open(f"/pellets/{pellet.code}/edit/", name="lin")
+    person = get_user_model().objects.get(username="lin")
+    end_session(site)
+    page.route("**/login/", lambda route: route.fulfill(json={"location": "/account/2fa/authenticate/"}))
+    page.locator("#id_mass_mg").fill("291,5")
+    save(page)
+    dialog = page.get_by_role("dialog", name="Sign in to go on")
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in").click()
+    link = dialog.get_by_role("link", name="Finish signing in in a new tab")
+    expect(link).to_have_attribute("target", "_blank")
+    expect(dialog).to_be_visible()
+    client = Client()
+    client.force_login(person)
+    cookie = settings.SESSION_COOKIE_NAME
+    page.context.add_cookies([{"name": cookie, "value": client.cookies[cookie].value, "url": site.address}])
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    expect(page.get_by_text(f"{pellet.code} is saved.")).to_be_visible()
     only_signed_out(site)
 
 

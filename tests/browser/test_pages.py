@@ -55,9 +55,10 @@ ADMIN = {
 }  # fmt: skip
 # Not pages: actions, parts of pages, data; and the curators' admin, which is Django's.
 OTHERS = {
-    "account_token_revoke", "api_root", "api_schema", "batch_rows", "cell_hint", "cell_state", "code_hint",
-    "conversion_hint", "draft_delete", "draft_token", "drafts", "echo", "echo_pellet", "file_assign", "file_lines",
-    "file_retry", "first_run", "health_live", "health_ready", "material_density", "measurement_figure",
+    "account_token_revoke", "api_root", "api_schema", "attachment_add", "attachment_download", "attachment_remove",
+    "attachment_send", "batch_rows", "cell_hint", "cell_state", "code_hint", "conversion_hint", "draft_continue",
+    "draft_delete", "draft_save", "draft_session", "echo", "echo_pellet", "file_assign", "file_lines", "file_retry",
+    "first_run", "furnace_hint", "health_live", "health_ready", "material_density", "measurement_figure",
     "measurement_live", "measurement_reanalyse", "measurement_temperature", "record_restore", "restore_value",
     "result_judge", "run_figure", "selection", "sputter_hint", "stock_hint", "upload_rows", "view_delete",
     "view_save",

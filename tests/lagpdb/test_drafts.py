@@ -27,9 +27,8 @@ class Person:
         """Post a draft as the page does."""
         fields = {name: value if isinstance(value, list) else [value] for name, value in (data or {}).items()}
         body = {"user": self.user.pk, "key": "k1", "title": "Receive a powder lot", "address": "/lots/new/"}
-        return self.client.post(
-            "/drafts/", json.dumps(body | {"data": fields} | more.pop("instead", {}) | more), content_type="application/json"
-        )  # fmt: skip
+        sent = body | {"data": fields} | more.pop("instead", {}) | more
+        return self.client.post("/drafts/", json.dumps(sent), content_type="application/json")
 
 
 @pytest.fixture
@@ -169,3 +168,42 @@ def test_rows_that_cannot_be_saved_are_a_draft_of_their_batch(lin: Person) -> No
         lin.client.post(f"/pellet-batches/{batch.code}/edit/", {f"{code}-mass_mg": "", f"{code}-thickness_um": text})
     assert [Pellet.objects.get(pk=pellets[n - 1].pk).thickness_um for n in (7, 21, 50)] == [801.0, 800.0, 1000.5]
     assert not Draft.objects.exists()
+
+
+NEW_FORMS = [
+    "/lots/new/", "/pellets/new/", "/cells/new/?configuration=full", "/conversions/new/", "/electrodes/new/",
+    "/materials/new/", "/instruments/new/", "/recipes/new/?kind=cell",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", NEW_FORMS)
+def test_every_new_form_keeps_and_continues_its_draft(lin: Person, address: str) -> None:
+    builders.lot()
+    page = lin.client.get(address)
+    assert page.status_code == 200
+    assert 'id="draft"' in page.content.decode()
+    pk = lin.send({"notes": "half a sentence ", "version": "1"}, address=address).json()["id"]
+    answer = lin.client.get(f"/drafts/{pk}/", follow=True)
+    assert answer.status_code == 200
+    text = answer.content.decode()
+    assert "It is not saved yet." in text
+    assert "half a sentence" in text
+    assert "Not saved yet." not in text  # nothing is judged before it is saved
+
+
+def test_every_form_of_a_record_keeps_and_continues_its_draft(lin: Person) -> None:
+    cell = builders.full_cell()
+    batch, lot = cell.pellet.batch, cell.pellet.batch.powder_lot
+    for address, code in (
+        (f"/lots/{lot.code}/edit/", lot.code),
+        (f"/pellets/{cell.pellet.code}/edit/", cell.pellet.code),
+        (f"/pellet-batches/{batch.code}/correct/", batch.code),
+        (f"/cells/{cell.code}/edit/", cell.code),
+        (f"/electrodes/{cell.electrode_lot.code}/edit/", cell.electrode_lot.code),
+        ("/materials/LAGP/edit/", "LAGP"),
+    ):
+        lin.send({"notes": f"a word on {code}", "was-notes": "", "version": "1"}, address=address, key=code)
+        page = lin.client.get(address)
+        assert page.status_code == 200, address
+        assert f"a word on {code}" in page.content.decode(), address
+        assert f'data-key="{code}"' in page.content.decode(), address

@@ -28,12 +28,26 @@
     return null;
   }
 
+  // At the foot of a column: the head of the next column of numbers, at last nothing.
+  function nextColumn(input) {
+    const head = input.closest("tbody").querySelector("tr");
+    const columns = [...head.querySelectorAll("td.num input:not([type=hidden])")];
+    const suffix = input.name.slice(input.name.lastIndexOf("-"));
+    return columns[columns.findIndex((column) => column.name.endsWith(suffix)) + 1] ?? null;
+  }
+
   function onKey(event) {
     const input = event.target;
     if (event.key !== "Enter" || input.tagName !== "INPUT") return;
     if (input.matches("[data-pick]")) {                            // in a list of pickers a scan goes on to the next line
       event.preventDefault();
       nextPick(input);
+      return;
+    }
+    const first = input.id === "id_count" && document.querySelector("table.rows td.num input:not([type=hidden])");
+    if (first) {                                                    // how many is said: on to the first row
+      event.preventDefault();
+      first.focus();
       return;
     }
     if (input.matches("form.record input[autocapitalize]")) {      // a scanned code ends with Enter: go on, do not save yet
@@ -46,7 +60,8 @@
     event.preventDefault();
     const code = input.value.match(/^\s*pel[-_ ]?0*(\d+)\s*$/i);   // a scanned label ends with Enter
     if (code && jumpTo(code[1], input)) return;
-    const next = below(input);
+    const isNumber = input.closest("td.num") !== null;
+    const next = below(input) ?? (isNumber && nextColumn(input));
     if (next) {
       next.focus();
       next.select();
@@ -202,6 +217,18 @@
   document.addEventListener("change", (event) => {
     if (event.target.id === "id_count") onCount(event);
     if (event.target.matches("select[data-qualifier]")) onQualifier(event.target);
+  });
+  // What is typed while other rows are on their way stays.
+  let before = {};
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id !== "rows") return;
+    before = Object.fromEntries([...event.detail.target.querySelectorAll("input, select")].map((field) => [field.name, field.value]));
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id !== "rows") return;
+    for (const field of event.detail.target.querySelectorAll("input:not([type=file]), select")) {
+      if (field.name in before && field.value !== before[field.name]) field.value = before[field.name];
+    }
   });
   document.addEventListener("htmx:afterSettle", nameSaveButton);
   document.addEventListener("DOMContentLoaded", () => {
