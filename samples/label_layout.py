@@ -6,6 +6,7 @@ the fonts have: subscripts as small lowered digits, Greek from the symbol font.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from itertools import groupby
@@ -109,12 +110,26 @@ def place(label: Label, size: Size) -> Placed:
     left, room = qr_mm, size.width_mm - qr_mm - margin
     code_pt = _fitting(label.code, "Helvetica-Bold", height * 0.36 / MM_PER_PT, room)
     small_pt = height * 0.2 / MM_PER_PT
-    lines = [
-        _line(label.code, "Helvetica-Bold", code_pt, left, margin + height * 0.32, room),
-        _line(label.notation, "Helvetica", small_pt, left, margin + height * 0.6, room),
-        _line(label.date, "Helvetica", small_pt, left, margin + height * 0.86, room),
+    parts = [label.notation]
+    if _fitting(label.notation, "Helvetica", small_pt, room) < 0.75 * small_pt:
+        parts, small_pt = _halves(label.notation), height * 0.17 / MM_PER_PT
+    rest = [part for part in (*parts, label.date) if part]
+    step = height * 0.62 / max(len(rest), 2)
+    lines = [_line(label.code, "Helvetica-Bold", code_pt, left, height * 0.34, room)]
+    lines += [
+        _line(text, "Helvetica", small_pt, left, height * 0.34 + step * number, room)
+        for number, text in enumerate(rest, 1)
     ]
-    return Placed(label, size, qr_modules(label.address), qr_mm, tuple(line for line in lines if line.text))
+    return Placed(label, size, qr_modules(label.address), qr_mm, tuple(lines))
+
+
+def _halves(notation: str) -> list[str]:
+    """A long notation on two lines, parted where a new part begins."""
+    joints = [match.start() for match in re.finditer(r"[@| ]", notation)]
+    if not joints:
+        return [notation]
+    at = min(joints, key=lambda joint: abs(joint - len(notation) / 2))
+    return [notation[:at].rstrip(), notation[at:].strip()]
 
 
 # -- letters -----------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ DOOR = {"account_login": "", "account_inactive": ""}  # for people who are not s
 GENERAL = {
     "dashboard": "", "glossary": "", "help": "",
     "help_topic": "start upload conductivity cycling flags formats api backup",
-    "resolver_search": "", "resolver": "PEL-9999", "api": "",
+    "resolver_search": "", "resolver": "PEL-9999", "scan": "", "labels": "", "api": "",
     "account": "", "account_change_password": "", "account_tokens": "", "account_logout": "",
 }  # fmt: skip
 SAMPLES = {
@@ -31,6 +31,7 @@ SAMPLES = {
     "pellet_list": "", "batch_new": "", "pellet_detail": "PEL-0001 PEL-0002", "pellet_edit": "PEL-0001",
     "batch_detail": "PBT-0001", "batch_edit": "PBT-0001", "batch_correct": "PBT-0001",
     "cell_list": "", "cell_new": "", "cell_detail": "CEL-0001", "cell_edit": "CEL-0001",
+    "lot_tree": "LOT-0001", "batch_tree": "PBT-0001", "pellet_tree": "PEL-0001", "cell_tree": "CEL-0001",
     "sputter_run_list": "", "sputter_run_detail": "SPT-0001", "record_withdraw": "PEL-0001",
 }  # fmt: skip
 FILES = {
@@ -45,6 +46,7 @@ ADMIN = {
 }  # fmt: skip
 # Not pages: actions, parts of pages, data; and the curators' admin, which is Django's.
 OTHERS = {
+    "labels_file", "lot_tree_file", "batch_tree_file", "pellet_tree_file", "cell_tree_file",
     "account_token_revoke", "api_root", "api_schema", "cell_hint", "cell_state", "code_hint", "echo", "echo_pellet",
     "file_assign", "file_lines", "file_retry", "first_run", "health_live", "health_ready", "material_density",
     "batch_rows", "measurement_figure", "measurement_live", "measurement_reanalyse", "measurement_temperature",
