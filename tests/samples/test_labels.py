@@ -18,7 +18,7 @@ from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from lagpdb.records import withdraw
 from samples.label_files import pdf, zpl
-from samples.label_layout import MM_PER_PT, SIZES, place, qr_modules, unprintable, width_mm
+from samples.label_layout import MM_PER_PT, SIZES, place, qr_modules, unprintable
 from samples.labels import Label, codes_in, labels_of
 from tests import builders
 
@@ -231,11 +231,11 @@ def test_nothing_stands_outside_the_label(slug: str, notation: str) -> None:
     for line in placed.lines:
         for run in line.runs:
             assert run.x_mm >= placed.qr_mm
-            assert run.x_mm + width_mm(run.text, "Helvetica", 1e-9) <= size.width_mm
+            assert run.x_mm + stringWidth(run.text, run.font, run.size_pt) * MM_PER_PT <= size.width_mm
             assert 0 < run.y_mm < size.height_mm
-        last = line.runs[-1]
-        assert last.x_mm + stringWidth(last.text, last.font, last.size_pt) * MM_PER_PT <= size.width_mm
     assert placed.lines[0].text == "MEA-018777"
+    if len(notation) < 40:
+        assert "".join(line.text.replace(" ", "") for line in placed.lines[1:-1]) == notation.replace(" ", "")
 
 
 def test_sheets_begin_where_asked_and_go_on() -> None:
@@ -267,7 +267,7 @@ def test_zpl_holds_address_and_lines() -> None:
     assert text.count("^XA") == text.count("^XZ") == 2
     assert text.count("^PQ3") == 2
     assert f"^FDLA,{PELLET.address}^FS" in text
-    assert "^FDLi2S/Cu@LAGP@Li2S/Cu^FS" in text
+    assert "".join(re.findall(r"\^FD(Li2S[^^]*|@[^^]*)\^FS", text)) == "Li2S/Cu@LAGP@Li2S/Cu"
     assert "^PW304" in text  # 38 mm at 8 dots
     assert "^LL152" in text
 

@@ -3,9 +3,9 @@
 // is never touched. Fields for codes: [data-picker], [data-codes], those with a list of codes, those of forms of records.
 "use strict";
 (() => {
-  const MEAN_GAP_MS = 40;      // six letters at 40 ms are 300 words a minute: no hand types that
-  const LONGEST_GAP_MS = 120;
-  const BURST_MS = 50;         // from the second letter on, shortcuts of the page stay quiet
+  const MEAN_GAP_MS = 50;      // eight letters at 50 ms are 240 words a minute: no hand types that
+  const LONGEST_GAP_MS = 250;
+  const BURST_MS = 60;         // from the second letter on, shortcuts of the page stay quiet
   const KEPT = 10;
   const STORE = "lagpdb-scans";
   // The end of what was typed: a code alone, or of an address. A keyboard of another country may bend its signs.
