@@ -17,7 +17,7 @@ from django.urls import NoReverseMatch, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from lagpdb import ledger, units
+from lagpdb import drafts, ledger, units
 from lagpdb.forms import Conflict, RecordForm, merge
 from lagpdb.records import Record, Revision, StaleVersion, dependents_of, normal_code, restore, withdraw
 from lagpdb.roles import has_role, role_of, role_required
@@ -214,6 +214,8 @@ def shown(record: Record, name: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return units.exact_value(value, "fraction" if units.suffix_of(name) == "fraction" else "")
+    if isinstance(value, dict):
+        return "; ".join(f"{units.label(key)} {shown(record, key, item)}" for key, item in value.items())
     if isinstance(value, list):
         return ", ".join(shown(record, name, item) for item in value)
     if isinstance(value, str) and name.endswith("_at") and "T" in value:
@@ -344,12 +346,15 @@ def remember_saved(request: HttpRequest, address: str) -> None:
         saved = dict(list(request.session.get("saved_forms", {}).items())[-19:])
         saved[key] = address
         request.session["saved_forms"] = saved
+        drafts.forget(request, key)
 
 
 def say_saved(
     request: HttpRequest, records: list[Record], outcome: Saved | None = None, notes: list[str] | None = None
 ) -> None:
     """Tell what was saved, what was kept of somebody else's change, and what was unusual."""
+    if len(records) == 1:
+        drafts.forget(request, records[0].code)
     codes = ", ".join(record.code for record in records)
     text = f"{codes} {'is' if len(records) == 1 else 'are'} saved."
     if outcome is not None and outcome.kept:

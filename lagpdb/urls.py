@@ -7,6 +7,7 @@ from analysis.tree_pages import urlpatterns as tree_pages
 from analysis.views import urlpatterns as analysis_pages
 from lagpdb.accounts import urlpatterns as account_pages
 from lagpdb.api import urlpatterns as api_pages
+from lagpdb.drafts import urlpatterns as draft_pages
 from lagpdb.history import urlpatterns as history_pages
 from lagpdb.pages import urlpatterns as general_pages
 from lagpdb.savedviews import urlpatterns as view_pages
@@ -16,6 +17,7 @@ from samples.views import urlpatterns as sample_pages
 urlpatterns = [
     *general_pages,
     *view_pages,
+    *draft_pages,
     *history_pages,
     *account_pages,
     *sample_pages,

@@ -15,6 +15,7 @@ from lagpdb import units
 from lagpdb.mainvalues import main_results, newest, numbers_of
 from lagpdb.pages import can_edit, detail_context, get_record
 from samples import hints
+from samples.batches import waiting_rows
 from samples.forms import newest_recipe, notation_of
 from samples.models import Cell, Pellet, PelletBatch, PowderLot
 from samples.models.lots import faces_of
@@ -184,6 +185,11 @@ def batch_detail(request: HttpRequest, code: str) -> HttpResponse:
         "pellets": pellets,
         "measured": measured,
         "unmeasured": sum(1 for p in pellets if not p.thickness_um and p.state != Pellet.State.BROKEN),
-        "drafts": request.session.get("row_drafts", {}).get(batch.code, {}),
+        "drafts": waiting_rows(request, batch),
+        "furnace": hints.furnace_words(
+            batch.sinter_started_at, batch.sinter_temperature_degC, batch.sinter_time_h, batch.sinter_ramp_degC_min
+        )
+        if batch.sinter_started_at
+        else "",
     }
     return render(request, "samples/batch_detail.html", context)

@@ -86,7 +86,8 @@ def _rounded(value_nm: float, uncertainty_nm: float | None) -> str:
     """As exact as its uncertainty allows, which stands beside the rate."""
     if not uncertainty_nm:
         return units.exact_value(float(f"{value_nm:.2g}"), "nm")
-    text = units.format_value(value_nm, uncertainty_nm, unit="nm")
+    # Three digits say enough of an estimate.
+    text = units.format_value(value_nm, max(uncertainty_nm, 0.006 * abs(value_nm)), unit="nm")
     return re.sub(r"\s±\s[^\s)]+", "", text).replace("(", "").replace(")", "")
 
 

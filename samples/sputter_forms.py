@@ -126,6 +126,8 @@ class SputterRunForm(RecordForm):
         }  # fmt: skip
         for name, label in labels.items():
             self.fields[name].label = label
+        for name in ("pressure_Pa", "gas", "duration_min"):
+            self.fields[name].help_text = ""  # the label says it
         self.fields["target"].options = Material.objects.live().values_list("code", "name")
         self.stood = coated_of(self.instance)
         if self.instance.pk:

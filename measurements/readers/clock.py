@@ -148,6 +148,8 @@ def _duration(row: int, cell: Any, factor: float) -> float:
         return cell.total_seconds()
     if isinstance(cell, time):
         return cell.hour * 3600 + cell.minute * 60 + cell.second + cell.microsecond / 1e6
+    if isinstance(cell, date) and not isinstance(cell, datetime):
+        cell = datetime(cell.year, cell.month, cell.day)  # midnight, of which calamine makes a date
     if isinstance(cell, datetime):
         seconds = (cell - _EXCEL_ZERO).total_seconds()
         return seconds if cell < _EXCEL_LEAP else seconds + DAY_S

@@ -6,10 +6,9 @@ other table is read again by the slow way, which mends what is harmless and name
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +28,7 @@ from measurements.readers.text import (
     MAX_HEADER,
     MAX_LINE,
     Layout,
-    decoded,
+    as_utf8,
     detect_layout,
     is_number,
     split_cells,
@@ -38,7 +37,6 @@ from measurements.readers.text import (
 
 MAX_SERIES_BYTES = 500_000_000
 _HEAD = 65_536
-_PIECE = 1 << 23
 _NULLS = ["", "-", "--", "---", "nan", "NaN", "NAN", "-nan", "n/a", "N/A", "null", "NULL", "None"]
 _SAMPLE = 200  # rows that tell numbers from texts
 NO_ROWS = "The file has column names, but no row of numbers. Export it again with the data."
@@ -142,39 +140,12 @@ def open_text(path: Path) -> Source:
         )
     data = path.read_bytes()
     refuse_binary(data[:_HEAD], path.suffix.lower())
-    data, encoding = _as_utf8(data)
+    data, encoding = as_utf8(data)
     if not data[:_HEAD].strip(b"\r\n\t \x1a\x00") and not data.strip(b"\r\n\t \x1a\x00"):
         raise ReaderError("The file is empty. Export it again, then upload that.")
     if b"\n" not in data or b"\r\r\n" in data[:_HEAD]:
         data = "\n".join(split_lines(data.decode())).encode()
     return Source(data.rstrip(b"\x1a"), encoding)
-
-
-def _as_utf8(data: bytes) -> tuple[bytes, str]:
-    """The bytes as UTF-8 without a mark, and the name of the encoding they had."""
-    if data.isascii() and b"\x00" not in data[:4096]:
-        return data, "utf-8"
-    cut = data.find(b"\n", _HEAD) + 1
-    if cut and b"\x00" not in data[:_HEAD] and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        text, encoding = decoded(data[:cut])
-        head = text.lstrip("\ufeff").encode()
-        # Mostly only the names are not ASCII; then the long rest needs no decoding.
-        if data.isascii() or data[cut:].isascii():
-            return head + data[cut:], encoding
-        try:
-            return b"".join([head, *_recoded(data, cut, encoding)]), encoding
-        except UnicodeDecodeError:
-            pass  # the head told too little
-    text, encoding = decoded(data)
-    return text.lstrip("\ufeff").encode(), encoding
-
-
-def _recoded(data: bytes, start: int, encoding: str) -> Iterator[bytes]:
-    """The bytes from `start` on as UTF-8, piece by piece: the text of a whole file would take six times its size."""
-    decoder = codecs.getincrementaldecoder("utf-8" if encoding == "utf-8-sig" else encoding)()
-    for position in range(start, len(data), _PIECE):
-        yield decoder.decode(data[position : position + _PIECE]).encode()
-    yield decoder.decode(b"", final=True).encode()
 
 
 def read_grid(
@@ -292,12 +263,12 @@ class _Block:
         """All rows by Arrow; None if any of them is odd."""
         rows = [split_cells(line, self.layout.separator) for line in sample]
         width = len(self.names)
-        whole = [row for row in rows if len(row) == width]
-        if not whole or any(len(row) != width for row in rows[:-1]):
+        full = [row for row in rows if len(row) == width]
+        if not full or any(len(row) != width for row in rows[:-1]):
             return None
         keys = [str(i) for i in range(width)]
         types = {}
-        for key, cells in zip(keys, zip(*whole, strict=True), strict=True):
+        for key, cells in zip(keys, zip(*full, strict=True), strict=True):
             has_numbers = all(is_missing(cell) or is_number(cell, self.layout.decimal) for cell in cells)
             types[key] = pa.float64() if has_numbers else pa.string()
         try:

@@ -12,6 +12,7 @@ does too, so that it is no state of charge. "-" means that the channel was not c
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,9 +198,8 @@ def _joined(grids: list[Grid]) -> Grid:
         parts = [grid.columns[position] for grid in grids]
         is_text = any(part.dtype == object for part in parts)
         columns.append(np.concatenate([part.astype(object) if is_text else part for part in parts]))
-    return Grid(
-        first.headers, first.units, columns, np.concatenate([grid.lines for grid in grids]), first.sheet, first.seen
-    )
+    names = " / ".join(dict.fromkeys(grid.sheet for grid in grids))
+    return replace(first, columns=columns, lines=np.concatenate([grid.lines for grid in grids]), sheet=names)
 
 
 def _recordings(grids: list[Grid], facts: dict[str, Any]) -> list[Recording]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from measurements.readers.base import BadRow, ReaderError, Recording
-from measurements.readers.clock import BadTime, durations_s, is_missing, iso_of, looks_like_date, unix_times
+from measurements.readers.clock import DAY_S, BadTime, durations_s, is_missing, iso_of, looks_like_date, unix_times
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
     CHARGE_ENERGY,
@@ -282,10 +282,22 @@ def _moments(column: SeriesColumn, cells: Cells, order: str, warnings: Warnings)
 
 def _times(values: Values, grid: Grid, warnings: Warnings) -> None:
     """Time since the first row from the dates, where the file has no time of its own."""
+    if TIME in values and UNIX_TIME in values and _is_time_of_day(values[TIME], values[UNIX_TIME]):
+        values[UNIX_TIME] = values[UNIX_TIME] + values.pop(TIME)
     if TIME in values or UNIX_TIME not in values or not np.isfinite(values[UNIX_TIME]).all():
         return
     values[TIME] = values[UNIX_TIME] - values[UNIX_TIME][0]
     warnings.append(("time_from_clock", "The file has no test time. Time was counted from the dates of its rows."))
+
+
+def _is_time_of_day(time: Floats, unix: Floats) -> bool:
+    """Whether a column of dates without times stands beside the time of day, not beside a time that has passed."""
+    if not np.isfinite(unix).all() or (unix % DAY_S != 0).any() or not ((time >= 0) & (time < DAY_S)).all():
+        return False
+    back = np.diff(time) < 0
+    if back.any():
+        return bool((np.diff(unix)[back] > 0).all())
+    return bool(time[0] > 60)
 
 
 def _units_not_stated(grid: Grid, columns: Sequence[SeriesColumn], warnings: Warnings) -> None:

@@ -53,8 +53,8 @@ SERIES_LABELS = {
 
 # Written without blanks, dots, dashes and underscores, in lower case.
 _ALIASES: dict[str, str] = {
-    TIME: "time t test testtime elapsedtime totaltime runtime cumulativetime correctedtime testzeit prüfzeit laufzeit "
-    "messzeit zeit 时间 测试时间 总时间 累计时间 运行时间 测试总时间",
+    TIME: "time t test testtime elapsed elapsedtime totaltime runtime cumulativetime correctedtime testzeit prüfzeit "
+    "laufzeit messzeit zeit 时间 测试时间 总时间 累计时间 运行时间 测试总时间",
     STEP_TIME: "steptime stepelapsedtime relativetime 步骤时间 工步时间 相对时间 schrittzeit",
     UNIX_TIME: "systime datetime date systemtime absolutetime realtime timestamp dpttime dateandtime datetimeisostring "
     "unixtime epoch epochtime 系统时间 绝对时间 日期 日期时间 真实时间 datum datumzeit zeitstempel",

@@ -47,6 +47,8 @@ def test_bare_numbers_are_in_the_unit_of_the_header() -> None:
         (timedelta(hours=30), 108_000),
         # Serial 1.5 of Excel is shown as 1900-01-01 12:00, and means 36 hours.
         (datetime(1900, 1, 1, 12), 36 * 3600),
+        # Serial 1.0 with the form h:mm:ss: 24 hours.
+        (date(1900, 1, 1), 86400),
         # Serial 61.0 is 1900-03-01, after the day that Excel counts and that never was.
         (datetime(1900, 3, 1), 61 * 86400),
         (7.0, 7),

@@ -194,6 +194,15 @@ def test_cell_that_is_no_number(tmp_path: Path, cell: int, label: str, line: int
     assert error.line == line + 1
 
 
+def test_bad_cell_among_decimal_commas(tmp_path: Path) -> None:
+    lines = ["Zeit [s];Spannung [V];Strom [mA]", *(f"{i},5;3,25;{i},75" for i in range(300))]
+    assert read(tmp_path, "\n".join(lines)).frame.iloc[1].tolist()[:3] == pytest.approx([1.5, 3.25, 1.75e-3])
+    lines[10] = "9,5;-;9,75"
+    assert np.isnan(read(tmp_path, "\n".join(lines)).frame["potential_V"][9])
+    lines[20] = "19,5;#NV;19,75"
+    assert sentence(tmp_path, "\n".join(lines)).sentence.startswith("Line 21, column potential: ‘#NV’ is not a number.")
+
+
 def test_no_value_is_not_zero(tmp_path: Path) -> None:
     lines = ["TestTime\tVoltage/V\tCurrent/mA", *(f"0:00:{i:02d}\t3.5\t1" for i in range(30))]
     lines[4] = "0:00:03\t-\t-"
@@ -218,6 +227,21 @@ def test_long_gbk_file_whose_words_lie_beyond_the_head(tmp_path: Path) -> None:
     lines = [header, *(f"{i},3.5,{(1, 0, -1)[i // 3000]},{kinds[i // 3000]}" for i in range(9000))]
     frame = read(tmp_path, "\r\n".join(lines).encode("gb18030")).frame
     assert frame["step_kind"].value_counts().to_dict() == {"charge": 3000, "rest": 3000, "discharge": 3000}
+
+
+def test_date_and_time_of_day_in_two_columns(tmp_path: Path) -> None:
+    hours = [f"2024-03-01,{h}:00:00" for h in (22, 23)] + [f"2024-03-02,{h}:00:00" for h in (0, 1, 2)]
+    found = read(tmp_path, "\n".join(["Date,Time,Voltage (V),Current (A)", *(f"{cell},3.5,0.1" for cell in hours)]))
+    assert found.frame["time_s"].tolist() == [0, 3600, 7200, 10800, 14400]
+    assert found.metadata["measured_at"] == "2024-03-01T22:00:00"
+    assert "time_from_clock" in dict(found.warnings)
+
+
+def test_date_beside_a_time_that_has_passed(tmp_path: Path) -> None:
+    rows_ = [f"2024-03-01,{h}:00:00,3.5,0.1" for h in range(5)]
+    found = read(tmp_path, "\n".join(["Date,Time,Voltage (V),Current (A)", *rows_]))
+    assert found.frame["time_s"].tolist() == [0, 3600, 7200, 10800, 14400]
+    assert found.metadata["measured_at"] == "2024-03-01T00:00:00"
 
 
 def test_duplicate_stamps(tmp_path: Path) -> None:
