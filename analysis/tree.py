@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from analysis.family import Family, Node
+from analysis.family import Family
+from analysis.family_nodes import Node
 
 WIDTH_PX, HEIGHT_PX = 152, 60
 GAP_X_PX, GAP_Y_PX = 22, 10

@@ -14,7 +14,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from analysis.family import MOST_NODES, Node, Wish, edges, family_of
+from analysis.family import MOST_NODES, Wish, edges, family_of
+from analysis.family_nodes import Node
 from analysis.models import Result
 from analysis.tree import GAP_X_PX, GAP_Y_PX, HEIGHT_PX, WIDTH_PX, drawing_of
 from lagpdb.records import save_record, withdraw
