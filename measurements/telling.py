@@ -16,6 +16,7 @@ Array = npt.NDArray[np.float64]
 _REST = 1e-3  # of the usual largest current: below it, the cell rests
 _JUMP = 0.1  # of that current, from one row to the next: another step
 _SAME = 0.03  # currents this near are one level
+_FALLEN = 0.3  # of the highest current so far: no longer the one that was set
 _LEVELS = 3  # rising levels that make a ramp, rates that make a rate test
 _MOST_OF_A_RAMP = 0.5  # a last level that lasts longer than this share is a test at that current
 _MOST_OF_RATES = 2 / 3  # cycles at one rate beyond this share: the others were formation or a check
@@ -50,7 +51,8 @@ def told_kinds(frame: pd.DataFrame) -> dict[str, str]:
     if not steps:
         return dict.fromkeys(("blocking", "symmetric", "full"), "attachment")
     whole = sum(step.duration_s for step in steps)
-    if sum(step.duration_s for step in steps if step.is_hold) > whole / 2:
+    # A galvanostatic test that reached its limit goes on at constant voltage, but does not begin so.
+    if steps[0].is_hold and sum(step.duration_s for step in steps if step.is_hold) > whole / 2:
         return dict.fromkeys(("blocking", "symmetric", "full"), "polarisation")
     symmetric = "ccd_ramp" if _is_ramp(steps) else "plating_stripping"
     return {
@@ -116,11 +118,15 @@ def _levels(values: list[float]) -> list[list[int]]:
 
 
 def _is_ramp(steps: list[Step]) -> bool:
-    # What a short or a limit cut off after moments is no level of its own.
+    # What a short or a limit cut off after moments, or let through at the limit, is no level of its own.
     usual = float(np.median([step.duration_s for step in steps]))
-    steps = [step for step in steps if step.duration_s >= 0.05 * usual]
+    highest = np.maximum.accumulate([abs(step.current_A) for step in steps])
+    kept = zip(steps, highest, strict=True)
+    steps = [step for step, most in kept if step.duration_s >= 0.05 * usual and abs(step.current_A) > _FALLEN * most]
     sizes = [abs(step.current_A) for step in steps]
     groups = _levels(sizes)
+    if len(groups) == 2 and sizes[-1] > sizes[0] and all(len(group) <= 2 for group in groups):
+        return True  # a ramp that ended early: no test plates one cycle and then goes on with another current
     heights = [sizes[group[0]] for group in groups]
     rises = sum(later > former for former, later in itertools.pairwise(heights))
     if rises + 1 < _LEVELS or rises < 0.75 * (len(heights) - 1):
