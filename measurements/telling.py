@@ -17,6 +17,8 @@ _REST = 1e-3  # of the usual largest current: below it, the cell rests
 _JUMP = 0.1  # of that current, from one row to the next: another step
 _SAME = 0.03  # currents this near are one level
 _FALLEN = 0.3  # of the highest current so far: no longer the one that was set
+_SET = 3e-3  # a current that moves less is set by the tester
+_STANDS, _STANDS_V = 0.02, 2e-3  # a potential that moves less may be set; more is a charge that ends in a hold
 _LEVELS = 3  # rising levels that make a ramp, rates that make a rate test
 _MOST_OF_A_RAMP = 0.5  # a last level that lasts longer than this share is a test at that current
 _MOST_OF_RATES = 2 / 3  # cycles at one rate beyond this share: the others were formation or a check
@@ -52,7 +54,9 @@ def told_kinds(frame: pd.DataFrame) -> dict[str, str]:
         return dict.fromkeys(("blocking", "symmetric", "full"), "attachment")
     whole = sum(step.duration_s for step in steps)
     # A galvanostatic test that reached its limit goes on at constant voltage, but does not begin so.
-    if steps[0].is_hold and sum(step.duration_s for step in steps if step.is_hold) > whole / 2:
+    longest = max(step.duration_s for step in steps)
+    first = next(step for step in steps if step.duration_s >= 0.1 * longest)
+    if first.is_hold and sum(step.duration_s for step in steps if step.is_hold) > whole / 2:
         return dict.fromkeys(("blocking", "symmetric", "full"), "polarisation")
     symmetric = "ccd_ramp" if _is_ramp(steps) else "plating_stripping"
     return {
@@ -103,7 +107,9 @@ def _holds(potential: Array, current: Array) -> bool:
     if middle == 0:
         return False
     least, usual, most = np.quantile(np.abs(current), (0.05, 0.5, 0.95))
-    return bool((high - low) / abs(middle) < 0.5 * (most - least) / usual)
+    moves = (most - least) / usual
+    stands = high - low <= max(_STANDS * abs(middle), _STANDS_V)
+    return bool(stands and moves > _SET and (high - low) / abs(middle) < 0.5 * moves)
 
 
 def _levels(values: list[float]) -> list[list[int]]:
