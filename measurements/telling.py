@@ -46,7 +46,7 @@ def told_kinds(frame: pd.DataFrame) -> dict[str, str]:
     dict
         ``{"blocking", "symmetric", "full"}`` to a kind. Constant voltage is a polarisation anywhere. Galvanostatic on a
         symmetric (or blocking) cell: rising steps are a ramp, others plating and stripping. On a full cell: three or
-        more rates in blocks of at least two cycles are a rate test, unless one rate has most of the cycles. Without
+        more rates in blocks are a rate test, unless one of them has most of the cycles. Without
         any current there is nothing to tell: ``attachment``.
     """
     steps = split(frame)
@@ -145,7 +145,7 @@ def _has_rates(steps: list[Step]) -> bool:
     usual = float(np.median([step.duration_s for step in steps if not step.is_hold] or [0.0]))
     runs = [step for step in steps if not step.is_hold and step.duration_s >= 0.01 * usual]
     sizes = [-step.current_A for step in runs if step.current_A < 0] or [step.current_A for step in runs]
-    blocks = [group for group in _levels(sizes) if len(group) > 1]
+    blocks = _levels(sizes)
     rates: list[float] = []
     for group in blocks:
         size = sizes[group[0]]

@@ -164,7 +164,8 @@ def test_undo_ends_after_ten_minutes_or_with_the_next_version(cell, first, monke
     [
         (series(30, change=(822, 0.01)), "Differs from {code} at row 823. Keep as a separate test, or replace?"),
         (series(10), "Holds the first 601 rows of {code} and nothing more. Keep as a separate test, or replace?"),
-        (series(20, comment="# again\n"), "Holds the same 1\u202f201 rows as {code}. Keep as a separate test, or replace?"),
+        (series(20, comment="# again\n"), "Holds the same 1\u202f201 rows as {code}. "
+         "Keep as a separate test, or replace?"),
     ],
     ids=["differs", "shorter", "same rows"],
 )  # fmt: skip
