@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 from django.db import transaction
+from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 
 from analysis.films import films_of
@@ -23,8 +24,8 @@ from analysis.queueing import (
 from analysis.science.base import AnalysisError, Combination, Outcome, Subject
 from analysis.science.quantities import get as quantity
 from lagpdb import ledger
-from measurements.models import Measurement, UploadFile
-from measurements.store import StoreError, part_of, table
+from measurements.models import Measurement, MeasurementFile, UploadFile
+from measurements.store import StoreError, joined, parts_of
 from samples.models import Cell, Pellet, SputterSetting, WitnessPlate
 
 
@@ -142,16 +143,23 @@ def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
     for name in ("electrode_area_cm2", "active_mass_mg"):  # compared with the record, never used
         if name in measurement.metadata:
             parameters[f"file_{name}"] = measurement.metadata[name]
-    part = part_of(measurement)
-    outcome = analyses()[item.analysis]().run(table(part), subject, parameters)
-    outcome.inputs["raw_file"] = {
+    parts = parts_of(measurement)
+    outcome = analyses()[item.analysis]().run(joined(parts), subject, parameters)
+    outcome.inputs["raw_file"], *later = [_described(part) for part in parts]
+    if later:
+        outcome.inputs["joined_files"] = later
+    return outcome
+
+
+def _described(part: MeasurementFile) -> dict[str, Any]:
+    """Which bytes, read by what."""
+    return {
         "sha256": part.raw_file.sha256,
         "name": part.raw_file.original_name,
         "part": part.part_number,
         "reader": part.raw_file.reader,
         "reader_version": part.raw_file.reader_version,
     }
-    return outcome
 
 
 def _numbers(combination: Combination, sample: Sample) -> pd.DataFrame:
@@ -336,7 +344,11 @@ def settle(files: list[int]) -> None:
             still.add(pk)
     settled = [pk for pk in files if pk not in still]
     now = timezone.now()
-    UploadFile.objects.filter(pk__in=settled).update(state=UploadFile.State.DONE, finished_at=now)
+    extends = Q(relation__how="extends")
+    UploadFile.objects.filter(pk__in=settled).update(
+        state=Case(When(extends, then=Value(UploadFile.State.EXTENDS)), default=Value(UploadFile.State.DONE)),
+        finished_at=now,
+    )
     for pk in settled:
         if pk in failed:
             UploadFile.objects.filter(pk=pk).update(message=" ".join(dict.fromkeys(failed[pk])))

@@ -26,7 +26,7 @@ from lagpdb.records import save_record
 from lagpdb.resources import Changes, ReadRecords, Records
 from lagpdb.serializers import checked_body
 from lagpdb.units import label, symbol
-from measurements import ingest
+from measurements import growing, ingest
 from measurements.curve import cut
 from measurements.fence import FenceError
 from measurements.kinds import KINDS
@@ -214,6 +214,13 @@ class AssignSerializer(serializers.Serializer):
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500, help_text="Why.")
 
 
+class DecisionSerializer(serializers.Serializer):
+    """Which file is decided about."""
+
+    file = serializers.IntegerField(help_text="`id` of the file in this upload.")
+    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500, help_text="Why.")
+
+
 class Uploads(ReadRecords):
     """Files on their way in."""
 
@@ -246,11 +253,51 @@ class Uploads(ReadRecords):
         content = AssignSerializer(data=checked_body(request.data, ["file", "subject", "reason"]))
         content.is_valid(raise_exception=True)
         sent, upload = content.validated_data, self.row()
-        file = UploadFile.objects.filter(upload=upload, pk=sent["file"]).first()
-        if file is None:
-            raise Problem(f"{upload.code} has no file {sent['file']}.", field="file")
-        ingest.assign(file, _found(sent["subject"]), by=request.user, reason=sent["reason"])
+        ingest.assign(_file_of(upload, sent["file"]), _found(sent["subject"]), by=request.user, reason=sent["reason"])
         return Response(self.shown(upload.pk))
+
+    @extend_schema(request=DecisionSerializer, responses=UploadSerializer, filters=False)
+    @action(detail=True, methods=["post"])
+    def replace(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Take a file that differs from a test as its new version."""
+        return self._decided("replace")
+
+    @extend_schema(request=DecisionSerializer, responses=UploadSerializer, filters=False)
+    @action(detail=True, methods=["post"])
+    def separate(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Keep a file as a test of its own."""
+        return self._decided("separate")
+
+    @extend_schema(request=DecisionSerializer, responses=UploadSerializer, filters=False)
+    @action(detail=True, methods=["post"])
+    def join(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Join a restarted test to the one before it, as one with a gap."""
+        return self._decided("join")
+
+    @extend_schema(request=DecisionSerializer, responses=UploadSerializer, filters=False)
+    @action(detail=True, methods=["post"])
+    def undo(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Take a new version or a join back, within 10 minutes or until the next version."""
+        return self._decided("undo")
+
+    def _decided(self, decision: str) -> Response:
+        content = DecisionSerializer(data=checked_body(self.request.data, ["file", "reason"]))
+        content.is_valid(raise_exception=True)
+        upload = self.row()
+        growing.decide(
+            _file_of(upload, content.validated_data["file"]),
+            decision,
+            by=self.request.user,
+            reason=content.validated_data["reason"],
+        )
+        return Response(self.shown(upload.pk))
+
+
+def _file_of(upload: Any, pk: int) -> UploadFile:
+    file = UploadFile.objects.filter(upload=upload, pk=pk).first()
+    if file is None:
+        raise Problem(f"{upload.code} has no file {pk}.", field="file")
+    return file
 
 
 def _found(code: str) -> Any:

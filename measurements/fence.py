@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -84,14 +85,26 @@ class Fence:
             if stream:
                 stream.close()
 
-    def parse(self, path: Path, name: str, folder: Path, *, skips_bad_rows: bool = False) -> dict[str, Any]:
+    def parse(
+        self,
+        path: Path,
+        name: str,
+        folder: Path,
+        *,
+        skips_bad_rows: bool = False,
+        mapping: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[str, Any]:
         """Recognise and read one file; its recordings are left as Parquet in `folder`.
+
+        With `mapping`, header to (canonical name, unit), the file is read as the table that a person described.
 
         Returns
         -------
         dict
             ``{"reader", "reader_name", "reader_version", "recordings": [{"technique", "metadata", "warnings", "points",
-            "columns"}]}``, or ``{"sentence", "line", "is_short", "is_row"}`` when the reader refused the file.
+            "columns", "kinds"}]}`` (`kinds` of time series, see `measurements.telling`), or ``{"sentence", "line",
+            "is_short", "is_row", "columns"}`` when the reader refused the file; `columns` describe a table whose names
+            are not known.
 
         Raises
         ------
@@ -100,7 +113,13 @@ class Fence:
         """
         with self._one_at_a_time:
             return self._parse(
-                {"path": str(path), "name": name, "folder": str(folder), "skips_bad_rows": skips_bad_rows}
+                {
+                    "path": str(path),
+                    "name": name,
+                    "folder": str(folder),
+                    "skips_bad_rows": skips_bad_rows,
+                    "mapping": dict(mapping or {}),
+                }
             )
 
     def _parse(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -162,31 +181,50 @@ def _limit(memory_MB: int, parent: int) -> None:
         sys.exit()
 
 
-def _read(request: dict[str, Any]) -> dict[str, Any]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from measurements.readers.base import BadRow, ReaderError, TooFewPoints
-    from measurements.readers.recognise import read_file
+def _seen(path: Path) -> list[dict[str, Any]]:
+    """The columns of a table whose names are not known; empty where there is none to name."""
+    from measurements.readers.base import ReaderError
+    from measurements.readers.generic_series import preview
 
     try:
-        reader, recordings = read_file(Path(request["path"]), request["name"], skips_bad_rows=request["skips_bad_rows"])
+        return preview(path)
+    except ReaderError:
+        return []
+
+
+def read_described(path: Path, mapping: Mapping[str, Sequence[str]]) -> list[Any]:
+    """Read a table with a person's mapping, header to (canonical name, unit or "")."""
+    from measurements.readers.generic_series import read_mapped
+
+    names = {header: name for header, (name, _) in mapping.items()}
+    return read_mapped(path, names, {header: unit for header, (_, unit) in mapping.items() if unit})
+
+
+def _read(request: dict[str, Any]) -> dict[str, Any]:
+    from measurements import packing
+    from measurements.readers.base import BadRow, ReaderError, TooFewPoints, UnknownColumns
+    from measurements.readers.recognise import read_file, readers
+    from measurements.telling import told_kinds
+
+    path = Path(request["path"])
+    try:
+        if mapping := request["mapping"]:
+            reader, recordings = readers()["generic"], read_described(path, mapping)
+        else:
+            reader, recordings = read_file(path, request["name"], skips_bad_rows=request["skips_bad_rows"])
     except ReaderError as error:
         return {
             "sentence": error.sentence,
             "line": error.line,
             "is_short": isinstance(error, TooFewPoints),
             "is_row": isinstance(error, BadRow),
+            "columns": _seen(path) if isinstance(error, UnknownColumns) else [],
         }
     folder = Path(request["folder"]) / f"{reader.slug}-{reader.version}"
     folder.mkdir(parents=True, exist_ok=True)
     described = []
     for number, item in enumerate(recordings):
-        table = pa.Table.from_pandas(item.frame, preserve_index=False)
-        target = folder / f"{number}.parquet"
-        draft = folder / f".{number}.{os.getpid()}"
-        pq.write_table(table, draft, compression="zstd", row_group_size=65_536)
-        draft.rename(target)
+        packing.write(item.frame, folder / f"{number}.parquet")
         described.append(
             {
                 "technique": item.technique,
@@ -194,6 +232,8 @@ def _read(request: dict[str, Any]) -> dict[str, Any]:
                 "warnings": item.warnings,
                 "points": len(item.frame),
                 "columns": list(item.frame.columns),
+                # Told here, where the table is: a worker need not load a million rows to name them.
+                "kinds": told_kinds(item.frame) if item.technique == "time_series" else {},
             }
         )
     return {
@@ -213,6 +253,7 @@ def main() -> None:
     import pandas  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
+    from measurements import packing, telling  # noqa: F401
     from measurements.readers import recognise  # noqa: F401
 
     gc.collect()

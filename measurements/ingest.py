@@ -14,8 +14,10 @@ from django.utils import timezone
 
 from lagpdb import ledger
 from lagpdb.records import Revision, next_numbers, normal_code
+from measurements import growing
 from measurements.fence import Fence, FenceError
-from measurements.kinds import KINDS
+from measurements.kinds import FITS, KINDS, SERIES_KINDS
+from measurements.mappings import mapping_for
 from measurements.matching import Match, find_subject, in_cell, match, temperature_in_name
 from measurements.models import Measurement, MeasurementFile, RawFile, Upload, UploadFile, subject_fields
 from measurements.parameters import check_parameters, moment_of
@@ -126,7 +128,9 @@ def fence() -> Fence:
     return _fence
 
 
-def parse(sha256: str, name: str, *, skips_bad_rows: bool = False) -> dict[str, Any]:
+def parse(
+    sha256: str, name: str, *, skips_bad_rows: bool = False, mapping: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Read stored bytes inside the fence; the tables stay in the store's cache.
 
     Returns
@@ -136,14 +140,14 @@ def parse(sha256: str, name: str, *, skips_bad_rows: bool = False) -> dict[str, 
     """
     folder = store().parsed_folder(sha256, "", 0).parent
     with store().local_copy(sha256) as path:
-        return fence().parse(path, name, folder, skips_bad_rows=skips_bad_rows)
+        return fence().parse(path, name, folder, skips_bad_rows=skips_bad_rows, mapping=mapping)
 
 
 def read_again(raw: RawFile) -> RawFile:
     """Fill the cache of parsed tables anew, with the readers as they are now."""
     try:
         # What was taken in without its bad rows is read so again; a sound file reads the same either way.
-        answer = parse(raw.sha256, raw.original_name, skips_bad_rows=True)
+        answer = parse(raw.sha256, raw.original_name, skips_bad_rows=True, mapping=raw.column_mapping)
     except FenceError as error:
         raise StoreError(str(error)) from None
     if "recordings" not in answer:
@@ -162,13 +166,13 @@ def take_in(file_id: int, *, goes_on: bool = False) -> ledger.Job | None:
         With `goes_on`, the first run that the file caused, begun by this worker: the caller performs it. A file of
         one spectrum then needs neither a second message nor a second look into the database.
     """
-    file = UploadFile.objects.select_related("raw_file", "upload").filter(pk=file_id).order_by().first()
+    file = UploadFile.objects.select_related("raw_file", "upload__instrument").filter(pk=file_id).order_by().first()
     held = file and ledger.claim(file, state=UploadFile.State.CHECKING, started_at=timezone.now())
     if not held:
         return None
     with ledger.kept_alive(held):
         try:
-            answer = parse(file.raw_file.sha256, file.name, skips_bad_rows=file.bad_rows == "skip")
+            answer = _parse_named(file)
         except (FenceError, StoreError) as error:
             answer = {"sentence": str(error), "line": None}
         except ledger.ENVIRONMENT_ERRORS:
@@ -182,6 +186,21 @@ def take_in(file_id: int, *, goes_on: bool = False) -> ledger.Job | None:
             lambda reference: _note(held, file, _broken(reference)),
         )
         return begun
+
+
+def _parse_named(file: UploadFile) -> dict[str, Any]:
+    """Read the file; a table whose names are not known as people have described it, this one or one like it."""
+    raw, skips = file.raw_file, file.bad_rows == "skip"
+    if raw.column_mapping:
+        return parse(raw.sha256, file.name, mapping=raw.column_mapping)
+    answer = parse(raw.sha256, file.name, skips_bad_rows=skips)
+    known = mapping_for(file.upload.instrument, answer.get("columns") or [])
+    if known:
+        answer = parse(raw.sha256, file.name, mapping=known)
+        if "recordings" in answer:
+            RawFile.objects.filter(pk=raw.pk).update(column_mapping=known)
+            raw.column_mapping = known
+    return answer
 
 
 def _broken(reference: str) -> dict[str, Any]:
@@ -210,6 +229,7 @@ def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any], goes_on:
                 message=answer["sentence"],
                 line=answer["line"],
                 bad_rows="skippable" if answer.get("is_row") else "",
+                columns_seen=answer.get("columns") or [],
                 finished_at=now,
             )
             return None
@@ -262,17 +282,33 @@ def _measure(
     seen: dict[str, Any],
     goes_on: bool,
 ) -> ledger.Job | None:
-    """Make one measurement per recording, and let the analyses know; returns the run that is begun."""
-    made = []
-    numbers = next_numbers(Measurement.PREFIX, len(answer["recordings"]))
-    for number, described in zip(numbers, answer["recordings"], strict=True):
-        measurement = _measurement(file, described, found)
-        measurement.code = normal_code(f"{Measurement.PREFIX}-{number}")
-        made.append(measurement)
-    Measurement.objects.bulk_create(made)
+    """Make one measurement per recording, or a new version of one, and let the analyses know; the run that is begun."""
+    drafts = [_measurement(file, described, found) for described in answer["recordings"]]
     raw.reader, raw.reader_version = answer["reader"], answer["reader_version"]
-    for part, item in enumerate(made):
-        item.known_part = MeasurementFile(measurement=item, raw_file=raw, part_number=part)
+    for number, item in enumerate(drafts):
+        item.known_part = MeasurementFile(measurement=item, raw_file=raw, part_number=number)
+    if problem := _misfit(file, drafts):
+        _wait(held, problem, seen)
+        return None
+    relation, grown = _related(file, drafts)
+    if relation is not None and relation.how in growing.WAITING:
+        _wait(held, relation.sentence, {**seen, "candidates": []}, _noted(relation))
+        return None
+    if grown:
+        return _extend(held, file, drafts, relation, grown, seen)
+    _create(file, drafts)
+    noted = {"relation": _noted(relation) if relation else {}}
+    return _begin(held, file, drafts, {**seen, **noted}, relation.sentence if relation else "", goes_on)
+
+
+def _create(file: UploadFile, made: list[Measurement]) -> None:
+    """Store new measurements with their parts, history and link to the file."""
+    numbers = next_numbers(Measurement.PREFIX, len(made))
+    for number, measurement in zip(numbers, made, strict=True):
+        measurement.code = normal_code(f"{Measurement.PREFIX}-{number}")
+    Measurement.objects.bulk_create(made)
+    for item in made:
+        item.known_part.measurement = item
     MeasurementFile.objects.bulk_create([item.known_part for item in made])
     Revision.objects.bulk_create(
         [
@@ -291,11 +327,17 @@ def _measure(
     )
     link = UploadFile.measurements.through
     link.objects.bulk_create([link(uploadfile_id=file.pk, measurement_id=item.pk) for item in made])
+
+
+def _begin(
+    held: ledger.Claim, file: UploadFile, made: list[Measurement], seen: dict[str, Any], message: str, goes_on: bool
+) -> ledger.Job | None:
+    """Let the analyses know of new measurements, and close the file."""
     answers = measurement_stored.send(sender=Measurement, measurements=made, upload_file=file, goes_on=goes_on)
     runs = [run for _, queued in answers for run in queued]
     if runs:
         state = UploadFile.State.ANALYSING if goes_on else UploadFile.State.QUEUED
-        ledger.close(held, state=state, message="", line=None, **seen)
+        ledger.close(held, state=state, message=message, line=None, **seen)
     else:
         what = KINDS[made[0].kind]
         where = made[0].cell.get_configuration_display() + " cell" if made[0].cell else "pellet"
@@ -303,7 +345,7 @@ def _measure(
         ledger.close(
             held,
             state=UploadFile.State.DONE,
-            message=f"Raw data are stored. Nothing is computed from {what} of a {where} yet.",
+            message=message or f"Raw data are stored. Nothing is computed from {what} of a {where} yet.",
             line=None,
             finished_at=timezone.now(),
             **seen,
@@ -313,8 +355,7 @@ def _measure(
 
 def _measurement(file: UploadFile, described: dict[str, Any], found: Match) -> Measurement:
     upload, metadata = file.upload, described["metadata"]
-    kind = TECHNIQUE_KINDS.get(described["technique"]) or upload.kind or "attachment"
-    subject = in_cell(found.subject, kind)
+    subject, kind = _kind_of(upload, described, found)
     temperature, origin = _temperature(file, metadata)
     parameters = dict(upload.parameters)
     stated = parameters.pop("measured_at", None) or metadata.get("measured_at")
@@ -333,6 +374,120 @@ def _measurement(file: UploadFile, described: dict[str, Any], found: Match) -> M
         is_synthetic=upload.is_synthetic or subject.is_synthetic,
         created_by=upload.created_by,
     )
+
+
+def _kind_of(upload: Upload, described: dict[str, Any], found: Match) -> tuple[Any, str]:
+    """The sample, in its live cell, and the kind: of the technique, as given, else told from recording and cell."""
+    if kind := TECHNIQUE_KINDS.get(described["technique"]):
+        return in_cell(found.subject, kind), kind
+    if described["technique"] != "time_series":
+        return found.subject, upload.kind or "attachment"
+    subject = in_cell(found.subject, SERIES_KINDS[0])
+    told = described.get("kinds") or {}
+    where = subject.configuration if isinstance(subject, Cell) else "symmetric"
+    return subject, upload.kind or told.get(where, "attachment")
+
+
+def _misfit(file: UploadFile, drafts: list[Measurement]) -> str:
+    """Why a test cannot be one of its sample; empty when it can, or when a person chose the sample for this file."""
+    if file.subject is not None:
+        return ""
+    for draft in drafts:
+        fits = FITS.get(draft.kind)
+        where = draft.cell.configuration if draft.cell else ""
+        if fits is None or where in fits:
+            continue
+        what = KINDS[draft.kind]
+        needs = f"A {what} needs a {' or '.join(fits)} cell" if len(fits) < 3 else f"A {what} is measured in a cell"
+        what_it_is = f"{where} one" if where else ("pellet without a live cell" if draft.pellet else "witness plate")
+        return f"{needs}, and {draft.subject.code} is a {what_it_is}. Choose the cell, or this sample to keep raw data."
+    return ""
+
+
+def _wait(held: ledger.Claim, message: str, seen: dict[str, Any], relation: dict[str, Any] | None = None) -> None:
+    """Leave the file to a person."""
+    ledger.close(
+        held,
+        state=UploadFile.State.NEEDS_SAMPLE,
+        message=message,
+        line=None,
+        relation=relation or {},
+        finished_at=timezone.now(),
+        **seen,
+    )
+
+
+# -- tests that grow ---------------------------------------------------------------------------------------------------
+def _related(file: UploadFile, drafts: list[Measurement]) -> tuple[growing.Relation | None, dict[int, MeasurementFile]]:
+    """What the file is to a test that was there before, and which drafts are new versions of which parts."""
+    series = [item for item in drafts if item.kind in SERIES_KINDS]
+    decision = file.relation.get("decision", "")
+    if not series or decision == "separate":
+        return None, {}
+    if decision == "replace":
+        former = MeasurementFile.objects.select_related("measurement", "raw_file").get(pk=file.relation["former"])
+        if former.superseded_at is None:
+            rows = file.relation.get("rows", 0)
+            relation = growing.Relation("replaces", former, rows)
+            return relation, _versions(drafts, {drafts.index(series[0]): former})
+    found = [(item, growing.relation_of(item, item.known_part)) for item in series]
+    telling = [(item, relation) for item, relation in found if relation is not None]
+    for _, relation in telling:
+        if relation.how in growing.WAITING:
+            return relation, {}
+    grown = {drafts.index(item): relation.part for item, relation in telling if relation.how == "extends"}
+    if grown:
+        return next(relation for _, relation in telling if relation.how == "extends"), _versions(drafts, grown)
+    return (telling[0][1] if telling else None), {}
+
+
+def _versions(drafts: list[Measurement], grown: dict[int, MeasurementFile]) -> dict[int, MeasurementFile]:
+    """The spectra that were in the former file too, beside the recordings that grew."""
+    former_raw = next(iter(grown.values())).raw_file
+    for number, draft in enumerate(drafts):
+        if draft.kind == "eis" and (same := growing.same_spectrum(draft.known_part, former_raw)):
+            grown[number] = same
+    return grown
+
+
+def _noted(relation: growing.Relation) -> dict[str, Any]:
+    return {
+        "how": relation.how,
+        "former": relation.part.pk,
+        "code": relation.part.measurement.code,
+        "rows": relation.rows,
+        "gap_s": relation.gap_s,
+    }
+
+
+def _extend(
+    held: ledger.Claim,
+    file: UploadFile,
+    drafts: list[Measurement],
+    relation: growing.Relation,
+    grown: dict[int, MeasurementFile],
+    seen: dict[str, Any],
+) -> None:
+    """Make the recordings new versions of the measurements that they are longer copies of; the rest is new."""
+    message = relation.sentence
+    steps, runs, touched = [], 0, []
+    for number, former in sorted(grown.items()):
+        step = growing.supersede(former, drafts[number], drafts[number].known_part, file)
+        steps.append(step)
+        measurement = drafts[number].known_part.measurement
+        touched.append(measurement)
+        if drafts[number].kind != "eis":  # the same spectrum gives the same numbers
+            runs += growing.analyse(measurement, step["before"]["kind"], file)
+    fresh = [draft for number, draft in enumerate(drafts) if number not in grown]
+    if fresh:
+        _create(file, fresh)
+        answers = measurement_stored.send(sender=Measurement, measurements=fresh, upload_file=file, goes_on=False)
+        runs += sum(len(queued) for _, queued in answers)
+    file.measurements.add(*touched)
+    noted = {**_noted(relation), "how": "extends", "steps": steps, "taken_at": timezone.now().isoformat()}
+    ending = {} if runs else {"finished_at": timezone.now()}
+    state = UploadFile.State.QUEUED if runs else UploadFile.State.EXTENDS
+    ledger.close(held, state=state, message=message, line=None, relation=noted, **ending, **seen)
 
 
 def _temperature(file: UploadFile, metadata: dict[str, Any]) -> tuple[float | None, str]:
@@ -361,8 +516,9 @@ def assign(file: UploadFile, subject: Pellet | Cell | WitnessPlate, *, by: Any, 
             raise ValidationError(f"{stored.name} was not stored. Send the file again.")
         for name, sample in subject_fields(subject).items():
             setattr(stored, name, sample)
-        _again(stored)
-        _log(stored, by, reason, {"subject": [None, subject.code]})
+        stored.relation = {}  # compared anew, with the tests of that sample
+        rearm_for_reading(stored)
+        log(stored, by, reason, {"subject": [None, subject.code]})
     stored.refresh_from_db()
     return stored
 
@@ -378,19 +534,33 @@ def try_again(file: UploadFile, *, by: Any, skips_bad_rows: bool = False) -> Upl
         if skips_bad_rows and stored.bad_rows != "skippable":
             raise ValidationError(f"{stored.name} did not fail at a single row, so no row can be skipped.")
         stored.bad_rows = "skip" if skips_bad_rows else ""
-        _again(stored)
-        _log(stored, by, "damaged rows left out" if skips_bad_rows else "tried again", {})
+        rearm_for_reading(stored)
+        log(stored, by, "damaged rows left out" if skips_bad_rows else "tried again", {})
     stored.refresh_from_db()
     return stored
 
 
-def _again(file: UploadFile) -> None:
+def rearm_for_reading(file: UploadFile) -> None:
+    """Let a file be read again."""
     file.state, file.message, file.line, file.finished_at = UploadFile.State.RECEIVED, "", None, None
-    file.save(update_fields=["state", "message", "line", "finished_at", "pellet", "cell", "witness_plate", "bad_rows"])
+    file.save(
+        update_fields=[
+            "state",
+            "message",
+            "line",
+            "finished_at",
+            "pellet",
+            "cell",
+            "witness_plate",
+            "bad_rows",
+            "relation",
+        ]
+    )
     ledger.rearm(file)
 
 
-def _log(file: UploadFile, by: Any, reason: str, changes: dict[str, Any]) -> None:
+def log(file: UploadFile, by: Any, reason: str, changes: dict[str, Any]) -> None:
+    """Note in the history what a person did with a file."""
     Revision.objects.create(
         record_type="measurements.uploadfile",
         record_id=file.pk,

@@ -19,3 +19,14 @@ KINDS: dict[str, str] = {
 def kind_choices() -> list[tuple[str, str]]:
     """Choices of a model field; a callable, so that a new kind needs no migration."""
     return list(KINDS.items())
+
+
+# Kinds of recordings over time, and the cells that each can be measured in.
+FITS: dict[str, tuple[str, ...]] = {
+    "polarisation": ("blocking", "symmetric", "full"),
+    "ccd_ramp": ("symmetric",),
+    "plating_stripping": ("symmetric",),
+    "cycling": ("full",),
+    "rate_test": ("full",),
+}
+SERIES_KINDS = tuple(FITS)

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 from lagpdb.records import normal_code
+from measurements.kinds import SERIES_KINDS
 from measurements.models import UploadFile
 from samples.models import Cell, Pellet, WitnessPlate
 
@@ -112,7 +113,7 @@ def _by_codes(codes: list[str], how: str) -> Match:
 
 def in_cell(subject: Pellet | Cell | WitnessPlate, kind: str) -> Pellet | Cell | WitnessPlate:
     """An electrochemical measurement of a pellet that sits in one live cell is one of that cell."""
-    if isinstance(subject, Pellet) and kind in {"eis", "polarisation", "ccd_ramp", "plating_stripping"}:
+    if isinstance(subject, Pellet) and (kind == "eis" or kind in SERIES_KINDS):
         return subject.live_cell or subject
     return subject
 

@@ -34,6 +34,12 @@ class Instrument(Record):
     manufacturer = models.CharField(max_length=120, blank=True, default="")
     model = models.CharField(max_length=120, blank=True, default="")
     location = models.CharField(max_length=120, blank=True, default="")
+    column_mappings = models.JSONField(
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="What people said the columns of its tables are: headers, and header to name and unit.",
+    )
 
     class Meta:
         ordering = ("code",)
@@ -48,6 +54,9 @@ class RawFile(models.Model):
     reader = models.CharField(max_length=40, blank=True, default="")
     reader_version = models.PositiveIntegerField(null=True, blank=True)
     first_uploaded_at = models.DateTimeField(default=timezone.now)
+    column_mapping = models.JSONField(
+        default=dict, blank=True, help_text="Header to name and unit, where a person named the columns."
+    )
 
     class Meta:
         constraints = (
@@ -145,6 +154,9 @@ class MeasurementFile(models.Model):
     part_number = models.PositiveIntegerField(default=0, help_text="Which recording of the file, from 0.")
     position = models.PositiveIntegerField(default=0)
     superseded_at = models.DateTimeField(null=True, blank=True)
+    starts_after_s = models.FloatField(
+        null=True, blank=True, help_text="[s] After the first file of a joined test; empty when that is not known."
+    )
 
     class Meta:
         ordering = ("position",)
@@ -220,6 +232,10 @@ class UploadFile(Job):
         default="",
         choices=[("skippable", "could be skipped"), ("skip", "are skipped")],
         help_text="Single rows cannot be read: a person may choose to go on without them.",
+    )
+    columns_seen = models.JSONField(default=list, blank=True, help_text="Of a table whose names are not known.")
+    relation = models.JSONField(
+        default=dict, blank=True, help_text="What it is to a test that was there before: how, code, rows, decision."
     )
     recognised_as = models.CharField(max_length=80, blank=True, default="")
     matched_by = models.CharField(max_length=80, blank=True, default="", help_text="How the sample was found.")

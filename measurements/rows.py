@@ -15,6 +15,7 @@ from django.utils import timezone
 from lagpdb import units
 from lagpdb.mainvalues import main_results, results
 from lagpdb.pages import elapsed, worker_is_silent
+from measurements.growing import offers
 from measurements.kinds import KINDS
 from measurements.models import Measurement, Upload, UploadFile
 
@@ -61,6 +62,16 @@ class Row:
     @property
     def found_by(self) -> str:
         return FOUND_BY.get(self.file.matched_by, self.file.matched_by) if self.measurements else ""
+
+    @property
+    def offers(self) -> list[str]:
+        """What a person may decide: ``replace``, ``separate``, ``join``, ``undo``."""
+        return offers(self.file.state, self.file.relation)
+
+    @property
+    def is_undecided(self) -> bool:
+        """Its sample is known; how it belongs to an older test is not."""
+        return self.file.state == State.NEEDS_SAMPLE and bool(self.offers)
 
     @property
     def what(self) -> str:
@@ -201,7 +212,7 @@ def batch_of(upload: Upload, show: str = "") -> Batch:
         sum(file.raw_file.size_bytes for file in files if file.raw_file),
     )
     batch.rows.sort(key=lambda row: (ORDER[row.group], row.file.pk))
-    seen = [(r.file.pk, r.file.state, r.file.message, r.progress, r.ahead, len(r.mains)) for r in batch.rows]
+    seen = [(r.file.pk, r.file.state, r.file.message, r.progress, r.ahead, len(r.mains), r.offers) for r in batch.rows]
     batch.stamp = f"{crc32(repr((seen, batch.interval_s, is_silent, counts)).encode()):08x}"
     return batch
 

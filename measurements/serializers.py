@@ -12,6 +12,7 @@ from rest_framework import serializers
 
 from lagpdb.columns import Pointed
 from lagpdb.serializers import HEAD, TAIL, RecordSerializer
+from measurements.growing import DECISIONS, offers
 from measurements.models import Instrument, Measurement, MeasurementFile, Upload, UploadFile
 from samples.models import Cell, Pellet, WitnessPlate
 
@@ -54,9 +55,12 @@ def files_of_uploads(uploads: list[int]) -> dict[int, list[dict[str, Any]]]:
     link = UploadFile.measurements.through.objects.filter(uploadfile__upload_id__in=uploads)
     for file_id, code in link.order_by("measurement_id").values_list("uploadfile_id", "measurement__code"):
         codes.setdefault(file_id, []).append(code)
-    for row in UploadFile.objects.filter(upload_id__in=uploads).order_by("pk").values_list("upload_id", *paths):
-        file = dict(zip(_FILE, row[1:], strict=True))
-        found[row[0]].append(file | {"measurements": codes.get(file["id"], [])})
+    rows = UploadFile.objects.filter(upload_id__in=uploads).order_by("pk")
+    for upload_id, relation, *row in rows.values_list("upload_id", "relation", *paths):
+        file = dict(zip(_FILE, row, strict=True))
+        found[upload_id].append(
+            file | {"measurements": codes.get(file["id"], []), "offers": offers(file["state"], relation)}
+        )
     return found
 
 
@@ -125,6 +129,9 @@ class UploadedFileSerializer(serializers.Serializer):
     recognised_as = serializers.CharField(help_text="The format it was recognised as.")
     candidates = serializers.ListField(help_text="Samples it could be, when it needs one.")
     measurements = serializers.ListField(child=serializers.CharField(), help_text="Codes of its measurements.")
+    offers = serializers.ListField(
+        child=serializers.ChoiceField(list(DECISIONS)), help_text="Actions that may be taken on it now."
+    )
 
 
 class UploadSerializer(RecordSerializer):

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pandas as pd
-import pyarrow.parquet as pq
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
+
+from measurements import packing
 
 CHUNK = 4 * 1024 * 1024
 FULL = "The store is full. Nothing was lost: ask an administrator for room, then send it again."
@@ -185,19 +186,19 @@ def open_raw(sha256: str) -> BinaryIO:
     return store().open(sha256)
 
 
-def part_of(measurement: Any) -> Any:
-    """The part of a file that a measurement is; one that was just stored knows it."""
-    part = (
-        measurement.known_part
-        or measurement.files.select_related("raw_file").filter(superseded_at__isnull=True).first()
-    )
-    if part is None:
+def parts_of(measurement: Any) -> list[Any]:
+    """The parts of files that a measurement is, in order; one that was just stored knows its part."""
+    if measurement.known_part is not None:
+        return [measurement.known_part]
+    in_force = measurement.files.select_related("raw_file").filter(superseded_at__isnull=True)
+    parts = list(in_force.order_by("position", "pk"))
+    if not parts:
         raise StoreError(f"{measurement.code} has no file, so it has no data points.")
-    return part
+    return parts
 
 
-def table(part: Any) -> pd.DataFrame:
-    """The parsed table of a part in canonical columns; parsed again if the cache was emptied."""
+def parsed_path(part: Any) -> Path:
+    """Where the parsed table of a part lies; parsed again if the cache was emptied."""
     raw = part.raw_file
     path = store().parsed_folder(raw.sha256, raw.reader, raw.reader_version) / f"{part.part_number}.parquet"
     if not path.exists():
@@ -205,13 +206,24 @@ def table(part: Any) -> pd.DataFrame:
 
         raw = read_again(raw)
         path = store().parsed_folder(raw.sha256, raw.reader, raw.reader_version) / path.name
-    with pq.ParquetFile(path) as stored:  # read_table() looks for a whole data set first
-        return stored.read(use_threads=False).to_pandas(use_threads=False)
+    return path
+
+
+def table(part: Any) -> pd.DataFrame:
+    """The parsed table of a part in canonical columns."""
+    return packing.read(parsed_path(part))
 
 
 def recording(measurement: Any) -> pd.DataFrame:
     """The parsed table of a measurement in canonical columns."""
-    return table(part_of(measurement))
+    return joined(parts_of(measurement))
+
+
+def joined(parts: list[Any]) -> pd.DataFrame:
+    """The table of one part, or of several that follow each other with a gap."""
+    if len(parts) == 1:
+        return table(parts[0])
+    return packing.in_a_row([table(part) for part in parts], [part.starts_after_s for part in parts])
 
 
 # -- uploads -----------------------------------------------------------------------------------------------------------

@@ -21,12 +21,13 @@ from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.mainvalues import main_results
 from lagpdb.pages import NO_WORKER, already_saved, can_curate, can_edit, get_record, new_key, remember_saved
 from lagpdb.roles import role_required
-from measurements import attachments, ingest
+from measurements import attachments, growing, ingest
 from measurements.api import Measurements
 from measurements.forms import AssignForm, UploadForm, sample_options
 from measurements.instruments import urlpatterns as instrument_pages
 from measurements.kinds import KINDS
-from measurements.models import Measurement, Upload, UploadFile
+from measurements.mappings import column_choices, describe
+from measurements.models import Instrument, Measurement, Upload, UploadFile
 from measurements.rows import GROUPS, batch_of, rows_of
 from measurements.store import StoreError, open_raw
 from samples.lists import CODE
@@ -130,6 +131,7 @@ def _live(request: HttpRequest, record: Upload) -> dict[str, Any]:
         "no_worker": NO_WORKER,
         "can_edit": can_edit(request.user),
         "can_curate": can_curate(request.user),
+        **column_choices(row.file for row in batch.rows),
         "cards": [row for row in batch.rows if row.group == "done" and (row.main or row.others)][-3:],
         "assumed": sum(1 for row in batch.rows if "assumed" in row.temperature),
     }
@@ -188,6 +190,42 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     return _back(request, file)
 
 
+@require_POST
+@role_required("member")
+def decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say how a file belongs to a test that was there before."""
+    file = get_object_or_404(UploadFile.objects.select_related("upload"), pk=pk)
+    try:
+        changed = growing.decide(
+            file, request.POST.get("decision", ""), by=request.user, reason=request.POST.get("reason", "")[:500]
+        )
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(request, changed.message or f"{file.name} is taken in so.")
+    return _back(request, file)
+
+
+@require_POST
+@role_required("member")
+def name_columns(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say what the columns of a table are."""
+    file = get_object_or_404(UploadFile.objects.select_related("upload__instrument"), pk=pk)
+    given = {
+        column["header"]: (request.POST.get(f"name-{number}", ""), request.POST.get(f"unit-{number}", ""))
+        for number, column in enumerate(file.columns_seen)
+    }
+    chosen = Instrument.objects.live().filter(code=request.POST.get("instrument", "")).first()
+    try:
+        describe(file, given, by=request.user, instrument=chosen)
+    except ValidationError as error:
+        messages.error(request, f"{file.name}: {' '.join(error.messages)}")
+    else:
+        kept = f" Files like it from {chosen.code} are read so from now on." if chosen else ""
+        messages.success(request, f"{file.name} is read again with your columns.{kept}")
+    return _back(request, file)
+
+
 def _back(request: HttpRequest, file: UploadFile) -> HttpResponse:
     wanted = request.POST.get("next", "")
     if url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
@@ -222,6 +260,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "choices": [(key, words, counts[key]) for key, words in INBOX.items()],
         "samples": sample_options(),
         "can_edit": can_edit(request.user),
+        **column_choices(page.object_list),
         "here": request.get_full_path(),
     }
     return render(request, "measurements/inbox.html", context)
@@ -302,6 +341,8 @@ urlpatterns = [
     path("uploads/<str:code>/rows/", upload_rows, name="upload_rows"),
     path("files/<int:pk>/lines/", file_lines, name="file_lines"),
     path("files/<int:pk>/assign/", assign, name="file_assign"),
+    path("files/<int:pk>/decide/", decide, name="file_decide"),
+    path("files/<int:pk>/columns/", name_columns, name="file_columns"),
     path("files/<int:pk>/retry/", retry, name="file_retry"),
     path("inbox/", inbox, name="inbox"),
     path("measurements/", MeasurementList.as_view(), name="measurement_list"),

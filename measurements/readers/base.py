@@ -35,6 +35,10 @@ class BadRow(ReaderError):
     """One row is cut off or holds no number; the others are good, so a person may choose to go on without it."""
 
 
+class UnknownColumns(ReaderError):
+    """A table whose names mean nothing to us: a person may say what its columns are."""
+
+
 class TooFewPoints(ReaderError):
     """The file is readable, but holds too little to compute from: it is kept as an attachment."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from measurements.readers.base import ReaderError, Recording
+from measurements.readers.base import ReaderError, Recording, UnknownColumns
 from measurements.readers.columns import MAX_COLUMNS, short
 from measurements.readers.delimited import Grid, Source, open_text, read_grid
 from measurements.readers.facts import header_facts
@@ -77,11 +77,11 @@ def _recording(grid: Grid, above: list[str], **options: Any) -> Recording:
     return recording(grid, metadata, counters_per_step=None, units_may_miss=False, **options)
 
 
-def unknown_columns(headers: list[str], line: int | None = None) -> ReaderError:
+def unknown_columns(headers: list[str], line: int | None = None) -> UnknownColumns:
     """The refusal of a table whose names mean nothing to us."""
     seen = ", ".join(short(header) for header in headers[:12] if header) or "none"
     more = f" and {len(headers) - 12} more" if len(headers) > 12 else ""
-    return ReaderError(
+    return UnknownColumns(
         f"The columns of this table are not known. Columns seen: {seen}{more}. "
         "Choose which is the time, the potential and the current, or name them in the file, for example time_s, "
         "potential_V, current_A.",

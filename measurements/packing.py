@@ -1,0 +1,227 @@
+"""Parsed tables as small Parquet files that give back every bit. Pure.
+
+Instruments print decimals. A column whose every value is a whole number divided by a power of ten (times the factor by
+which a reader turned its unit) is stored as these whole numbers with delta encoding; every other column stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from measurements.readers.columns import CYCLE, STEP, TIME
+
+Array = npt.NDArray[np.float64]
+
+ROWS_OF_A_GROUP = 65_536
+FEWEST_ROWS = 1000  # below, a file is all header: nothing to gain
+_KEY = b"lagpdb_decimals"
+_MOST_DECIMALS = 12
+_EXACT = float(2**53)
+# What readers multiply decimals with: milli, micro, kilo, hours and minutes to seconds.
+_FACTORS = (1.0, 1e-3, 3600.0, 60.0, 1e3, 1e-6)
+_SAMPLE = 512
+
+
+def restored(whole: npt.NDArray[Any], decimals: int, factor: float) -> Array:
+    """The floats that whole numbers stand for."""
+    values = whole.astype(np.float64)
+    values /= 10.0**decimals
+    return values if factor == 1.0 else values * factor
+
+
+def decimals_of(values: Array) -> tuple[npt.NDArray[np.int64], int, float] | None:
+    """The whole numbers, decimals and factor from which `restored` gives these floats bit by bit; None if none fits.
+
+    `values` are finite. A negative zero has no whole number.
+    """
+    if not len(values):
+        return None
+    sample = values[:: max(1, len(values) // _SAMPLE)]
+    for factor in _FACTORS:
+        for decimals in range(_MOST_DECIMALS + 1):
+            if _whole(sample, decimals, factor) is None:
+                continue
+            whole = _whole(values, decimals, factor)
+            if whole is not None:
+                return whole, decimals, factor
+    return None
+
+
+def _whole(values: Array, decimals: int, factor: float) -> npt.NDArray[np.int64] | None:
+    scaled = values * 10.0**decimals if factor == 1.0 else values / factor * 10.0**decimals
+    if not np.abs(scaled).max() < _EXACT:
+        return None
+    whole = np.rint(scaled).astype(np.int64)
+    same = restored(whole, decimals, factor).view(np.int64) == values.view(np.int64)
+    return whole if same.all() else None
+
+
+def write(frame: pd.DataFrame, path: Path) -> None:
+    """Store a table; the file appears whole or not at all."""
+    draft = path.with_name(f".{path.stem}.{os.getpid()}")
+    if len(frame) < FEWEST_ROWS:
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        pq.write_table(table, draft, compression="zstd", row_group_size=ROWS_OF_A_GROUP)
+    else:
+        _write_packed(frame, draft)
+    draft.rename(path)
+
+
+def _write_packed(frame: pd.DataFrame, path: Path) -> None:
+    arrays: list[pa.Array] = []
+    scales: dict[str, tuple[int, float]] = {}
+    encodings: dict[str, str] = {}
+    words: list[str] = []
+    for name, series in frame.items():
+        column = str(name)
+        if series.dtype == np.float64:
+            array = _packed(column, series.to_numpy(), scales)
+        else:
+            array = pa.Array.from_pandas(series)
+        arrays.append(array)
+        if pa.types.is_int64(array.type) or pa.types.is_int32(array.type):
+            encodings[column] = "DELTA_BINARY_PACKED"
+        elif pa.types.is_float64(array.type):
+            encodings[column] = "BYTE_STREAM_SPLIT"
+        else:
+            words.append(column)
+    table = pa.Table.from_arrays(arrays, names=[str(name) for name in frame.columns])
+    empty = pa.Schema.from_pandas(frame.iloc[:0], preserve_index=False)
+    table = table.replace_schema_metadata({**(empty.metadata or {}), _KEY: json.dumps(scales).encode()})
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        row_group_size=ROWS_OF_A_GROUP,
+        use_dictionary=words or False,
+        column_encoding=encodings or None,
+    )
+
+
+def _packed(name: str, values: Array, scales: dict[str, tuple[int, float]]) -> pa.Array:
+    missing = np.isnan(values)
+    has_gaps = bool(missing.any())
+    found = decimals_of(values[~missing] if has_gaps else values)
+    if found is None:
+        return pa.array(values)
+    whole, decimals, factor = found
+    scales[name] = (decimals, factor)
+    if not has_gaps:
+        return pa.array(whole)
+    filled = np.zeros(len(values), np.int64)
+    filled[~missing] = whole
+    return pa.array(filled, mask=missing)
+
+
+def read(path: Path, columns: Sequence[str] | None = None, rows: int | None = None) -> pd.DataFrame:
+    """The table as it was stored, or some of its columns, or its first rows."""
+    with pq.ParquetFile(path) as stored:  # read_table() looks for a whole data set first
+        scales = json.loads((stored.schema_arrow.metadata or {}).get(_KEY, b"{}"))
+        names = None if columns is None else [name for name in columns if name in stored.schema_arrow.names]
+        if rows is None:
+            table = stored.read(columns=names, use_threads=False)
+        else:
+            groups = range(min(stored.num_row_groups, -(-rows // ROWS_OF_A_GROUP)))
+            table = stored.read_row_groups(list(groups), columns=names, use_threads=False).slice(0, rows)
+    if not scales:
+        return table.to_pandas(use_threads=False)
+    data: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table.column(name)
+        if name in scales:
+            whole = column.to_numpy()  # floats with NaN where there are gaps; below 2⁵³ they are exact
+            data[name] = restored(whole, *scales[name])
+        else:
+            data[name] = column.to_pandas()
+    return pd.DataFrame(data, columns=table.column_names, copy=False)
+
+
+def in_a_row(frames: Sequence[pd.DataFrame], starts_s: Sequence[float | None]) -> pd.DataFrame:
+    """Recordings of one test one after the other: times from the first one's start, cycles and steps counted on.
+
+    Parameters
+    ----------
+    frames : list of pandas.DataFrame
+        Canonical columns.
+    starts_s : list of float or None
+        [s] When each began, after the first did; None where that is not known: it follows without a gap.
+    """
+    whole = [frames[0]]
+    for frame, start_s in zip(frames[1:], starts_s[1:], strict=True):
+        former, after = whole[-1], frame.copy(deep=False)
+        if TIME in frame and TIME in former:
+            after[TIME] = frame[TIME] + (float(former[TIME].max()) if start_s is None else start_s)
+        for counter in (CYCLE, STEP):
+            if counter in frame and counter in former:
+                after[counter] = frame[counter] + former[counter].max()
+        whole.append(after)
+    return pd.concat(whole, ignore_index=True)
+
+
+def row_count(path: Path) -> int:
+    """How many rows a stored table has."""
+    with pq.ParquetFile(path) as stored:
+        return int(stored.metadata.num_rows)
+
+
+def times(path: Path, rows: Sequence[int]) -> list[float]:
+    """[s] The times of some rows; 0 where none is stored."""
+    frame = read(path, [TIME])
+    if TIME not in frame:
+        return [0.0] * len(rows)
+    return [float(value) for value in np.nan_to_num(frame[TIME].to_numpy(np.float64)[list(rows)])]
+
+
+def equal_beginning(
+    one: Path, other: Path, columns: Sequence[str], *, telling: str = "", least_values: int = 1
+) -> tuple[int, bool]:
+    """How many rows from the first one are equal in two tables.
+
+    Parameters
+    ----------
+    one, other : Path
+        Stored tables.
+    columns : list of str
+        Compared are those that both have; without any, no row is equal. Nothing equals nothing.
+    telling : str
+        A column that must take at least `least_values` values in the equal rows, or they say little.
+
+    Returns
+    -------
+    int, bool
+        Equal rows, and whether they say enough.
+    """
+    shared = [name for name in columns if name in _names(one) and name in _names(other)]
+    if not shared:
+        return 0, False
+    shorter = min(row_count(one), row_count(other))
+    equal = 0
+    for rows in dict.fromkeys((min(shorter, ROWS_OF_A_GROUP), shorter)):  # most strangers differ at once
+        tables = [read(path, shared, rows) for path in (one, other)]
+        equal = min((_equal_rows(*(table[name].to_numpy() for table in tables)) for name in shared), default=0)
+        if equal < rows:
+            break
+    values = tables[0][telling].iloc[:equal].nunique() if telling in shared else 0
+    return equal, bool(values >= least_values)
+
+
+def _names(path: Path) -> list[str]:
+    with pq.ParquetFile(path) as stored:
+        return list(stored.schema_arrow.names)
+
+
+def _equal_rows(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> int:
+    different = one != other
+    if one.dtype == np.float64 and other.dtype == np.float64:
+        different &= ~(np.isnan(one) & np.isnan(other))
+    return int(np.argmax(different)) if different.any() else len(one)

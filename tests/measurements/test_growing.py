@@ -1,0 +1,303 @@
+"""A test that is uploaded again and again while it runs: new versions, questions, decisions, and the way back."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils import timezone
+
+from analysis.models import AnalysisRun
+from analysis.tasks import drain
+from measurements import growing, store
+from measurements.ingest import assign, receive, take_in
+from measurements.models import Measurement, MeasurementFile, UploadFile
+from tests import builders, spine
+from tests.api_client import Api
+
+pytestmark = pytest.mark.django_db
+HALF_H, INTERVAL_S, AMPERE, OHM = 1.0, 60.0, 7.85e-5, 600.0
+
+
+def series(hours: float, seed: int = 1, change: tuple[int, float] | None = None, comment: str = "") -> bytes:
+    """A SYNTHETIC plating and stripping test that has run so long: the same seed gives the same beginning."""
+    count = round(hours * 3600 / INTERVAL_S) + 1
+    rng = np.random.default_rng(seed)
+    t = np.arange(count) * INTERVAL_S
+    current = AMPERE * np.where(np.floor(t / 3600 / HALF_H) % 2 == 0, 1, -1)
+    noise = rng.normal(0, 2e-4, 100_000)[:count]
+    potential = np.round(current * OHM + noise, 6)
+    if change:
+        potential[change[0]] += change[1]
+    lines = [f"{a:.0f},{b:.6f},{c:.8f}" for a, b, c in zip(t, potential, current, strict=True)]
+    return (comment + "time_s,potential_V,current_A\n" + "\n".join(lines) + "\n").encode()
+
+
+def sent(cell, content: bytes, name: str = "test.csv", **more) -> UploadFile:
+    (file,) = spine.taken_in((name, content), subject=cell, **more)
+    return file
+
+
+@pytest.fixture
+def cell():
+    return builders.symmetric_cell()
+
+
+@pytest.fixture
+def first(cell) -> UploadFile:
+    return sent(cell, series(20))
+
+
+def lifetime(cell):
+    return spine.number("time_to_failure_h", cell)
+
+
+# -- the longer copy ---------------------------------------------------------------------------------------------------
+def test_the_first_file_is_told_and_computed(cell, first):
+    assert (first.state, first.message) == ("done", "")
+    measurement = first.measurements.get()
+    assert (measurement.kind, measurement.subject, measurement.point_count) == ("plating_stripping", cell, 1201)
+    assert (lifetime(cell).value, lifetime(cell).limit) == (pytest.approx(20, abs=0.05), ">")
+
+
+def test_a_longer_copy_is_the_new_version_of_the_same_measurement(cell, first):
+    old = first.measurements.get()
+    file = sent(cell, series(30))
+    assert (file.state, list(file.measurements.all())) == ("extends", [old])
+    assert file.message == f"Longer copy of {old.code}: first 20 h identical, adds 10 h."
+    assert Measurement.objects.count() == 1
+    old.refresh_from_db()
+    assert (old.point_count, old.version) == (1801, 2)
+    assert len(store.recording(old)) == 1801
+    parts = list(MeasurementFile.objects.order_by("pk"))
+    assert [part.superseded_at is None for part in parts] == [False, True]
+    assert lifetime(cell).value == pytest.approx(30, abs=0.05)
+    assert AnalysisRun.objects.filter(is_current=True, analysis="plating").count() == 1
+    spine.check_invariants()
+    third = sent(cell, series(31.5))
+    assert third.message == f"Longer copy of {old.code}: first 30 h identical, adds 1.5 h."
+    assert Measurement.objects.count() == 1
+
+
+def test_former_versions_are_known_as_duplicates(cell, first):
+    sent(cell, series(30))
+    again = sent(cell, series(20))
+    assert again.state == "duplicate"
+    assert lifetime(cell).value == pytest.approx(30, abs=0.05)
+
+
+def test_content_alike_on_another_sample_is_a_test_of_its_own(first):
+    other = builders.symmetric_cell()
+    file = sent(other, series(30))
+    assert file.state == "done"
+    assert Measurement.objects.count() == 2
+
+
+def test_a_withdrawn_test_does_not_grow(cell, first):
+    from lagpdb.records import withdraw
+
+    withdraw(first.measurements.get(), by=None, reason="wrong cell")
+    assert sent(cell, series(30)).state == "done"
+
+
+def test_a_test_may_show_later_what_it_is(cell):
+    """Two levels, each with many cycles, say nothing yet; the same beginning with two more is a ramp."""
+    levels = [0.05, 0.05, 0.05, 0.05, 0.1, 0.1]
+
+    def ramp(*more: float) -> bytes:
+        rows, now = ["time_s,potential_V,current_A"], 0
+        noise = iter(np.random.default_rng(4).normal(0, 2e-4, 10_000))
+        for level in (*levels, *more):
+            for sign in (1, -1):
+                for _ in range(60):
+                    current = sign * level * 7.85e-4
+                    rows.append(f"{now},{current * OHM + next(noise):.6f},{current:.9f}")
+                    now += 60
+        return ("\n".join(rows) + "\n").encode()
+
+    file = sent(cell, ramp())
+    assert file.measurements.get().kind == "plating_stripping"
+    grown = sent(cell, ramp(0.15, 0.2, 0.25))
+    assert (grown.state, grown.measurements.get().kind) == ("extends", "ccd_ramp")
+    assert not AnalysisRun.objects.filter(is_current=True, analysis="plating").exists()
+    assert spine.number("ramp_step_mA_cm2", cell).value == pytest.approx(0.05, rel=0.02)
+    spine.check_invariants()
+
+
+# -- undo --------------------------------------------------------------------------------------------------------------
+def test_undo_makes_the_former_version_current_and_computes_it(cell, first):
+    old = first.measurements.get()
+    file = sent(cell, series(30))
+    back = growing.decide(file, "undo", by=spine.person())
+    drain()
+    assert back.state == "needs_sample"
+    assert back.message.startswith(f"Taken back: {old.code} is as it was.")
+    assert growing.offers(back.state, back.relation) == ["replace", "separate"]
+    old.refresh_from_db()
+    assert (old.point_count, len(store.recording(old))) == (1201, 1201)
+    assert lifetime(cell).value == pytest.approx(20, abs=0.05)
+    spine.check_invariants()
+    growing.decide(back, "separate", by=spine.person())
+    drain()
+    assert Measurement.objects.count() == 2
+    spine.check_invariants()
+
+
+def test_undo_ends_after_ten_minutes_or_with_the_next_version(cell, first, monkeypatch):
+    second = sent(cell, series(30))
+    third = sent(cell, series(40))
+    with pytest.raises(ValidationError, match="newer version"):
+        growing.decide(second, "undo", by=None)
+    later = timezone.now() + dt.timedelta(minutes=11)
+    monkeypatch.setattr(growing.timezone, "now", lambda: later)
+    with pytest.raises(ValidationError, match="More than 10 minutes"):
+        growing.decide(third, "undo", by=None)
+    assert lifetime(cell).value == pytest.approx(40, abs=0.05)
+
+
+# -- what differs waits ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (series(30, change=(822, 0.01)), "Differs from {code} at row 823. Keep as a separate test, or replace?"),
+        (series(10), "Holds the first 601 rows of {code} and nothing more. Keep as a separate test, or replace?"),
+        (series(20, comment="# again\n"), "Holds the same 1\u202f201 rows as {code}. "
+         "Keep as a separate test, or replace?"),
+    ],
+    ids=["differs", "shorter", "same rows"],
+)  # fmt: skip
+def test_anything_else_waits_for_a_person(cell, first, content, words):
+    old = first.measurements.get()
+    file = sent(cell, content)
+    assert (file.state, file.message) == ("needs_sample", words.format(code=old.code))
+    assert Measurement.objects.count() == 1
+    assert lifetime(cell).value == pytest.approx(20, abs=0.05)
+    assert growing.offers(file.state, file.relation) == ["replace", "separate"]
+
+
+def test_a_person_replaces_or_keeps_apart(cell, first):
+    old = first.measurements.get()
+    file = sent(cell, series(30, change=(822, 0.01)))
+    growing.decide(file, "replace", by=spine.person(), reason="spike removed by the tester")
+    drain()
+    file.refresh_from_db()
+    assert (file.state, file.measurements.get()) == ("extends", old)
+    assert lifetime(cell).value == pytest.approx(30, abs=0.05)
+    other = sent(cell, series(30, change=(823, 0.01)))
+    assert other.state == "needs_sample"
+    growing.decide(other, "separate", by=None)
+    drain()
+    other.refresh_from_db()
+    assert (other.state, Measurement.objects.count()) == ("done", 2)
+    with pytest.raises(ValidationError, match="nothing to replace"):
+        growing.decide(other, "replace", by=None)
+
+
+def test_another_test_of_the_same_cell_is_no_copy(cell, first):
+    file = sent(cell, series(20, seed=2))
+    assert file.state == "done"
+    assert Measurement.objects.count() == 2
+
+
+# -- a restarted test --------------------------------------------------------------------------------------------------
+def restarted(cell) -> tuple[UploadFile, UploadFile]:
+    began = dt.datetime(2026, 3, 1, 8, tzinfo=dt.UTC)
+    one = sent(cell, series(20), parameters={"measured_at": began.isoformat()})
+    again = began + dt.timedelta(hours=22)
+    return one, sent(cell, series(5, seed=2), "later.csv", parameters={"measured_at": again.isoformat()})
+
+
+def test_a_restart_is_joined_only_by_a_person_and_parted_again(cell):
+    one, file = restarted(cell)
+    first, second = one.measurements.get(), file.measurements.get()
+    assert file.state == "done"
+    assert file.message == f"Starts 2 h after {first.code} ended, same cell. Join as one test with a gap?"
+    growing.decide(file, "join", by=spine.person())
+    drain()
+    file.refresh_from_db()
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (file.state, list(file.measurements.all()), second.is_withdrawn) == ("done", [first], True)
+    frame = store.recording(first)
+    assert (len(frame), first.point_count) == (1201 + 301, 1502)
+    assert frame["time_s"].iloc[1201] == pytest.approx(22 * 3600)
+    assert lifetime(cell).value == pytest.approx(27, abs=0.05)
+    spine.check_invariants()
+    growing.decide(file, "undo", by=spine.person())
+    drain()
+    assert len(store.recording(first)) == 1201
+    assert set(Measurement.objects.live()) == {first, second}
+    spine.check_invariants()
+
+
+def test_a_restart_may_stay_apart(cell):
+    _, file = restarted(cell)
+    kept = growing.decide(file, "separate", by=None)
+    assert (kept.state, kept.message, growing.offers(kept.state, kept.relation)) == ("done", "", [])
+
+
+# -- the kind must fit -------------------------------------------------------------------------------------------------
+def test_a_test_that_does_not_fit_its_cell_waits_and_can_be_kept_as_raw_data():
+    blocking = builders.blocking_cell()
+    file = sent(blocking, series(20))
+    assert file.state == "needs_sample"
+    assert file.message == (
+        f"A plating and stripping needs a symmetric cell, and {blocking.code} is a blocking one. "
+        "Choose the cell, or this sample to keep raw data."
+    )
+    assign(file, blocking, by=None)
+    drain()
+    file.refresh_from_db()
+    assert (file.state, file.measurements.get().kind) == ("done", "plating_stripping")
+    assert file.message.startswith("Raw data are stored.")
+
+
+def test_the_kind_that_is_given_wins(cell):
+    assert sent(cell, series(20), kind="ccd_ramp").measurements.get().kind == "ccd_ramp"
+
+
+# -- speed, pages, API -------------------------------------------------------------------------------------------------
+def test_two_longer_copies_that_wait_together_are_compared_one_after_the_other(cell, first):
+    upload = receive([spine.arrived("a.csv", series(30)), spine.arrived("b.csv", series(40))], by=None, subject=cell)
+    for file in upload.files.all():
+        take_in(file.pk)
+    drain()
+    assert [file.state for file in upload.files.all()] == ["extends", "extends"]
+    assert lifetime(cell).value == pytest.approx(40, abs=0.05)
+    spine.check_invariants()
+
+
+def test_the_api_tells_and_decides(cell, first):
+    api = Api()
+    file = sent(cell, series(30))
+    path = f"uploads/{file.upload.code}/"
+    shown = api.get(path).json()["files"][0]
+    assert (shown["state"], shown["offers"]) == ("extends", ["undo"])
+    assert shown["measurements"] == [first.measurements.get().code]
+    assert api.get(f"measurements/{shown['measurements'][0]}/").json()["files"][0]["sha256"] == shown["sha256"]
+    assert api.post(f"{path}join/", {"file": file.pk}).status_code == 400
+    answer = api.post(f"{path}undo/", {"file": file.pk, "reason": "wrong file"})
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["files"][0]["offers"] == ["replace", "separate"]
+    assert api.post(f"{path}undo/", {"file": 999_999}).status_code == 400
+    assert api.post(f"{path}separate/", {"file": file.pk}).json()["files"][0]["state"] == "received"
+    reader = Api("read", "viewer")
+    assert reader.post(f"{path}undo/", {"file": file.pk}).status_code == 403
+
+
+def test_the_upload_page_asks_and_acts(client, cell, first):
+    client.force_login(builders.user("ada", "member"))
+    file = sent(cell, series(30, change=(822, 0.01)))
+    code = first.measurements.get().code
+    html = client.get(reverse("upload_detail", args=[file.upload.code])).content.decode()
+    assert f"Replace {code}" in html
+    assert "Keep separate" in html
+    assert "waits for you" in html
+    client.post(reverse("file_decide", args=[file.pk]), {"decision": "replace"})
+    drain()
+    html = client.get(reverse("upload_detail", args=[file.upload.code])).content.decode()
+    assert "Undo" in html
+    assert client.post(reverse("file_decide", args=[file.pk]), {"decision": "melt"}, follow=True).status_code == 200

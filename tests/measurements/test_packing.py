@@ -1,0 +1,108 @@
+"""Tables come back bit by bit, whatever stands in them, and small where instruments print decimals."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from measurements import packing
+
+ROWS = 3000
+RNG = np.random.default_rng(11)
+COLUMNS = {
+    "decimals": np.round(RNG.normal(3.4, 0.3, ROWS), 4),
+    "milliampere": np.round(RNG.normal(0, 1.2, ROWS), 4) * 1e-3,
+    "hours": np.round(np.arange(ROWS) / 360.0, 4) * 3600.0,
+    "whole": np.arange(ROWS, dtype=np.float64),
+    "gaps": np.where(np.arange(ROWS) % 7 == 0, np.nan, np.round(RNG.normal(0, 1, ROWS), 3)),
+    "only gaps": np.full(ROWS, np.nan),
+    "floats": RNG.normal(size=ROWS),
+    "negative zero": np.where(np.arange(ROWS) % 3 == 0, -0.0, 1.5),
+    "infinite": np.where(np.arange(ROWS) == 5, np.inf, 1.5),
+    "large": RNG.normal(size=ROWS) * 1e18,
+    "last one odd": np.append(np.round(RNG.normal(size=ROWS - 1), 3), np.pi),
+}
+
+
+@pytest.fixture
+def stored(tmp_path):
+    def put(frame: pd.DataFrame):
+        path = tmp_path / "0.parquet"
+        packing.write(frame, path)
+        assert [item.name for item in tmp_path.iterdir()] == ["0.parquet"]
+        return path
+
+    return put
+
+
+@pytest.mark.parametrize("name", list(COLUMNS))
+def test_floats_come_back_bit_by_bit(stored, name):
+    frame = pd.DataFrame({"time_s": COLUMNS["whole"], name: COLUMNS[name]})
+    back = packing.read(stored(frame))
+    assert list(back.columns) == list(frame.columns)
+    assert back[name].dtype == np.float64
+    assert (back[name].to_numpy().view(np.int64) == frame[name].to_numpy().view(np.int64)).all()
+
+
+def test_whole_numbers_words_and_small_tables_come_back(stored):
+    frame = pd.DataFrame(
+        {
+            "cycle_number": np.arange(ROWS) // 100,
+            "step_kind": np.where(np.arange(ROWS) % 200 < 100, "charge", "discharge"),
+            "potential_V": COLUMNS["decimals"],
+        }
+    )
+    pd.testing.assert_frame_equal(packing.read(stored(frame)), frame)
+    few = frame.iloc[:20]
+    pd.testing.assert_frame_equal(packing.read(stored(few)), few)
+
+
+def test_some_columns_and_the_first_rows(stored):
+    frame = pd.DataFrame({"time_s": COLUMNS["whole"], "potential_V": COLUMNS["decimals"]})
+    back = packing.read(stored(frame), ["potential_V", "current_A"], 10)
+    assert back.to_dict("list") == {"potential_V": frame["potential_V"].iloc[:10].tolist()}
+    assert packing.row_count(stored(frame)) == ROWS
+    assert packing.times(stored(frame), (0, ROWS - 1)) == [0.0, ROWS - 1.0]
+
+
+def test_printed_decimals_take_a_third_of_the_gzipped_text(stored):
+    """The goal: 35 % where all columns are printed decimals."""
+    n = 200_000
+    t = np.arange(n) * 10.0
+    phase = t / 36_000.0
+    frame = pd.DataFrame(
+        {
+            "time_s": t,
+            "potential_V": np.round(3.4 + 0.3 * np.sin(phase) + RNG.normal(0, 1e-4, n), 4),
+            "current_A": np.round(np.where(np.sin(phase) > 0, 0.1, -0.1) + RNG.normal(0, 2e-6, n), 6),
+            "step_capacity_mAh": np.round(np.abs(np.sin(phase / 2)), 6),
+        }
+    )
+    text = gzip.compress(frame.to_csv(index=False).encode(), 6)
+    assert stored(frame).stat().st_size <= 0.35 * len(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "equal"), [({}, 200), ({150: 9.0}, 150), ({0: 9.0}, 0), ({199: np.nan}, 199)], ids=str
+)
+def test_how_many_rows_are_equal_from_the_first(tmp_path, change, equal):
+    frame = pd.DataFrame({"time_s": np.arange(200.0), "potential_V": COLUMNS["gaps"][:200]})
+    other = pd.concat([frame, frame.iloc[-5:]], ignore_index=True)
+    for row, value in change.items():
+        other.loc[row, "potential_V"] = value
+    packing.write(frame, tmp_path / "a.parquet")
+    packing.write(other, tmp_path / "b.parquet")
+    found = packing.equal_beginning(
+        tmp_path / "a.parquet", tmp_path / "b.parquet", ("time_s", "potential_V", "current_A"), telling="potential_V"
+    )
+    assert found == (equal, equal > 0)
+
+
+def test_recordings_in_a_row_count_on():
+    one = pd.DataFrame({"time_s": [0.0, 10.0], "cycle_number": [1, 2], "current_A": [1.0, 2.0]})
+    joined = packing.in_a_row([one, one, one], [0.0, 7210.0, None])
+    assert joined["time_s"].tolist() == [0, 10, 7210, 7220, 7220, 7230]
+    assert joined["cycle_number"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert joined["current_A"].tolist() == [1, 2] * 3
+    assert one["time_s"].tolist() == [0, 10]
