@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.figure_parts import (
@@ -60,13 +60,27 @@ def thickness(curves: Curves, sample: Sample, rate: Mapping[str, Any] | None = N
         "bgcolor": "role:surface@0.85", "text": f"r = {words}<br>{form}, n = {len(kept)}<br>{sample.code}",
     }  # fmt: skip
     layout = {
-        "xaxis": plain_axis("Sputter time (min)", rangemode="tozero"),
-        "yaxis": plain_axis("Film thickness (nm)", rangemode="tozero"),
+        "xaxis": plain_axis("Sputter time (min)", range=[0.0, 1.1 * max(time)]),
+        "yaxis": plain_axis("Film thickness (nm)", range=[0.0, 1.15 * _highest(curves)]),
         "annotations": [note] if rate else [],
         "legend": {"orientation": "v", "x": 0.02, "xanchor": "left", "y": 0.98, "yanchor": "top"},
     }
     return {
         "kind": "thickness", "traces": traces, "layout": layout,
-        "summary": f"Film thickness against sputter time at {sample.name or sample.code}. {len(kept)} films, "
-        f"{min(time):g} to {max(time):g} min" + (f"; rate {words}, {form}." if rate else "."),
+        "summary": f"Film thickness against sputter time at {sample.name or sample.code}. {_span(time, kept)}"
+        + (f"; rate {words}, {form}." if rate else "."),
     }  # fmt: skip
+
+
+def _span(time: Sequence[float], kept: Sequence[int]) -> str:
+    """'5 films, 5 to 30 min'."""
+    used = [time[row] for row in kept] or list(time)
+    count = f"{len(kept)} film{'' if len(kept) == 1 else 's'}"
+    return f"{count}, {min(used):g} min" if min(used) == max(used) else f"{count}, {min(used):g} to {max(used):g} min"
+
+
+def _highest(curves: Curves) -> float:
+    """Top of all that is drawn [nm], without the end of a wide band."""
+    points = curves["points"]
+    bars = zip(points["film_thickness_nm"], points["film_thickness_uncertainty_nm"], strict=True)
+    return max(*(height + (spread or 0.0) for height, spread in bars), *curves["line"]["film_thickness_nm"], 1.0)

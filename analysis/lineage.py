@@ -2,7 +2,7 @@
 
 The lineage is the foreign keys; there is no second graph. From the record asked for we walk down to everything made
 from it, then from all of that up to powder lots and raw bytes. What was held is an entity, what was done an activity:
-sputter runs and analysis runs.
+sputter runs, conversions, uploads and analysis runs.
 """
 
 from __future__ import annotations
@@ -16,15 +16,33 @@ from django.http import Http404
 
 from analysis.models import AnalysisRun, Result, RunInput
 from lagpdb.records import normal_code
-from measurements.models import Measurement, MeasurementFile
-from samples.models import Cell, Coating, ElectrodeLot, Material, Pellet, PelletBatch, PowderLot, SputterRun
+from measurements.models import Measurement, MeasurementFile, Upload, UploadFile
+from samples.models import (
+    Cell,
+    Coating,
+    Conversion,
+    ElectrodeLot,
+    FilmThickness,
+    Material,
+    Pellet,
+    PelletBatch,
+    PowderLot,
+    SputterRun,
+    WitnessPlate,
+)
 
 LIMIT = 2000  # of each kind, newest first; a powder lot can have made more than a page can hold
 
+BACK, FORWARD, BOTH = DIRECTIONS = ("back", "forward", "both")
+
 Ids = dict[type[Model], set[int]]
-_BY_PREFIX: dict[str, type[Model]] = {
-    model.PREFIX: model for model in (PowderLot, PelletBatch, Pellet, SputterRun, ElectrodeLot, Cell, Measurement)
-}
+_COLLECTIONS: dict[type[Model], str] = {
+    Material: "materials", PowderLot: "powder-lots", PelletBatch: "pellet-batches", Pellet: "pellets",
+    SputterRun: "sputter-runs", WitnessPlate: "witness-plates", FilmThickness: "film-thicknesses",
+    Conversion: "conversions", ElectrodeLot: "electrode-lots", Cell: "cells", Upload: "uploads",
+    Measurement: "measurements", AnalysisRun: "runs", Result: "results",
+}  # fmt: skip
+_BY_PREFIX: dict[str, type[Model]] = {model.PREFIX: model for model in _COLLECTIONS if getattr(model, "PREFIX", "")}
 
 
 def start(text: str) -> tuple[type[Model], int]:
@@ -59,11 +77,19 @@ _DOWN: tuple[_Step, ...] = (
     (PowderLot, PelletBatch, lambda ids: PelletBatch.objects.filter(powder_lot__in=ids)),
     (PelletBatch, Pellet, lambda ids: Pellet.objects.filter(batch__in=ids)),
     (SputterRun, Pellet, lambda ids: Pellet.objects.filter(coatings__sputter_run__in=ids).distinct()),
+    (SputterRun, WitnessPlate, lambda ids: WitnessPlate.objects.live().filter(sputter_run__in=ids)),
+    (Conversion, Pellet, lambda ids: Pellet.objects.filter(conversions__in=ids).distinct()),
+    (WitnessPlate, FilmThickness, lambda ids: FilmThickness.objects.live().filter(witness_plate__in=ids)),
+    (Pellet, FilmThickness, lambda ids: FilmThickness.objects.live().filter(pellet__in=ids)),
+    (Pellet, Conversion, lambda ids: Conversion.objects.live().filter(pellet__in=ids)),
     (Pellet, Cell, lambda ids: Cell.objects.filter(pellet__in=ids)),
     (ElectrodeLot, Cell, lambda ids: Cell.objects.filter(electrode_lot__in=ids)),
     (Pellet, Measurement, lambda ids: Measurement.objects.filter(pellet__in=ids)),
     (Cell, Measurement, lambda ids: Measurement.objects.filter(cell__in=ids)),
+    (WitnessPlate, Measurement, lambda ids: Measurement.objects.filter(witness_plate__in=ids)),
+    (Upload, Measurement, lambda ids: Measurement.objects.filter(pk__in=_brought(ids))),
     (Measurement, AnalysisRun, lambda ids: AnalysisRun.objects.filter(measurement__in=ids, is_current=True)),
+    (FilmThickness, AnalysisRun, lambda ids: AnalysisRun.objects.filter(pk__in=_rates_over(ids))),
     (AnalysisRun, Result, lambda ids: Result.objects.filter(run__in=ids)),
     (
         Result,
@@ -71,6 +97,8 @@ _DOWN: tuple[_Step, ...] = (
         lambda ids: AnalysisRun.objects.filter(run_inputs__result__in=ids, is_current=True).distinct(),
     ),
     (AnalysisRun, Result, lambda ids: Result.objects.filter(run__in=ids)),
+    # What was done to the pellets is told; other pellets of the same run are not theirs.
+    (Pellet, SputterRun, lambda ids: _runs_on(ids)),
 )
 _UP: tuple[_Step, ...] = (
     (Result, AnalysisRun, lambda ids: AnalysisRun.objects.filter(results__in=ids).distinct()),
@@ -79,11 +107,19 @@ _UP: tuple[_Step, ...] = (
     (AnalysisRun, Measurement, lambda ids: Measurement.objects.filter(_enters(ids)).distinct()),
     (AnalysisRun, Cell, lambda ids: Cell.objects.filter(combination_runs__in=ids).distinct()),
     (AnalysisRun, Pellet, lambda ids: Pellet.objects.filter(combination_runs__in=ids).distinct()),
+    (AnalysisRun, FilmThickness, lambda ids: FilmThickness.objects.filter(code__in=_films_of(ids))),
+    (Measurement, Upload, lambda ids: Upload.objects.filter(files__measurements__in=ids).distinct()),
     (Measurement, Cell, lambda ids: Cell.objects.filter(measurements__in=ids).distinct()),
     (Measurement, Pellet, lambda ids: Pellet.objects.filter(measurements__in=ids).distinct()),
+    (Measurement, WitnessPlate, lambda ids: WitnessPlate.objects.filter(measurements__in=ids).distinct()),
+    (FilmThickness, WitnessPlate, lambda ids: WitnessPlate.objects.filter(film_thicknesses__in=ids).distinct()),
+    (FilmThickness, Pellet, lambda ids: Pellet.objects.filter(film_thicknesses__in=ids).distinct()),
+    (Conversion, Pellet, lambda ids: Pellet.objects.filter(conversions__in=ids).distinct()),
     (Cell, Pellet, lambda ids: Pellet.objects.filter(cells__in=ids).distinct()),
     (Cell, ElectrodeLot, lambda ids: ElectrodeLot.objects.filter(cells__in=ids).distinct()),
-    (Pellet, SputterRun, lambda ids: SputterRun.objects.filter(coatings__pellet__in=ids).distinct()),
+    (Pellet, Conversion, lambda ids: Conversion.objects.live().filter(pellet__in=ids)),
+    (Pellet, SputterRun, lambda ids: _runs_on(ids)),
+    (WitnessPlate, SputterRun, lambda ids: SputterRun.objects.filter(witness_plates__in=ids).distinct()),
     (Pellet, PelletBatch, lambda ids: PelletBatch.objects.filter(pellets__in=ids).distinct()),
     (PelletBatch, PowderLot, lambda ids: PowderLot.objects.filter(batches__in=ids).distinct()),
     (PowderLot, Material, lambda ids: Material.objects.filter(powder_lots__in=ids).distinct()),
@@ -98,6 +134,32 @@ def _enters(runs: Iterable[int]) -> Q:
     )
 
 
+def _runs_on(pellets: Iterable[int]) -> QuerySet:
+    return SputterRun.objects.live().filter(coatings__pellet__in=pellets).distinct()
+
+
+def _brought(uploads: Iterable[int]) -> QuerySet:
+    """Keys of the measurements that uploads brought."""
+    return UploadFile.objects.filter(upload__in=uploads, measurements__isnull=False).values("measurements")
+
+
+def _films_of(runs: Iterable[int]) -> set[str]:
+    """Codes of the film thicknesses that entered runs on sputter settings: the frozen inputs say so."""
+    frozen = AnalysisRun.objects.filter(pk__in=runs, sputter_setting__isnull=False).values_list("inputs", flat=True)
+    return {code for inputs in frozen for code in _film_codes(inputs)}
+
+
+def _rates_over(films: Iterable[int]) -> list[int]:
+    """Keys of the current runs on sputter settings that film thicknesses entered."""
+    codes = set(FilmThickness.objects.filter(pk__in=films).values_list("code", flat=True))
+    current = AnalysisRun.objects.filter(sputter_setting__isnull=False, is_current=True).values_list("pk", "inputs")
+    return [key for key, inputs in current if codes & _film_codes(inputs)]
+
+
+def _film_codes(inputs: dict[str, Any]) -> set[str]:
+    return {entry["film"] for entry in (inputs.get("films") or {}).get("value") or ()}
+
+
 def _walk(ids: Ids, steps: tuple[_Step, ...]) -> bool:
     """Add what the steps reach; True when something was left out. One query a step."""
     is_cut = False
@@ -108,6 +170,13 @@ def _walk(ids: Ids, steps: tuple[_Step, ...]) -> bool:
         is_cut = is_cut or len(found) > LIMIT
         ids.setdefault(target, set()).update(sorted(found, reverse=True)[:LIMIT])
     return is_cut
+
+
+_NODES = ("entity", "activity", "agent")
+
+
+def _ends(edge: dict[str, str]) -> set[str]:
+    return {name for key, name in edge.items() if key != "prov:role"}
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -143,17 +212,21 @@ class _Document:
         section = self.content.setdefault(relation, {})
         section[f"_:{relation}{len(section) + 1}"] = {f"prov:{end}": name for end, name in ends.items()}
 
+    def close(self) -> None:
+        """Leave out relations to what the asked direction does not show: both ends of an edge are in the document."""
+        nodes = {name for section in _NODES for name in self.content[section]}
+        for relation in [name for name in self.content if name not in ("prefix", *_NODES)]:
+            known = [edge for edge in self.content[relation].values() if _ends(edge) <= nodes]
+            self.content[relation] = {f"_:{relation}{number}": edge for number, edge in enumerate(known, 1)}
+            if not known:
+                del self.content[relation]
+
 
 def _name(model: type[Model], key: str | int) -> str:
-    collections = {
-        Material: "materials", PowderLot: "powder-lots", PelletBatch: "pellet-batches", Pellet: "pellets",
-        SputterRun: "sputter-runs", ElectrodeLot: "electrode-lots", Cell: "cells", Measurement: "measurements",
-        AnalysisRun: "runs", Result: "results",
-    }  # fmt: skip
-    return f"lagpdb:{collections[model]}/{key}"
+    return f"lagpdb:{_COLLECTIONS[model]}/{key}"
 
 
-def prov(code: str, *, base_url: str = "/") -> dict[str, Any]:
+def prov(code: str, *, base_url: str = "/", direction: str = BOTH) -> dict[str, Any]:
     """The lineage of a record, as PROV JSON.
 
     Parameters
@@ -162,6 +235,8 @@ def prov(code: str, *, base_url: str = "/") -> dict[str, Any]:
         Any spelling of a code, the id of a result, or ``run-<id>``.
     base_url : str
         Address of the site, for the names of the nodes.
+    direction : str
+        'back' to powder and raw bytes, 'forward' to what was made from it, or 'both': then also where that came from.
 
     Raises
     ------
@@ -170,11 +245,15 @@ def prov(code: str, *, base_url: str = "/") -> dict[str, Any]:
     """
     model, key = start(code)
     ids: Ids = {model: {key}}
-    is_cut = _walk(ids, _DOWN)
-    is_cut = _walk(ids, _UP) or is_cut
+    is_cut = False
+    if direction in (FORWARD, BOTH):
+        is_cut = _walk(ids, _DOWN)
+    if direction in (BACK, BOTH):
+        is_cut = _walk(ids, _UP) or is_cut
     document = _Document(base_url)
-    for write in (_materials, _pellets, _sputter_runs, _cells, _measurements, _runs, _results):
+    for write in (_materials, _pellets, _films, _sputter_runs, _conversions, _cells, _measurements, _runs, _results):
         write(document, ids)
+    document.close()
     if is_cut:
         document.content["lagpdb:note"] = {"left_out": f"Only the newest {LIMIT} of each kind are shown."}
     return document.content
@@ -228,6 +307,38 @@ def _sputter_runs(document: _Document, ids: Ids) -> None:
         document.relate("wasGeneratedBy", entity=_name(Pellet, pellet_code), activity=_name(SputterRun, run_code))
 
 
+def _films(document: _Document, ids: Ids) -> None:
+    for plate in WitnessPlate.objects.filter(pk__in=ids.get(WitnessPlate, ())).select_related("sputter_run"):
+        name = document.entity(_name(WitnessPlate, plate.code), "lagpdb:WitnessPlate", substrate=plate.substrate)
+        document.relate("wasGeneratedBy", entity=name, activity=_name(SputterRun, plate.sputter_run.code))
+    films = FilmThickness.objects.filter(pk__in=ids.get(FilmThickness, ()))
+    for film in films.select_related("witness_plate", "pellet"):
+        name = document.entity(
+            _name(FilmThickness, film.code),
+            "lagpdb:FilmThickness",
+            method=film.method,
+            face=film.face,
+            film_thickness_nm=film.film_thickness_nm,
+            film_thickness_uncertainty_nm=film.film_thickness_uncertainty_nm,
+            measured_at=film.measured_at.isoformat() if film.measured_at else None,
+        )
+        subject: Any = film.subject
+        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(subject), subject.code))
+
+
+def _conversions(document: _Document, ids: Ids) -> None:
+    for step in Conversion.objects.filter(pk__in=ids.get(Conversion, ())).select_related("pellet"):
+        name = document.activity(
+            _name(Conversion, step.code),
+            "lagpdb:Conversion",
+            start=step.performed_at,
+            faces=step.faces,
+            temperature_degC=step.temperature_degC,
+            duration_min=step.duration_min,
+        )
+        document.relate("wasGeneratedBy", entity=_name(Pellet, step.pellet.code), activity=name)
+
+
 def _cells(document: _Document, ids: Ids) -> None:
     for cell in Cell.objects.filter(pk__in=ids.get(Cell, ())).select_related("pellet", "electrode_lot"):
         name = document.entity(
@@ -242,7 +353,7 @@ def _cells(document: _Document, ids: Ids) -> None:
 
 def _measurements(document: _Document, ids: Ids) -> None:
     keys = ids.get(Measurement, ())
-    for item in Measurement.objects.filter(pk__in=keys).select_related("cell", "pellet", "operator"):
+    for item in Measurement.objects.filter(pk__in=keys).select_related("cell", "pellet", "witness_plate", "operator"):
         name = document.entity(
             _name(Measurement, item.code),
             "lagpdb:Measurement",
@@ -250,7 +361,7 @@ def _measurements(document: _Document, ids: Ids) -> None:
             temperature_degC=item.temperature_degC,
             measured_at=item.measured_at.isoformat() if item.measured_at else None,
         )
-        sample = item.cell or item.pellet
+        sample = item.subject
         document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(sample), sample.code))
         if item.operator:
             document.relate("wasAttributedTo", entity=name, agent=document.agent(f"lagpdb:people/{item.operator}"))
@@ -269,6 +380,20 @@ def _measurements(document: _Document, ids: Ids) -> None:
             generatedEntity=_name(Measurement, part.measurement.code),
             usedEntity=f"sha256:{raw.sha256}",
         )
+    _uploads(document, ids)
+
+
+def _uploads(document: _Document, ids: Ids) -> None:
+    """Who brought which bytes, and when."""
+    keys = ids.get(Upload, ())
+    for upload in Upload.objects.filter(pk__in=keys).select_related("created_by"):
+        name = document.activity(_name(Upload, upload.code), "lagpdb:Upload", start=upload.created_at)
+        if upload.created_by:
+            person = document.agent(f"lagpdb:people/{upload.created_by}")
+            document.relate("wasAssociatedWith", activity=name, agent=person)
+    brought = UploadFile.objects.filter(upload__in=keys, measurements__in=ids.get(Measurement, ()))
+    for code, sha256 in sorted(set(brought.values_list("upload__code", "raw_file__sha256"))):
+        document.relate("wasGeneratedBy", entity=f"sha256:{sha256}", activity=_name(Upload, code))
 
 
 def _runs(document: _Document, ids: Ids) -> None:
@@ -289,6 +414,8 @@ def _runs(document: _Document, ids: Ids) -> None:
         )
         if run.measurement:
             document.relate("used", activity=name, entity=_name(Measurement, run.measurement.code))
+        for film in sorted(_film_codes(run.inputs)):
+            document.relate("used", activity=name, entity=_name(FilmThickness, film), role="film_thickness")
         if run.created_by:
             person = document.agent(f"lagpdb:people/{run.created_by}")
             document.relate("wasAssociatedWith", activity=name, agent=person)
@@ -301,7 +428,9 @@ def _runs(document: _Document, ids: Ids) -> None:
 
 
 def _results(document: _Document, ids: Ids) -> None:
-    for result in Result.objects.filter(pk__in=ids.get(Result, ())).select_related("cell", "pellet"):
+    for result in Result.objects.filter(pk__in=ids.get(Result, ())).select_related(
+        "cell", "pellet", "measurement__witness_plate"
+    ):
         name = document.entity(
             _name(Result, result.pk),
             "lagpdb:Result",
@@ -314,5 +443,6 @@ def _results(document: _Document, ids: Ids) -> None:
             acceptance=result.acceptance,
         )
         document.relate("wasGeneratedBy", entity=name, activity=_name(AnalysisRun, result.run_id))
-        sample = result.cell or result.pellet
-        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(sample), sample.code))
+        plate = result.measurement.witness_plate if result.measurement else None
+        if sample := result.cell or result.pellet or plate:  # a sputter rate speaks of a setting, which is no thing
+            document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(sample), sample.code))

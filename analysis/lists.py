@@ -39,7 +39,7 @@ class ResultList(RecordList):
 
     def queryset(self) -> QuerySet:
         return Result.objects.current().select_related(
-            "cell", "pellet__batch__powder_lot__material", "measurement", "run"
+            "cell", "pellet__batch__powder_lot__material", "measurement__witness_plate", "sputter_setting", "run"
         )
 
     def decorate(self, rows: list[Any]) -> None:
@@ -48,5 +48,5 @@ class ResultList(RecordList):
 
         names = notations([row.pellet_id for row in rows if row.cell_id is None and row.pellet_id])
         for row in rows:
-            row.sample = row.cell or row.pellet
+            row.sample = row.subject
             row.shown_notation = row.cell.notation if row.cell_id else names.get(row.pellet_id, "")

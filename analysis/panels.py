@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
-from analysis import plots
+from analysis import choices, plots
 from analysis.figure_parts import frequency_text
 from analysis.models import AnalysisRun, Result
 from analysis.science.quantities import QUANTITIES
@@ -25,6 +25,10 @@ MAIN = (
     "activation_energy_eV",
     "lithium_transference_number",
     "critical_current_density_mA_cm2",
+    "last_sound_current_density_mA_cm2",
+    "time_to_failure_h",
+    "overpotential_mV",
+    "electronic_conductivity_S_cm",
     "interfacial_resistance_ohm",
     "total_resistance_ohm",
     "electrolyte_resistance_ohm",
@@ -42,6 +46,7 @@ MAIN_LABEL = {
     "discharge_specific_capacity_mAh_g": "reference",
     "discharge_capacity_mAh": "reference",
     "coulombic_efficiency_fraction": "mean",
+    "overpotential_mV": "end",
 }
 PER_GRAM = ("discharge_specific_capacity_mAh_g", "rate_capacity_mAh_g")  # without a mass the page shows mAh
 ORIGINS = {
@@ -93,6 +98,7 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
         "parts": list(measurement.files.select_related("raw_file").filter(superseded_at__isnull=True)),
         "circuits": CIRCUITS,
         "chosen": (current or latest).parameters if runs else {},
+        "choice_fields": choices.fields_of(measurement.kind, (current or latest).parameters) if runs else [],
         "raw": _raw_rows(measurement),
         "may_edit": can_edit(request.user),
         "cell_warnings": [tuple(warning) for warning in cell_run.warnings] if cell_run else [],
@@ -111,10 +117,12 @@ def _state(measurement: Measurement, runs: list[AnalysisRun], current: AnalysisR
 
 
 def _cell_run(measurement: Measurement) -> AnalysisRun | None:
-    """The activation run that stands for the cell."""
-    if not measurement.cell_id:
+    """The run of a combination that stands for the cell; a configuration has one at most."""
+    if not measurement.cell_id or measurement.kind not in ("eis", "polarisation"):
         return None
-    return AnalysisRun.objects.filter(cell=measurement.cell, analysis="activation", is_current=True).first()
+    return AnalysisRun.objects.filter(
+        cell=measurement.cell, analysis__in=("activation", "transference"), is_current=True
+    ).first()
 
 
 def _main_values(results: list[Result], cell_run: AnalysisRun | None) -> list[dict[str, Any]]:
@@ -124,6 +132,7 @@ def _main_values(results: list[Result], cell_run: AnalysisRun | None) -> list[di
     if cell_run:
         energies = list(cell_run.results.filter(quantity="activation_energy_eV"))
         found += [result for result in energies if result.label != "sigma"]
+        found += list(cell_run.results.filter(quantity="lithium_transference_number"))
         by_name |= {f"energy_{result.label}": result for result in energies}
     shown = [
         r
@@ -246,6 +255,7 @@ def choices_text(run: AnalysisRun) -> str:
         words.append(f"{formation} formation {'cycle' if formation == 1 else 'cycles'}")
     if mass := run.parameters.get("active_mass_mg"):
         words.append(f"active mass {units.format_named('active_mass_mg', mass)}")
+    words += [f"{choice.label}: {text}" for choice, text in choices.given(run.parameters)]
     return ", ".join(words)
 
 

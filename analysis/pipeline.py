@@ -10,7 +10,16 @@ from django.utils import timezone
 
 from analysis.films import films_of
 from analysis.models import AnalysisRun, Result, RunInput
-from analysis.queueing import Sample, analyses, combinations, lock_sample, over_of, queue_combinations, retire
+from analysis.queueing import (
+    Sample,
+    analyses,
+    combinations,
+    lock_sample,
+    numbers_for,
+    over_of,
+    queue_combinations,
+    retire,
+)
 from analysis.science.base import AnalysisError, Combination, Outcome, Subject
 from analysis.science.quantities import get as quantity
 from lagpdb import ledger
@@ -107,7 +116,19 @@ def _compute(item: AnalysisRun) -> Outcome:
     combination = combinations()[item.analysis]()
     if isinstance(item.subject, SputterSetting):
         return combination.run(films_of(item.subject), subject, item.parameters)
-    return combination.run(_numbers(combination, item.subject), subject, item.parameters)
+    parameters = {**_choices_beside(combination, item.subject), **item.parameters}
+    return combination.run(_numbers(combination, item.subject), subject, parameters)
+
+
+def _choices_beside(combination: Combination, sample: Sample) -> dict[str, Any]:
+    """What people gave with the measurements that decide a combination: the newest word counts."""
+    runs = AnalysisRun.objects.filter(
+        is_current=True, measurement__kind__in=combination.chosen_with, **{f"measurement__{over_of(sample)}": sample}
+    )
+    choices: dict[str, Any] = {}
+    for run_ in runs.select_related("measurement").order_by("measurement_id", "pk"):
+        choices |= {**run_.measurement.parameters, **run_.parameters}
+    return choices
 
 
 def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
@@ -134,10 +155,10 @@ def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
 
 
 def _numbers(combination: Combination, sample: Sample) -> pd.DataFrame:
-    """The accepted, unflagged, current numbers of a sample that a combination needs."""
+    """The current numbers of a sample that a combination needs, with where they come from."""
     rows = (
-        Result.objects.usable()
-        .filter(quantity__in=combination.needs, **{over_of(sample): sample})
+        numbers_for(type(combination))
+        .filter(**{over_of(sample): sample})
         # Not in the order in which workers happened to end: the last digit of a sum depends on it.
         .order_by("measurement_id", "quantity", "position")
         .values(
@@ -150,7 +171,10 @@ def _numbers(combination: Combination, sample: Sample) -> pd.DataFrame:
             "cycle_number",
             "current_density_mA_cm2",
             "measurement__code",
+            "measurement_id",
             "measurement__measured_at",
+            "flag",
+            "acceptance",
             "run__inputs",
         )
     )
@@ -167,6 +191,10 @@ def _numbers(combination: Combination, sample: Sample) -> pd.DataFrame:
                 "current_density_mA_cm2": row["current_density_mA_cm2"],
                 "measurement": row["measurement__code"],
                 "measured_at": row["measurement__measured_at"],
+                "uploaded_order": row["measurement_id"],
+                "file_name": (row["run__inputs"].get("raw_file") or {}).get("name", ""),
+                "flag": row["flag"],
+                "acceptance": row["acceptance"],
                 "geometry_relative_uncertainty": (
                     row["run__inputs"].get("geometry_relative_uncertainty", {}).get("value") or 0.0
                 ),

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from analysis import figures, figures_cycling
+from analysis import figures, figures_cycling, figures_symmetric
 from analysis.figure_parts import Sample
 from analysis.models import AnalysisRun, Result
 from lagpdb import units
@@ -26,16 +26,26 @@ FIGURES_OF = {
     "sputter_rate": ("thickness",),
     "retention": ("capacity", "voltage", "differential"),
     "rate": ("rate", "voltage", "differential"),
+    "interface": ("nyquist", "residuals", "bode"),
+    "critical_current": ("staircase",),
+    "plating": ("plating", "overpotential"),
+    "polarisation": ("transient",),
+    "electronic": ("transient",),
 }
-BUILDERS = figures.BUILDERS | figures_cycling.BUILDERS
+FAMILIES = (figures, figures_cycling, figures_symmetric)
+BUILDERS = {name: builder for family in FAMILIES for name, builder in family.BUILDERS.items()}
 FRAMES = {"arc": "Arc", "full": "Full range", "ce": "CE 90–102 %"}
-TITLES = {
-    "nyquist": "Nyquist plot",
-    "bode": "Bode plot",
-    "residuals": "Residuals of fit and Kramers–Kronig test",
-    "arrhenius": "Arrhenius plot",
-    "thickness": "Film thickness against sputter time",
-} | figures_cycling.TITLES
+TITLES = (
+    {
+        "nyquist": "Nyquist plot",
+        "bode": "Bode plot",
+        "residuals": "Residuals of fit and Kramers–Kronig test",
+        "arrhenius": "Arrhenius plot",
+        "thickness": "Film thickness against sputter time",
+    }
+    | figures_cycling.TITLES
+    | figures_symmetric.TITLES
+)
 
 
 @dataclass
@@ -118,7 +128,22 @@ def figure_of_run(run: AnalysisRun, name: str) -> dict[str, Any] | None:
 
 def columns(name: str, curves: dict[str, Any]) -> dict[str, list[Any]]:
     """The numbers of a figure, whichever family draws it."""
-    return (figures_cycling if name in figures_cycling.BUILDERS else figures).columns(name, curves)
+    return next(family for family in FAMILIES if name in family.BUILDERS).columns(name, curves)
+
+
+def full_columns(run: AnalysisRun, name: str) -> dict[str, list[Any]]:
+    """The numbers for the CSV: every row of the recording where the figure draws an envelope of it.
+
+    Raises
+    ------
+    StoreError
+        The recording cannot be read.
+    """
+    if name not in figures_symmetric.RECORDED or run.measurement is None:
+        return columns(name, run.curves)
+    frame = recording(run.measurement)
+    kept = [key for key in ("time_s", "potential_V", "current_A", "cycle_number", "step_number") if key in frame]
+    return {key: [row[0] for row in plain_rows(frame[[key]])] for key in kept}
 
 
 def _frames(figure: dict[str, Any]) -> dict[str, str]:
@@ -128,9 +153,8 @@ def _frames(figure: dict[str, Any]) -> dict[str, str]:
 
 
 def _has_curves(run: AnalysisRun, name: str) -> bool:
-    key = ({"arrhenius": "points", "thickness": "points", "residuals": "residuals"} | figures_cycling.PARTS).get(
-        name, "data"
-    )
+    own = {"arrhenius": "points", "thickness": "points", "residuals": "residuals"}
+    key = (own | figures_cycling.PARTS | figures_symmetric.PARTS).get(name, "data")
     part = run.curves.get(key) or {}
     return any(part.values()) if isinstance(part, dict) else bool(part)
 

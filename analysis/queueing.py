@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from analysis import films
-from analysis.models import AnalysisRun, Result
+from analysis.models import AnalysisRun, Result, ResultQuerySet
 from analysis.science.base import Analysis, Combination
 from lagpdb import ledger
 from lagpdb.records import Record, Revision
@@ -100,6 +100,15 @@ def over_of(sample: Sample) -> str:
     return OVER[type(sample)]
 
 
+def numbers_for(item: type[Combination]) -> ResultQuerySet:
+    """The numbers that may enter a combination: the usable ones, or, where it says so, all that nobody rejected."""
+    rows = Result.objects.usable()
+    if item.takes_provisional:
+        rows = Result.objects.current().filter(value__isnull=False, limit="=")
+        rows = rows.exclude(acceptance=Result.Acceptance.REJECTED)
+    return rows.filter(quantity__in=item.needs)
+
+
 def queue_combinations(sample: Sample, quantities: Iterable[str], files: list[int]) -> dict[str, int]:
     """Queue the combinations that these numbers of a locked sample feed, once each, and let the files wait for them.
 
@@ -132,7 +141,7 @@ def _queue_combination(item: type[Combination], target: dict[str, Any]) -> int |
         return int(queued)
     if AnalysisRun.State.SUCCEEDED not in runs:
         subject = {name: sample for name, sample in target.items() if name != "analysis"}
-        if _count(item, subject) < item.needs_at_least:
+        if not _may_begin(item, subject):
             return None
     # A person's choices (points left out) stay in force when new numbers arrive.
     choices = AnalysisRun.objects.filter(**target).order_by("-pk").values_list("parameters", flat=True).first()
@@ -143,12 +152,14 @@ def _queue_combination(item: type[Combination], target: dict[str, Any]) -> int |
     return int(run_.pk)
 
 
-def _count(item: type[Combination], subject: dict[str, Any]) -> int:
-    """How many numbers there are to combine: distinct temperatures, or films of a sputter setting."""
+def _may_begin(item: type[Combination], subject: dict[str, Any]) -> bool:
+    """Whether there is enough to combine: distinct temperatures and named quantities, or films of a sputter setting."""
     if item.over == OVER[SputterSetting]:
-        return len(films.films_of(subject[item.over]))
-    usable = Result.objects.usable().filter(quantity__in=item.needs, **subject)
-    return usable.values("temperature_degC").distinct().count()
+        return len(films.films_of(subject[item.over])) >= item.needs_at_least
+    usable = numbers_for(item).filter(**subject)
+    if usable.values("temperature_degC").distinct().count() < item.needs_at_least:
+        return False
+    return not item.begins_with or not set(item.begins_with) - set(usable.values_list("quantity", flat=True))
 
 
 def retire(target: dict[str, Any], before: int) -> tuple[set[str], bool]:

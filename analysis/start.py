@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
+from itertools import count as counting
 from typing import Any
 
 from django.db.models import Count, Q
@@ -28,6 +29,7 @@ from samples.models import PowderLot
 
 LIST = 5
 STRIP_WIDTH, STRIP_LEFT, STRIP_RIGHT = 420, 12, 12
+STRIP_DOTS, STRIP_ROWS = 120, 1000
 NEAR_25_DEGC = (23.0, 27.0)
 GROUPS = {
     "eis": "Impedance",
@@ -171,17 +173,23 @@ def _change_text(revision: Revision) -> str:
 # --- Pristine and coated ----------------------------------------------------------------------------------------------
 def conductivity_strip() -> dict[str, Any] | None:
     """Accepted conductivities near 25 °C as dots, the latest of each pellet; measured and synthetic never mixed."""
-    rows = list(
+    newest = (
         Result.objects.usable()
         .filter(quantity="ionic_conductivity_S_cm", temperature_degC__range=NEAR_25_DEGC, cell__isnull=False)
-        .order_by("pellet_id", "-pk")
+        .order_by("-pk")
         .values("pellet_id", "value", "is_synthetic", "cell__is_coated", "measurement__code")
     )
+    # A strip holds so many dots and no more; a large lab sees its newest pellets.
+    rows = list(newest[: STRIP_ROWS + 1])
     measured = [row for row in rows if not row["is_synthetic"]]
     used = measured or rows
-    latest = {row["pellet_id"]: row for row in reversed(used)}
+    latest: dict[int, dict[str, Any]] = {}
+    for row in used:
+        latest.setdefault(row["pellet_id"], row)
     if not latest:
         return None
+    is_cut = len(rows) > STRIP_ROWS or len(latest) > STRIP_DOTS
+    latest = dict(list(latest.items())[:STRIP_DOTS])
     groups: dict[str, list[tuple[float, str]]] = {"pristine": [], "coated": []}
     for row in latest.values():
         group = "coated" if row["cell__is_coated"] else "pristine"
@@ -192,6 +200,7 @@ def conductivity_strip() -> dict[str, Any] | None:
         "width": STRIP_WIDTH,
         "is_synthetic": not measured,
         "left_out": len(rows) - len(used),
+        "is_cut": is_cut,
         "counts": {name: len(dots) for name, dots in groups.items()},
     }
 
@@ -210,7 +219,7 @@ def _dots(groups: dict[str, list[tuple[float, str]]]) -> list[dict[str, Any]]:
         taken: list[tuple[float, int]] = []
         for value, code in sorted(dots):
             x = STRIP_LEFT + inner * (value - low) / (high - low)
-            level = next(n for n in range(50) if all(abs(x - other) > 9 or n != height for other, height in taken))
+            level = next(n for n in counting() if all(abs(x - other) > 9 or n != height for other, height in taken))
             taken.append((x, level))
             y = 26 + 34 * line - 8 * min(level, 3)
             found.append({"group": name, "x": f"{x:.1f}", "y": y, "value": value, "code": code})

@@ -11,12 +11,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from analysis import plots, start
+from analysis import choices, plots, start
 from analysis.comparison import compared
 from analysis.decisions import judge, reanalyse
 from analysis.lists import ResultList
 from analysis.models import AnalysisRun, Result
 from analysis.panels import is_working, measurement_context
+from analysis.rates import sputter_rates
 from analysis.science.quantities import QUANTITIES
 from analysis.search import search
 from lagpdb.pages import get_record
@@ -95,8 +96,10 @@ def _say(request: HttpRequest, error: ValidationError) -> None:
         messages.error(request, sentence)
 
 
-def _run_parameters(data: Any) -> dict[str, Any]:
+def _run_parameters(kind: str, data: Any) -> dict[str, Any]:
     """The re-run form as parameters; what cannot be read is refused with a sentence."""
+    if kind in choices.CHOICES:
+        return choices.read(kind, data)
     parameters: dict[str, Any] = {"circuit": data.get("circuit", "")}
     limits = [data.get("fit_from_Hz", "").strip(), data.get("fit_to_Hz", "").strip()]
     if any(limits):
@@ -142,7 +145,7 @@ def measurement_reanalyse(request: HttpRequest, code: str) -> HttpResponse:
     measurement = _measurement(code)
     try:
         reanalyse(
-            measurement, parameters=_run_parameters(request.POST), by=request.user,
+            measurement, parameters=_run_parameters(measurement.kind, request.POST), by=request.user,
             reason=request.POST.get("reason", "").strip(),
         )  # fmt: skip
     except ValidationError as error:
@@ -211,7 +214,14 @@ def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpR
     code = run.measurement.code if run.measurement else run.subject.code
     made_by = f"run {run.pk}, {run.analysis} version {run.version}, lagpdb {run.software_version}"
     comments = (code, figure["summary"], made_by)
-    return _figure(figure, form, f"{code}_{name}", plots.columns(name, run.curves), comments)
+    if form != "csv":
+        return _figure(figure, form, f"{code}_{name}", {}, comments)
+    try:
+        numbers = plots.full_columns(run, name)
+    except (StoreError, OSError) as error:
+        numbers = plots.columns(name, run.curves)
+        comments += (f"only the points of the drawing: {error}",)
+    return _figure(figure, form, f"{code}_{name}", numbers, comments)
 
 
 def measurement_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponse:
@@ -250,5 +260,6 @@ urlpatterns = [
     path("measurements/<str:code>/temperature/", measurement_temperature, name="measurement_temperature"),
     path("measurements/<str:code>/figures/<slug:name>.<str:form>", measurement_figure, name="measurement_figure"),
     path("runs/<int:run_id>/figures/<slug:name>.<str:form>", run_figure, name="run_figure"),
+    path("sputter-rates/", sputter_rates, name="sputter_rates"),
     path("results/<int:result_id>/judge/", result_judge, name="result_judge"),
 ]

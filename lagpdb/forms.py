@@ -30,7 +30,8 @@ class QuantityField(forms.CharField):
     name : str
         Field of the record; its suffix is the unit.
     spread, readings, limit : str
-        Fields that keep the uncertainty, the single readings and the limit sign; '' where the record has none.
+        Fields that keep the uncertainty, the single readings and the sign of a limit ('< 1e-4'); '' where the record
+        has none.
     """
 
     def __init__(self, name: str, *, spread: str = "", readings: str = "", limit: str = "", **kwargs: Any) -> None:
@@ -54,15 +55,30 @@ class QuantityField(forms.CharField):
         if len(readings) > 1:
             return "; ".join(units.copy_value(reading) for reading in readings)
         spread = getattr(record, self.spread) if self.spread else None
-        sign = getattr(record, self.limit) if self.limit else "="
-        before = "" if sign in ("", "=") else f"{sign} "
-        return before + units.copy_value(value) + (f" ± {units.copy_value(spread)}" if spread else "")
+        text = units.copy_value(value) + (f" ± {units.copy_value(spread)}" if spread else "")
+        return limited(getattr(record, self.limit), text) if self.limit else text
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
         if not text:
             return None
         return understand(self.name, text, self.bounds, readings=bool(self.readings), limit=bool(self.limit))
+
+
+def limited(sign: str, text: str) -> str:
+    """A value with the sign of its limit, as it is typed: '< 1e-4'."""
+    return text if sign in ("", "=") else f"{sign} {text}"
+
+
+class ReadingsField(QuantityField):
+    """Readings that are the record's own content, kept as a list: step heights."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, readings=name, **kwargs)
+
+    def text_of(self, record: models.Model) -> str:
+        """The readings, as somebody would have typed them."""
+        return "; ".join(units.copy_value(reading) for reading in getattr(record, self.name) or ())
 
 
 def understand(name: str, text: str, bounds: Bounds | None, *, readings: bool = True, limit: bool = False) -> Quantity:
@@ -74,7 +90,10 @@ def understand(name: str, text: str, bounds: Bounds | None, *, readings: bool = 
     level, sentence = bounds.judge(quantity.value) if bounds else ("ok", "")
     if level == "impossible":
         meant = bounds.suggestion(quantity.value) if bounds else None
-        raise ValidationError(sentence, code="impossible", params={"suggestion": meant} if meant else None)
+        if meant is None:
+            raise ValidationError(sentence, code="impossible")
+        # With parameters the message is a format: the % of a share must survive it.
+        raise ValidationError(sentence.replace("%", "%%"), code="impossible", params={"suggestion": meant})
     return quantity
 
 
@@ -314,7 +333,10 @@ class RecordForm(forms.ModelForm):
             if name in self.fields and value is not None:
                 number = isinstance(value, int | float) and not isinstance(value, bool)
                 text = units.copy_value(value) if number else self.fields[name].prepare_value(value)
-                self.recipe_texts[name] = str(text)
+                text = str(text)
+                if sign := getattr(self.fields[name], "limit", ""):
+                    text = limited(recipe.defaults.get(sign, "="), text)
+                self.recipe_texts[name] = text
                 if name not in given:
                     self.initial[name] = text
 

@@ -30,6 +30,8 @@ PAGES = {
     "PEL": "pellet_detail",
     "CEL": "cell_detail",
     "SPT": "sputter_run_detail",
+    "WIT": "witness_plate_detail",
+    "FLM": "film_thickness_detail",
     "CNV": "conversion_detail",
     "ELD": "electrode_detail",
     "RCP": "recipe_detail",
@@ -109,14 +111,51 @@ def address_of(record: Record) -> str:
         return ""
 
 
+# Where a record with an unknown code of this kind is made, and what the button says.
+CREATES = {
+    "LOT": ("lot_new", "Receive a lot"),
+    "PBT": ("batch_new", "New pellets"),
+    "PEL": ("batch_new", "New pellets"),
+    "SPT": ("sputter_run_new", "New sputter run"),
+    "CNV": ("conversion_new", "New conversion"),
+    "ELD": ("electrode_new", "New electrode lot"),
+    "CEL": ("cell_new", "Build a cell"),
+    "MEA": ("upload", "Upload a file"),
+    "UPB": ("upload", "Upload files"),
+}
+
+
 def resolve(request: HttpRequest, code: str = "") -> HttpResponse:
-    """`/s/PEL-0142` of labels, and `/s/?q=` of the field in the header: any spelling, straight to the record."""
-    text = (code or request.GET.get("q", "")).strip()
+    """`/s/PEL-0142` of labels, and `/s/?q=` of the field in the header: any spelling, straight to the record.
+
+    The page of a withdrawn record says that it is in the trash; a whole scanned address counts as its code.
+    """
+    text = (code or request.GET.get("q", "")).strip().rpartition("/s/")[2].strip("/ ")
     record = find_record(text) if text else None
     address = address_of(record) if record else ""
     if address:
         return HttpResponseRedirect(address)
-    return render(request, "records/not_found.html", {"text": normal_code(text)}, status=404 if text else 200)
+    normal = normal_code(text)
+    name, words = CREATES.get(normal[:3], ("", ""))
+    context = {
+        "text": normal,
+        "withdrawn": record if record is not None and record.is_withdrawn else None,
+        "create_url": _address(name) if name and can_edit(request.user) and record is None else "",
+        "create_words": words,
+    }
+    return render(request, "records/not_found.html", context, status=404 if text else 200)
+
+
+def _address(name: str) -> str:
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
+
+
+def scan(request: HttpRequest) -> HttpResponse:
+    """P2: the camera of a tablet, a field to type into, and the last scans of this device."""
+    return render(request, "records/scan.html")
 
 
 def get_record(model: type[Record], code: str, *related: str) -> Record:
@@ -175,6 +214,8 @@ def shown(record: Record, name: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return units.exact_value(value, "fraction" if units.suffix_of(name) == "fraction" else "")
+    if isinstance(value, dict):
+        return "; ".join(f"{units.label(key)} {shown(record, key, item)}" for key, item in value.items())
     if isinstance(value, list):
         return ", ".join(shown(record, name, item) for item in value)
     if isinstance(value, str) and name.endswith("_at") and "T" in value:
@@ -341,6 +382,7 @@ def elapsed(since: Any, until: Any = None) -> str:
 
 
 urlpatterns = [
+    path("scan/", scan, name="scan"),
     path("s/", resolve, name="resolver_search"),
     path("s/<str:code>", resolve, name="resolver"),
     path("s/<str:code>/", resolve),

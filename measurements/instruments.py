@@ -13,6 +13,7 @@ from lagpdb.forms import form_field
 from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.pages import detail_context, get_record, uses_of
 from lagpdb.roles import role_required
+from measurements.api import Instruments
 from measurements.models import Instrument
 from samples.edits import edit_page, new_page
 from samples.forms import ReasonMixin
@@ -42,6 +43,7 @@ class InstrumentList(RecordList):
 
     template = "measurements/instrument_list.html"
     title, api = "Instruments", "instruments"
+    collection = Instruments
     empty, no_match = "No instruments. Enter one.", "No instrument matches."
     new_url, new_words = "instrument_new", "New instrument"
     default_order = "code"

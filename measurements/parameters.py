@@ -19,10 +19,20 @@ NUMBERS = {
     "polarisation_voltage_V",
     "active_mass_mg",
     "electrode_area_cm2",
+    "electrolyte_conductivity_S_cm",
+    "short_step",  # the step of a current ramp that a person calls the failing one, in mA cm⁻²
+    # Numbers that replace those found for the transference number.
+    "initial_current_A",
+    "steady_state_current_A",
+    "initial_resistance_ohm",
+    "steady_state_resistance_ohm",
+    "electrolyte_resistance_ohm",
 }
+CODES = {"eis_before", "eis_after"}  # measurements that a person picks for the transference number
 COUNTS = {"formation_cycles", "reference_cycle"}
 CIRCUITS = ("A", "B", "C", "D", "E", "F")
 SWITCHES = {"flip_sign"}
+OTHERS = {"measured_at", "fit_range_Hz", "circuit", "masked_points", "overpotential_at_h"}
 
 
 def check_parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -33,7 +43,7 @@ def check_parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
     ValidationError
         One sentence per parameter that cannot be used.
     """
-    known = sorted(NUMBERS | COUNTS | SWITCHES | {"measured_at", "fit_range_Hz", "circuit", "masked_points"})
+    known = sorted(NUMBERS | COUNTS | SWITCHES | CODES | OTHERS)
     checked: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for name, value in (given or {}).items():
@@ -62,6 +72,15 @@ def _parameter(name: str, value: Any) -> Any:
         if not isinstance(value, bool):
             raise ValueError(f"{name} is true or false, not ‘{value}’.")
         return value
+    if name in CODES:
+        if not isinstance(value, str) or not value.upper().startswith("MEA-"):
+            raise ValueError(f"{name} must be the code of a measurement, such as MEA-01877, not ‘{value}’.")
+        return value.upper()
+    if name == "overpotential_at_h":
+        hours = value if isinstance(value, list) else [value]
+        if not hours or not all(_is_number(hour) and 0 <= hour < 1e6 for hour in hours):
+            raise ValueError(f"overpotential_at_h must be hours, such as [100, 300], not ‘{value}’.")
+        return [float(hour) for hour in hours]
     if name == "measured_at":
         moment = moment_of(value)
         if moment is None:

@@ -13,11 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from lagpdb import units
-from lagpdb.forms import with_note
+from lagpdb.forms import NOTED, with_note
 from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.pages import detail_context, elapsed, get_record
 from lagpdb.records import save_record
 from lagpdb.roles import role_required
+from samples.api import Conversions
 from samples.atmosphere import trend
 from samples.conversion_forms import ConversionEditForm, ConversionForm, TimerForm
 from samples.edits import edit_page, new_page
@@ -35,6 +36,7 @@ class ConversionList(RecordList):
 
     template = "samples/conversion_list.html"
     title, api = "Conversions", "conversions"
+    collection = Conversions
     empty, no_match = "No conversions. Convert a coated pellet.", "No conversion matches."
     new_url, new_words = "conversion_new", "New conversion"
     columns = (
@@ -165,9 +167,11 @@ def _finish(
 ) -> HttpResponse:
     """Note the actual time on every conversion of the timer."""
     taken_min = actual_min if actual_min is not None else max(0.1, round(past_min, 1))
-    level, sentence = form.fields["duration_min"].bounds.judge(taken_min)
-    reason = with_note("timer", {"Time at temperature": sentence} if level == "unusual" else {})
+    level, _ = form.fields["duration_min"].bounds.judge(taken_min)
     group = running_with(Conversion.objects.get(pk=conversion.pk))
+    planned = units.exact_value(group[0].duration_min, "min")
+    sentence = f"{units.exact_value(taken_min, 'min')} instead of {planned}, unusual."
+    reason = with_note("timer", {"Time at temperature": sentence} if level == "unusual" else {})
     for each in group:
         each.duration_min, each.performed_at = taken_min, each.started_at + timedelta(minutes=taken_min)
         save_record(each, by=request.user, reason=reason)
@@ -176,7 +180,7 @@ def _finish(
         request, f"{names}: {units.exact_value(taken_min, 'min')} saved. Next step: build {_cells(len(group))}."
     )
     if level == "unusual":
-        messages.warning(request, sentence)
+        messages.warning(request, f"{sentence} {NOTED}")
     return redirect("conversion_detail", conversion.code)
 
 

@@ -1,8 +1,7 @@
-"""Pages of single records: lot, batch, pellet, cell, sputter run."""
+"""Pages of single records: lot, batch, pellet, cell."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
@@ -18,7 +17,7 @@ from lagpdb.pages import can_edit, detail_context, get_record
 from samples import hints
 from samples.batches import waiting_rows
 from samples.forms import newest_recipe, notation_of
-from samples.models import Cell, Coating, Pellet, PelletBatch, PowderLot, SputterRun
+from samples.models import Cell, Pellet, PelletBatch, PowderLot
 from samples.models.lots import faces_of
 from samples.plan import steps_of
 from samples.several import made_together
@@ -34,7 +33,7 @@ NEXT_STATES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def _tests(**of: Any) -> list[Any]:
+def tests_of(**of: Any) -> list[Any]:
     """Measurements of a sample in time order, each with its main number."""
     rows = list(
         apps.get_model("measurements", "Measurement")
@@ -63,15 +62,8 @@ def _arrivals(**of: Any) -> list[Any]:
 def pellet_detail(request: HttpRequest, code: str) -> HttpResponse:
     """One pellet, from its powder to its last number."""
     pellet = get_record(Pellet, code, "batch__powder_lot__material", "batch__recipe")
-    coatings = list(
-        Coating.objects.filter(pellet=pellet, sputter_run__withdrawn_at__isnull=True)
-        .select_related("sputter_run__target")
-        .order_by("sputter_run__performed_at", "face")
-    )
-    faces = {coating.face: coating.sputter_run.target.code for coating in coatings}
-    cells = list(pellet.cells.live().order_by("pk"))
+    faces = pellet.faces
     first, others = numbers_of(pellet=pellet)
-    siblings = Pellet.objects.live().filter(batch=pellet.batch_id).exclude(pk=pellet.pk).count()
     context = {
         **detail_context(request, pellet),
         "pellet": pellet,
@@ -79,11 +71,8 @@ def pellet_detail(request: HttpRequest, code: str) -> HttpResponse:
         "lot": pellet.batch.powder_lot,
         "notation": notation_of(pellet, {pellet.pk: faces}),
         "faces": faces,
-        "steps": _steps(coatings, cells),
-        "cells": cells,
-        "live_cell": next((cell for cell in cells if cell.is_live), None),
-        "siblings": siblings,
-        "tests": _tests(**{"pellet": pellet}) + _tests(cell__pellet=pellet),
+        "live_cell": pellet.live_cell,
+        "tests": tests_of(**{"pellet": pellet}) + tests_of(cell__pellet=pellet),
         "numbers": first,
         "more_numbers": others,
         "files": _arrivals(measurements__in=_keys_of(pellet)),
@@ -97,38 +86,12 @@ def _keys_of(pellet: Pellet) -> Any:
     return measurements.filter(Q(pellet=pellet) | Q(cell__pellet=pellet)).values("pk")
 
 
-def _steps(coatings: list[Coating], cells: list[Cell]) -> list[dict[str, Any]]:
-    """What was done to a pellet, in order: one line per run, however many faces it coated."""
-    runs: dict[int, dict[str, Any]] = {}
-    for coating in coatings:
-        run = coating.sputter_run
-        entry = runs.setdefault(
-            run.pk,
-            {
-                "kind": "sputter",
-                "record": run,
-                "when": run.performed_at,
-                "faces": [],
-                "title": f"Sputter, {run.target.code}",
-            },
-        )
-        entry["faces"].append(coating.face)
-    for entry in runs.values():
-        entry["where"] = "both sides" if len(entry["faces"]) > 1 else f"side {entry['faces'][0]}"
-    builds = [
-        {"kind": "cell", "record": cell, "when": cell.assembled_at, "title": "Cell build", "where": cell.notation}
-        for cell in cells
-    ]
-    floor = timezone.now() - timedelta(days=36500)
-    return sorted([*runs.values(), *builds], key=lambda step: step["when"] or floor)
-
-
 def cell_detail(request: HttpRequest, code: str) -> HttpResponse:
     """One cell: how it was built, what was tested, what came out."""
     cell = get_record(
         Cell, code, "pellet__batch__powder_lot__material", "electrode_lot__material", "electrode_material"
     )
-    tests = _tests(cell=cell)
+    tests = tests_of(cell=cell)
     first, others = numbers_of(cell=cell)
     runs = apps.get_model("analysis", "AnalysisRun").objects
     arrhenius = runs.filter(cell=cell, analysis="activation", is_current=True).first()
@@ -230,14 +193,3 @@ def batch_detail(request: HttpRequest, code: str) -> HttpResponse:
         else "",
     }
     return render(request, "samples/batch_detail.html", context)
-
-
-def sputter_run_detail(request: HttpRequest, code: str) -> HttpResponse:
-    """One sputter run, to read."""
-    run = get_record(SputterRun, code, "target")
-    pellets: dict[int, dict[str, Any]] = {}
-    for coating in run.coatings.select_related("pellet").order_by("pellet_id", "face"):
-        entry = pellets.setdefault(coating.pellet_id, {"pellet": coating.pellet, "faces": []})
-        entry["faces"].append(coating.face)
-    context = {**detail_context(request, run), "run": run, "pellets": list(pellets.values())}
-    return render(request, "samples/sputter_run_detail.html", context)

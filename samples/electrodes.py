@@ -15,6 +15,7 @@ from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.pages import detail_context, get_record
 from lagpdb.roles import role_required
 from samples import limits
+from samples.api import ElectrodeLots
 from samples.edits import edit_page, new_page
 from samples.forms import ReasonMixin
 from samples.lists import CODE
@@ -78,6 +79,7 @@ class ElectrodeList(RecordList):
 
     template = "samples/electrode_list.html"
     title, api = "Electrodes", "electrode-lots"
+    collection, can_label = ElectrodeLots, True
     empty, no_match = "No electrode lots. Enter one before full cells are built.", "No electrode lot matches."
     new_url, new_words = "electrode_new", "New electrode lot"
     columns = (

@@ -163,7 +163,9 @@ class BatchForm(RecordForm):
         }
         for name, label in labels.items():
             self.fields[name].label = label
-        if self.instance.pk is not None:
+        if self.instance.pk is None:
+            self.fields["powder_lot"].widget.attrs["autofocus"] = True  # a scan goes there at once
+        else:
             del self.fields["count"]
         self.fields["powder_lot"].options = lot_options()
 

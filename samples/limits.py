@@ -29,7 +29,9 @@ SPUTTER = {
     "base_pressure_Pa": Bounds(None, 1e-4, 0, None, "Pa", zero_allowed=False, note=ABOVE_RECIPE),
     "target_distance_cm": Bounds(2, 30, 0, None, "cm", zero_allowed=False),
     "duration_min": Bounds(1, 60, 0, 600, "min", zero_allowed=False),
+    "stage_temperature_degC": Bounds(15, 400, -273.15, 1400, "degC"),
 }
+FILM = {"heights_nm": Bounds(2, 1000, 0, 100_000, "nm", zero_allowed=False)}
 # Lithium melts at 180.5 °C: below, nothing flows.
 CONVERSION = {
     "lithium_diameter_mm": Bounds(5, 16, 0, 100, "mm", zero_allowed=False),
@@ -59,6 +61,7 @@ MATERIAL = {
 BY_KIND: dict[str, dict[str, Bounds]] = {
     "pellet_batch": BATCH,
     "sputter_run": SPUTTER,
+    "film_thickness": FILM,
     "conversion": CONVERSION,
     "electrode_lot": ELECTRODE,
     "cell": CELL,

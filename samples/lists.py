@@ -14,6 +14,7 @@ from samples.api import Cells, Pellets, PowderLots, SputterRuns
 from samples.forms import notation_of
 from samples.models import Cell, Coating, Pellet, PowderLot, SputterRun
 from samples.models.lots import faces_of
+from samples.serializers import estimated_thickness
 
 
 def _coated(queryset: QuerySet, is_coated: bool) -> QuerySet:
@@ -176,12 +177,13 @@ class CellList(RecordList):
 
 
 class SputterRunList(RecordList):
-    """Sputter runs, to read."""
+    """Sputter runs with the thickness that their setting lets expect."""
 
     template = "samples/sputter_run_list.html"
     title, api = "Sputter runs", "sputter-runs"
     collection, can_label = SputterRuns, True
     empty, no_match = "No sputter runs yet.", "No sputter run matches."
+    new_url, new_words = "sputter_run_new", "New sputter run"
     columns = (
         Column("Code", "code", "id"),
         Column("Target", "target", "target__code"),
@@ -189,9 +191,11 @@ class SputterRunList(RecordList):
         Column("Power (W)", "power_W", is_number=True),
         Column("Pressure (Pa)", "pressure_Pa", is_number=True),
         Column("Faces coated", is_number=True),
+        Column("Thickness per side (nm)", "estimated_thickness_nm", "estimate", is_number=True),
         Column("Performed", "performed_at"),
     )
     filters = (CODE, Filter("target", "Target", "code", "target__code"))
 
     def queryset(self) -> QuerySet:
-        return SputterRun.objects.live().select_related("target").annotate(face_count=Count("coatings"))
+        runs = SputterRun.objects.live().select_related("target")
+        return runs.annotate(face_count=Count("coatings"), estimate=estimated_thickness(""))

@@ -17,6 +17,7 @@ from lagpdb.pages import detail_context, get_record, record_models, uses_of
 from lagpdb.records import normal_code
 from lagpdb.roles import role_required
 from samples import limits
+from samples.api import Materials
 from samples.edits import edit_page, new_page
 from samples.forms import ReasonMixin
 from samples.models import Material
@@ -87,6 +88,7 @@ class MaterialList(RecordList):
 
     template = "samples/material_list.html"
     title, api = "Materials", "materials"
+    collection = Materials
     empty, no_match = "No materials. Enter one.", "No material matches."
     new_url, new_words = "material_new", "New material"
     default_order = "code"

@@ -13,6 +13,7 @@ from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.pages import detail_context, find_record, get_record, uses_of
 from lagpdb.records import Record
 from lagpdb.roles import role_required
+from samples.api import Recipes
 from samples.edits import new_page
 from samples.forms import newest_recipe
 from samples.lists import CODE
@@ -34,6 +35,7 @@ class RecipeList(RecordList):
 
     template = "samples/recipe_list.html"
     title, api = "Recipes", "recipes"
+    collection = Recipes
     empty, no_match = "No recipes. The forms begin blank.", "No recipe matches."
     columns = (
         Column("Code", "code", "id"),

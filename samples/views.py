@@ -12,7 +12,20 @@ from django.utils.timezone import is_naive, make_aware
 
 from lagpdb import units
 from lagpdb.records import normal_code
-from samples import batches, cells, conversions, details, edits, electrodes, hints, lists, materials, recipes
+from samples import (
+    batches,
+    cells,
+    conversions,
+    details,
+    edits,
+    electrodes,
+    hints,
+    label_pages,
+    lists,
+    materials,
+    recipes,
+    sputter_views,
+)
 from samples.forms import PelletRowForm, judge, newest_recipe
 from samples.models import Material, Pellet, PelletBatch, PowderLot, Recipe
 
@@ -147,5 +160,6 @@ urlpatterns = [
     path("materials/<str:code>/", materials.material_detail, name="material_detail"),
     path("materials/<str:code>/edit/", materials.material_edit, name="material_edit"),
     path("sputter-runs/", lists.SputterRunList.as_view(), name="sputter_run_list"),
-    path("sputter-runs/<str:code>/", details.sputter_run_detail, name="sputter_run_detail"),
+    *sputter_views.urlpatterns,
+    *label_pages.urlpatterns,
 ]

@@ -68,9 +68,11 @@ def pytest_configure() -> None:
     from django.db.models.signals import post_migrate
 
     shipped = import_module("samples.migrations.0002_study_defaults")
+    completed = import_module("samples.migrations.0004_conversion_products")
 
     def ship(sender, **_):
         if sender.label == "analysis":  # the last app: by now every table is there
             shipped.ship(apps, None)
+            completed.complete(apps, None)
 
     post_migrate.connect(ship, weak=False, dispatch_uid="ship_again")

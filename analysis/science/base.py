@@ -121,10 +121,14 @@ class Combination(ABC):
     over: ClassVar[str] = "cell"  # "pellet"; "sputter_setting", whose numbers are film thicknesses
     needs: ClassVar[tuple[str, ...]] = ()
     needs_at_least: ClassVar[int] = 1  # distinct temperatures below which it is not begun
+    begins_with: ClassVar[tuple[str, ...]] = ()  # quantities that must all be there before it is begun
+    chosen_with: ClassVar[tuple[str, ...]] = ()  # kinds of measurement whose parameters are its parameters too
+    takes_provisional: ClassVar[bool] = False  # whether flagged numbers, not yet judged, enter too (then in `flag`)
     yields: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def run(self, numbers: pd.DataFrame, subject: Subject, parameters: Parameters) -> Outcome:
         """Compute from one row per result: columns ``result_id, quantity, value, uncertainty, temperature_degC,
-        measured_at, measurement, label`` (and the other conditions of `Finding`). Over a sputter setting: one row per
+        measured_at, measurement, label`` (and the other conditions of `Finding`), ``flag``, ``acceptance``, and of the
+        recording ``file_name`` and ``uploaded_order``. Over a sputter setting: one row per
         film thickness."""

@@ -11,21 +11,26 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
-from analysis.science.impedance import Fit, fit_prepared
-from analysis.science.kramers_kronig import KramersKronig, check_prepared, is_mains
-from analysis.science.spectrum import Spectrum, prepare
+from analysis.science.fitted import Fit
+from analysis.science.given import electrode_area, finding, stated_area, temperature
+from analysis.science.impedance import fit_prepared
+from analysis.science.kramers_kronig import KramersKronig, check_prepared
+from analysis.science.spectrum import prepare
+from analysis.science.spectrum_report import (
+    RESIDUAL_LIMIT,
+    check_kramers_kronig,
+    fit_table,
+    impedance_of,
+    spectrum_curves,
+)
 from analysis.science.wording import number, with_uncertainty
 
 Real = NDArray[np.float64]
 Number = TypeVar("Number", float, Real)
 
-RESIDUAL_LIMIT = 0.02
 UNDETERMINED = 0.5  # relative uncertainty of a resistance above which no number is given
 CONDUCTIVITY_RANGE_S_CM = (1.0e-14, 1.0)
 RESISTANCE_RANGE_OHM = (1.0e-3, 1.0e12)
-ASSUMED_TEMPERATURE_DEGC = 25.0
-CURVE_POINTS = 200
-KELVIN_FROM = 250.0  # a temperature in °C above this was more likely written in kelvin
 PLAUSIBLE_THICKNESS_UM = (20.0, 10000.0)  # outside, a unit was probably mistaken
 
 
@@ -101,23 +106,19 @@ class Conductivity(Analysis):
         AnalysisError
             Fewer than ten usable points, or no circuit can be fitted.
         """
-        frequency = recording["frequency_Hz"].to_numpy(dtype=float)
-        z = recording["z_real_ohm"].to_numpy(dtype=float) + 1j * recording["z_imag_ohm"].to_numpy(dtype=float)
         outcome = Outcome()
-        if parameters.get("flip_sign"):
-            z = z.conj()
-            outcome.warn("sign_flipped", "The sign of Z″ was turned by a person’s choice: the file stores −Z″.")
+        frequency, z = impedance_of(recording, bool(parameters.get("flip_sign")), outcome)
         spectrum = prepare(frequency, z, parameters.get("fit_range_Hz"), parameters.get("masked_points") or ())
         test = check_prepared(spectrum)
         fitted = spectrum.without(test.outlier_rows) if test.outlier_rows else spectrum
         fit = fit_prepared(fitted, parameters.get("circuit") or None)
         outcome.warnings += fit.warnings
-        _check_kramers_kronig(outcome, test, fit)
+        check_kramers_kronig(outcome, test, fit)
         geometry = _geometry(subject, parameters, outcome)
-        _temperature(parameters, outcome)
+        temperature(parameters, outcome)
         outcome.findings = _findings(fit, test, geometry, parameters, outcome)
-        outcome.curves = _curves(frequency, z, fit, test, spectrum)
-        outcome.tables = {"fit": _fit_table(fit)}
+        outcome.curves = spectrum_curves(frequency, z, fit, test, spectrum, _intercepts(fit))
+        outcome.tables = {"fit": fit_table(fit)}
         outcome.inputs["circuit"] = {
             "value": fit.circuit,
             "text": fit.circuit_text,
@@ -143,104 +144,27 @@ def _geometry(subject: Subject, parameters: Parameters, outcome: Outcome) -> _Ge
         outcome.warn(
             "thickness_implausible", f"A thickness of {thickness:g} µm is unusual for a pellet. Check the unit."
         )
-    area, area_relative, origin = _area(subject, parameters, outcome)
-    outcome.inputs["electrode_area_cm2"] = {
-        "value": area,
-        "uncertainty": area * area_relative if area and area_relative else None,
-        "origin": origin,
-    }
-    if subject.pellet_diameter_mm and area and area > 1.04 * math.pi / 4.0 * (subject.pellet_diameter_mm / 10.0) ** 2:
-        outcome.warn(
-            "electrode_area_differs_from_pellet",
-            f"The electrode ({area:.4g} cm²) is larger than the pellet "
-            f"({subject.pellet_diameter_mm:g} mm across). Check both diameters.",
-        )
-    stated = parameters.get("file_electrode_area_cm2")
-    if stated and area and abs(float(stated) / area - 1.0) > 0.05:
+    area, area_relative = electrode_area(
+        subject,
+        parameters,
+        outcome,
+        "σ needs the electrode area. Enter the Ag diameter, or confirm that the whole face is coated.",
+    )
+    stated = stated_area(parameters, area)
+    if stated and area:
         outcome.warn(
             "electrode_area_differs",
-            f"The file states an electrode area of {float(stated):.4g} cm², the record has "
+            f"The file states an electrode area of {stated:.4g} cm², the record has "
             f"{area:.4g} cm². The record's was used; check which one is right.",
         )
     return _Geometry(thickness, thickness_u / thickness if thickness and thickness_u else None, area, area_relative)
-
-
-def _area(subject: Subject, parameters: Parameters, outcome: Outcome) -> tuple[float | None, float | None, str]:
-    """Electrode area [cm²], its relative uncertainty, and where it comes from."""
-    override = parameters.get("electrode_area_cm2")
-    if override:
-        outcome.warn(
-            "area_override",
-            f"The electrode area {float(override):.4g} cm² was given with the measurement "
-            "and replaces that of the cell.",
-        )
-        return float(override), None, "person"
-    area, diameter = subject.electrode_area_cm2, subject.electrode_diameter_mm
-    if area is None and diameter:
-        area = math.pi / 4.0 * (diameter / 10.0) ** 2
-    if area is None or area <= 0.0:
-        outcome.warn(
-            "missing_area",
-            "σ needs the electrode area. Enter the Ag diameter, or confirm that the whole face is coated.",
-        )
-        return None, None, subject.code
-    diameter_u = subject.electrode_diameter_uncertainty_mm
-    return area, 2.0 * diameter_u / diameter if diameter and diameter_u else None, subject.code
-
-
-def _temperature(parameters: Parameters, outcome: Outcome) -> None:
-    """Record the temperature; say when it is assumed."""
-    value, origin = parameters.get("temperature_degC"), parameters.get("temperature_origin")
-    if value is None or origin == "assumed":
-        value = ASSUMED_TEMPERATURE_DEGC if value is None else float(value)
-        origin = "assumed"
-        outcome.warn("temperature_missing", f"No temperature in file or name. {value:g} °C is assumed.")
-    if value > KELVIN_FROM:
-        outcome.warn("temperature_like_kelvin", f"{value:g} °C is unusually hot. If it is in kelvin, correct it.")
-    outcome.inputs["temperature_degC"] = {"value": float(value), "uncertainty": None, "origin": origin or "person"}
-
-
-def _check_kramers_kronig(outcome: Outcome, test: KramersKronig, fit: Fit) -> None:
-    """What the Kramers-Kronig test says, as sentences."""
-    percent = 100.0 * test.rms_fraction
-    if test.rms_fraction >= RESIDUAL_LIMIT or test.largest_fraction > 0.05:
-        outcome.warn(
-            "kk_fail",
-            f"Kramers–Kronig residual {percent:.1f} % (largest {100 * test.largest_fraction:.1f} %): the data are not "
-            "those of a stable, linear system. Measure again after a rest.",
-        )
-    elif test.rms_fraction >= 0.01:
-        outcome.warn(
-            "kk_marginal", f"Kramers–Kronig residual {percent:.1f} %, above 1 %. Check contacts and amplitude."
-        )
-    if test.r1 >= 0.3:
-        outcome.warn(
-            "kk_drift",
-            f"Neighbouring Kramers–Kronig residuals are alike (r1 = {test.r1:.2f}): the cell drifted during the "
-            "measurement. Wait for a stable temperature and measure again.",
-        )
-    for frequency in test.outlier_frequencies_Hz:
-        if is_mains(frequency):
-            place, advice = f"at {frequency:.4g} Hz, a mains frequency,", "shield the leads"
-        else:
-            place, advice = f"at {frequency:.4g} Hz", "look for a change of current range"
-        code = "mains_interference" if is_mains(frequency) else "outlier_left_out"
-        outcome.warn(
-            code, f"The point {place} stands alone against its neighbours. It was left out of the fit; {advice}."
-        )
-    if fit.rms_fraction > 3.0 * test.rms_fraction:
-        outcome.warn(
-            "residual_above_kk_noise",
-            f"The fit misses the data by {100 * fit.rms_fraction:.2g} %, the noise is {percent:.2g} %: the circuit is "
-            "too simple. Choose another circuit.",
-        )
 
 
 def _findings(
     fit: Fit, test: KramersKronig, geometry: _Geometry, parameters: Parameters, outcome: Outcome
 ) -> list[Finding]:
     """One row per quantity, with its flag."""
-    temperature = float(outcome.inputs["temperature_degC"]["value"])
+    celsius = float(outcome.inputs["temperature_degC"]["value"])
     is_assumed = outcome.inputs["temperature_degC"]["origin"] == "assumed"
     is_suspect = fit.rms_fraction > RESIDUAL_LIMIT or test.rms_fraction >= RESIDUAL_LIMIT
     total, total_u = fit.total_resistance_ohm, fit.total_resistance_uncertainty_ohm
@@ -252,11 +176,11 @@ def _findings(
         )
         total, total_u = math.nan, math.nan
     bounds = set(fit.at_bound)
-    resistance = _finding("total_resistance_ohm", total, total_u, RESISTANCE_RANGE_OHM)
-    bulk = _finding(
+    resistance = finding("total_resistance_ohm", total, total_u, RESISTANCE_RANGE_OHM)
+    bulk = finding(
         "bulk_resistance_ohm", fit.bulk_resistance_ohm, fit.bulk_resistance_uncertainty_ohm, RESISTANCE_RANGE_OHM
     )
-    boundary = _finding(
+    boundary = finding(
         "grain_boundary_resistance_ohm",
         fit.grain_boundary_resistance_ohm,
         fit.grain_boundary_resistance_uncertainty_ohm,
@@ -264,29 +188,19 @@ def _findings(
     )
     conductivity = _conductivity(total, total_u, geometry, outcome)
     findings = []
-    for finding in (conductivity, resistance, bulk, boundary):
-        finding = replace(finding, temperature_degC=temperature)
-        if finding.value is not None:
+    for found in (conductivity, resistance, bulk, boundary):
+        found = replace(found, temperature_degC=celsius)
+        if found.value is not None:
             if not fit.is_converged:
-                finding = replace(finding, flag="not_converged")
-            elif finding.flag == "ok" and (is_suspect or bounds & {"R1", "R2"}):
-                finding = replace(finding, flag="suspect")
-        if finding.quantity == "ionic_conductivity_S_cm" and is_assumed and finding.flag in ("ok", "suspect"):
-            finding = replace(finding, flag="missing")
-        findings.append(finding)
+                found = replace(found, flag="not_converged")
+            elif found.flag == "ok" and (is_suspect or bounds & {"R1", "R2"}):
+                found = replace(found, flag="suspect")
+        if found.quantity == "ionic_conductivity_S_cm" and is_assumed and found.flag in ("ok", "suspect"):
+            found = replace(found, flag="missing")
+        findings.append(found)
     flag = "suspect" if test.rms_fraction >= RESIDUAL_LIMIT else "ok"
-    findings.append(
-        Finding("kramers_kronig_residual_fraction", test.rms_fraction, flag=flag, temperature_degC=temperature)
-    )
+    findings.append(Finding("kramers_kronig_residual_fraction", test.rms_fraction, flag=flag, temperature_degC=celsius))
     return findings
-
-
-def _finding(quantity: str, value: float | None, uncertainty: float | None, limits: tuple[float, float]) -> Finding:
-    """A finding flagged by its presence and physical range alone."""
-    if value is None or not math.isfinite(value):
-        return Finding(quantity, None, flag="missing")
-    flag = "ok" if limits[0] <= value <= limits[1] else "out_of_range"
-    return Finding(quantity, float(value), None if uncertainty is None else float(uncertainty), flag=flag)
 
 
 def _conductivity(total: float, total_u: float, geometry: _Geometry, outcome: Outcome) -> Finding:
@@ -307,41 +221,7 @@ def _conductivity(total: float, total_u: float, geometry: _Geometry, outcome: Ou
         f"σ = {number(geometry.thickness_um * 1e-4)} cm / ({number(geometry.area_cm2)} cm² × "
         f"{with_uncertainty(total, None)} Ω) = {with_uncertainty(sigma, uncertainty)} S cm⁻¹"
     )
-    return _finding("ionic_conductivity_S_cm", sigma, uncertainty, CONDUCTIVITY_RANGE_S_CM)
-
-
-def _curves(
-    frequency: Real, z: NDArray[np.complex128], fit: Fit, test: KramersKronig, spectrum: Spectrum
-) -> dict[str, Any]:
-    """Series for the plots, as plain lists without NaN."""
-    is_used = np.zeros(frequency.size, dtype=bool)
-    is_used[fit.spectrum.rows] = True
-    shown = np.isfinite(frequency) & np.isfinite(z) & (frequency > 0.0)
-    turned = z.conj() if spectrum.is_flipped else z
-    measured = frequency[shown]
-    dense = np.geomspace(measured.max(), measured.min(), CURVE_POINTS)
-    line = fit.evaluate(dense)
-    return {
-        "data": {
-            "frequency_Hz": measured.tolist(),
-            "z_real_ohm": turned.real[shown].tolist(),
-            "z_imag_ohm": turned.imag[shown].tolist(),
-            "is_used": is_used[shown].tolist(),
-        },
-        "fit": {"frequency_Hz": dense.tolist(), "z_real_ohm": line.real.tolist(), "z_imag_ohm": line.imag.tolist()},
-        "residuals": _percent(fit.spectrum.frequency_Hz, fit.residuals),
-        "kramers_kronig": _percent(test.frequency_Hz, test.residuals),
-        "intercepts": _intercepts(fit),
-    }
-
-
-def _percent(frequency: Real, residuals: NDArray[np.complex128]) -> dict[str, list[float]]:
-    """Residuals in per cent of |Z|."""
-    return {
-        "frequency_Hz": frequency.tolist(),
-        "real_percent": (100.0 * residuals.real).tolist(),
-        "imag_percent": (100.0 * residuals.imag).tolist(),
-    }
+    return finding("ionic_conductivity_S_cm", sigma, uncertainty, CONDUCTIVITY_RANGE_S_CM)
 
 
 def _intercepts(fit: Fit) -> list[dict[str, Any]]:
@@ -351,18 +231,4 @@ def _intercepts(fit: Fit) -> list[dict[str, Any]]:
     return [
         {"label": "R_b", "z_real_ohm": fit.bulk_resistance_ohm},
         {"label": "R_b + R_gb", "z_real_ohm": fit.total_resistance_ohm},
-    ]
-
-
-def _fit_table(fit: Fit) -> list[dict[str, Any]]:
-    """The fitted parameters as rows."""
-    return [
-        {
-            "parameter": name,
-            "symbol": parameter.symbol,
-            "value": parameter.value,
-            "uncertainty": parameter.uncertainty,
-            "unit": parameter.unit,
-        }
-        for name, parameter in fit.parameters.items()
     ]

@@ -32,6 +32,7 @@ FEW_POINTS = 20
 FEW_DECADES = 3.0
 NOISE_FLOOR = 1.0e-7  # relative; below it spectra are computed, not measured
 HOPELESS = 15.0  # a rough fit whose BIC is this much worse than the best cannot become the choice
+LAST_CALLS = 600  # of the chosen circuit: the valley of an arc far above the window is long and flat
 SAME_MINIMUM = 1.0e-3  # relative difference of squares below which two starts have found the same
 GOOD_ENOUGH = 1.0e-3  # rms, the accuracy of good instruments: below, nothing richer than D is sought
 # Lag-1 autocorrelation of residuals. Of noise it is about -0.1 ± 0.1, for the fitted parameters take up some of it:
@@ -93,7 +94,9 @@ def fit_prepared(spectrum: Spectrum, circuit: str | None = None, candidates: Seq
         best = search.run(letters, may_add=letter is None and candidates is None and len(letters) > 1)
         if best is None:
             raise AnalysisError("No circuit could be fitted to this spectrum. Choose a smaller fit range or a circuit.")
-        best = refine_inside(best.model, spectrum.z_ohm, weights, best.theta, search.limits, is_free=best.is_free)
+        best = refine_inside(
+            best.model, spectrum.z_ohm, weights, best.theta, search.limits, max_calls=LAST_CALLS, is_free=best.is_free
+        )
         best = _drop_inductance(best, spectrum.z_ohm, weights, search.limits)
     return build(best, search.bic, spectrum, weights, warnings)
 

@@ -13,7 +13,14 @@ from lagpdb import units
 register = template.Library()
 NUMBER = mark_safe(' class="num"')
 
-_LABELS = {"sigma_T": "from ln(σT)", "sigma": "from ln σ", "none": "no short"}
+_LABELS = {
+    "sigma_T": "from ln(σT)",
+    "sigma": "from ln σ",
+    "none": "no short",
+    "through_origin": "line through zero",
+    "with_intercept": "line with intercept",
+    "ratio": "thickness over time",
+}
 
 
 @register.filter

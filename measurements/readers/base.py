@@ -91,11 +91,24 @@ class Peek:
 
     @cached_property
     def members(self) -> list[str]:
-        """Names inside, if the file is a zip archive; else empty."""
+        """Names inside, if the file is a zip archive that can be opened; else empty."""
         if not self.head.startswith(b"PK\x03\x04"):
             return []
-        with zipfile.ZipFile(self.path) as archive:
-            return archive.namelist()
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.namelist()
+        except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
+            return []
+
+    @cached_property
+    def sheets(self) -> dict[str, list[list[str]]]:
+        """The first rows of every sheet, as texts, if the file is an Excel workbook (.xlsx); else empty."""
+        from measurements.readers.workbook import glimpse, is_workbook
+
+        try:
+            return glimpse(self.path) if is_workbook(self.head, self.members) else {}
+        except (zipfile.BadZipFile, OSError):
+            return {}
 
 
 class Reader(ABC):
@@ -105,6 +118,8 @@ class Reader(ABC):
     version: ClassVar[int] = 1
     name: ClassVar[str] = ""  # what people see, e.g. "Gamry DTA"
     is_generic: ClassVar[bool] = False  # asked only when no specific reader recognises the file
+    # No sample of this format can be written without the vendor's software; the reader's docstring says why.
+    needs_vendor_file: ClassVar[bool] = False
 
     @abstractmethod
     def recognises(self, peek: Peek) -> bool:

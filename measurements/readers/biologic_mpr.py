@@ -2,7 +2,7 @@
 
 Every working reader of this format is GPL code, which must not run inside our processes. `read` imports it, and may
 therefore be called only in the expendable child process that parses vendor files. Without the extra it says how to
-export text instead. Impedance only, for now.
+export text instead. Impedance and time series, with the columns of `measurements.readers.eclab_series`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
-from measurements.readers.columns import FREQUENCY, Z_IMAG, Z_MODULUS, Z_REAL, impedance_columns, name_columns, short
+from measurements.readers.columns import Z_IMAG, Z_MODULUS, Z_REAL, impedance_columns, name_columns
+from measurements.readers.delimited import Grid
+from measurements.readers.eclab_series import is_impedance, is_series, series_recording
 from measurements.readers.signatures import MPR_SIGNATURE
 from measurements.readers.spectrum import recordings
 from measurements.readers.table import Table, Values
 
+_MODE = 0x03  # bits of the flags: 1 current control, 2 potential control, 3 rest
 _ABSENT = (
     "This is an EC-Lab binary file (.mpr), and this server has no reader for it. "
     "Export it from EC-Lab as text (.mpt), then upload that, or ask an administrator to install lagpdb[biologic]."
@@ -30,9 +33,9 @@ _DAMAGED = (
 
 
 class BiologicMprReader(Reader):
-    """EC-Lab .mpr with impedance; must be called in the child process (see the module)."""
+    """EC-Lab .mpr; must be called in the child process (see the module)."""
 
-    slug, version, name = "biologic_mpr", 1, "EC-Lab .mpr"
+    slug, version, name = "biologic_mpr", 2, "EC-Lab .mpr"
 
     def recognises(self, peek: Peek) -> bool:
         return peek.head.startswith(MPR_SIGNATURE)
@@ -40,22 +43,50 @@ class BiologicMprReader(Reader):
     def read(self, path: Path) -> list[Recording]:
         data, metadata = _parse(path)
         names = list(data.dtype.names or ())
-        columns = name_columns(names)
-        if not any(column.name == FREQUENCY for column in columns) or not len(data):
-            seen = ", ".join(short(name) for name in names[:12]) or "none"
-            raise ReaderError(
-                f"No frequency column found. Columns seen: {seen}. This kind of EC-Lab file holds no impedance and is "
-                "not read from .mpr yet. Export it from EC-Lab as text (.mpt), then upload that."
-            )
-        needed = impedance_columns(columns)
-        values: dict[str, Values] = {}
-        for column, name in zip(columns, names, strict=True):
-            numbers = np.asarray(data[name], dtype=np.float64)
-            values[column.name] = numbers * column.factor + column.offset if column.is_canonical else numbers
-        if any(name.startswith("unknown_colID") for name in names):
-            _refuse_shifted(values)
-        rows = np.arange(1, len(data) + 1, dtype=np.int64)
-        return recordings([Table(columns, values, needed, rows)], metadata)
+        if not len(data):
+            raise ReaderError("This EC-Lab file holds no points. Export it again after the measurement.")
+        if not is_series(names):
+            return _spectra(data, names, metadata)
+        grid = _grid(data, names)
+        series = series_recording(grid, metadata, [])
+        is_spectrum = is_impedance(grid)
+        if not is_spectrum.any():
+            return [series] if series is not None else []
+        # Spectra first: they were all that version 1 of this reader gave, and keep their places.
+        return [*_spectra(data[is_spectrum] if series is not None else data, names, metadata), *filter(None, [series])]
+
+
+def _spectra(data: Any, names: list[str], metadata: dict[str, Any]) -> list[Recording]:
+    columns = name_columns(names)
+    needed = impedance_columns(columns)
+    values: dict[str, Values] = {}
+    for column, name in zip(columns, names, strict=True):
+        numbers = np.asarray(data[name], dtype=np.float64)
+        values[column.name] = numbers * column.factor + column.offset if column.is_canonical else numbers
+    if any(name.startswith("unknown_colID") for name in names):
+        _refuse_shifted(values)
+    rows = np.arange(1, len(data) + 1, dtype=np.int64)
+    return recordings([Table(columns, values, needed, rows)], metadata)
+
+
+def _grid(data: Any, names: list[str]) -> Grid:
+    """Columns by EC-Lab's names, with the mode out of the flags.
+
+    Raises
+    ------
+    ReaderError
+        If the width of a column had to be guessed and was guessed wrong.
+    """
+    values = {name: np.asarray(data[name], dtype=np.float64) for name in names if name != "flags"}
+    if "flags" in names:
+        values["mode"] = (data["flags"] & _MODE).astype(np.float64)
+    time = values["time/s"]
+    if any(name.startswith("unknown_colID") for name in names):
+        with np.errstate(invalid="ignore"):
+            is_time = np.isfinite(time).all() and (np.diff(time) >= 0).mean() > 0.9 and (np.abs(time) < 1e10).all()
+        if not is_time:
+            raise ReaderError(_DAMAGED)
+    return Grid(list(values), None, list(values.values()), np.arange(1, len(data) + 1, dtype=np.int64))
 
 
 def _refuse_shifted(values: dict[str, Values]) -> None:

@@ -1,4 +1,8 @@
-"""Gamry .DTA: keyed head, then one or several tables; those with frequency and impedance are spectra."""
+"""Gamry .DTA: keyed head, then one or several tables.
+
+Tables with frequency and impedance are spectra. Without any, the tables CURVE of chronoamperometry and
+chronopotentiometry (T, Vf, Im) are time series; Gamry's current is positive where the working electrode is oxidised.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +13,23 @@ from typing import Any
 
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.columns import FREQUENCY, identify, short
+from measurements.readers.delimited import open_text, read_grid
 from measurements.readers.facts import put_moment
+from measurements.readers.series import recording
+from measurements.readers.series_columns import is_series
 from measurements.readers.spectrum import Warnings, header_lines, recordings
 from measurements.readers.table import Table, read_table
-from measurements.readers.text import Document, load
+from measurements.readers.text import Document, Layout, load, numeric_share, split_lines
 
 _TABLE = re.compile(r"(\w+)\tTABLE(?:\t(\d+))?")
+_CURVE = re.compile(r"CURVE\d*")
 _ABORTED = re.compile(r"EXPERIMENTABORTED(?!\s+\w+\s+F\b)")
 
 
 class GamryReader(Reader):
     """Gamry Framework data file; the tables ZCURVE (CURVE, CURVEn) hold Freq, Zreal and Zimag in true sign."""
 
-    slug, version, name = "gamry", 1, "Gamry DTA"
+    slug, version, name = "gamry", 2, "Gamry DTA"
 
     def recognises(self, peek: Peek) -> bool:
         return re.match(r"\ufeff?\s*EXPLAIN\s*[\r\n]+\s*TAG\t", peek.text) is not None
@@ -31,20 +39,41 @@ class GamryReader(Reader):
         metadata, warnings = _head(document)
         tables: list[Table] = []
         others: list[str] = []
+        curves: list[tuple[int, int]] = []
         for name, line, stop in _tables(document):
             if line + 1 >= len(document.lines):
                 continue
             names = [cell.strip() for cell in document.lines[line + 1].split("\t")[1:]]
             if not any(identify(cell).name == FREQUENCY for cell in names):
                 others.append(name)
+                if _CURVE.fullmatch(name) and is_series(names):
+                    curves.append((line, stop))
                 continue
             tables.append(_read(document, line, stop, names))
             _compare_count(document.lines[line], tables[-1], warnings)
+        if not tables and curves:
+            return [_curve(path, line, stop, metadata, warnings) for line, stop in curves]
         if not tables:
             raise ReaderError(_nothing(document))
         if others:
             metadata["other_tables"] = others
         return recordings(tables, metadata, warnings)
+
+
+def _curve(path: Path, line: int, stop: int, metadata: dict[str, Any], warnings: Warnings) -> Recording:
+    """The time series of one table; Gamry writes the number of rows that it was to have into the line above."""
+    source = open_text(path)
+    rows = split_lines(
+        source.data[source.offset(line + 2) : source.offset(min(stop, line + 12))].decode(errors="replace")
+    )
+    # The flags of the last column ("..........a") would speak for blanks as separators.
+    shares = {sign: sum(numeric_share(row, Layout("\t", sign))[0] for row in rows) for sign in (".", ",")}
+    grid = read_grid(source, line + 1, stop=stop, layout=Layout("\t", "," if shares[","] > shares["."] else "."))
+    said = list(warnings)
+    stated = _TABLE.match(source.data[source.offset(line) : source.offset(line + 1)].decode(errors="replace"))
+    if stated and stated[2] and int(stated[2]) > len(grid):
+        said.append(("points_missing", f"The table states {stated[2]} points, the file has {len(grid)}."))
+    return recording(grid, metadata, said, derives_cycles=False)
 
 
 def _read(document: Document, line: int, stop: int, names: list[str]) -> Table:

@@ -1,19 +1,22 @@
-"""Any text with a table of frequency and impedance: named columns, or three bare ones; asked last.
+"""Any table of frequency and impedance, or of time, potential and current, as text or Excel workbook; asked last.
 
 Named columns may stand in any order and unit, as Z′ and Z″ or as |Z| and phase, below any head; lines of #, % or ! are
 comments. Several blocks below each other, a loop column and a temperature column give several Recordings. Three columns
-without names are taken as frequency, Z′ and Z″ only if the first one runs like frequencies.
+without names are taken as frequency, Z′ and Z″ only if the first one runs like frequencies. Where a frequency has a
+name, the table is an impedance; a time series is read by `generic_series`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers import generic_series
+from measurements.readers.base import HEAD_BYTES, Peek, Reader, ReaderError, Recording
 from measurements.readers.columns import (
     FREQUENCY,
     MAX_COLUMNS,
@@ -25,8 +28,9 @@ from measurements.readers.columns import (
     name_columns,
     short,
 )
+from measurements.readers.delimited import open_text
 from measurements.readers.facts import header_facts
-from measurements.readers.signatures import refuse_binary
+from measurements.readers.signatures import looks_like_workbook, refuse_binary
 from measurements.readers.spectrum import header_lines, recordings, restarts
 from measurements.readers.table import Table, read_table, split_names, unit_line
 from measurements.readers.text import (
@@ -39,8 +43,9 @@ from measurements.readers.text import (
     numeric_share,
     split_cells,
 )
+from measurements.readers.workbook import HEADER_ROWS, sheets, text_of
 
-COMMENTS = ("#", "%", "!", "//")
+COMMENTS = generic_series.COMMENTS
 BARE = ("frequency", "Z'", "Z''")
 _SEARCHED = 2000  # lines in which a table must begin
 _DATA = re.compile(r"\s*[-+−]?[.,]?\d")
@@ -48,12 +53,14 @@ _WORD = re.compile(r"\w")
 
 
 class GenericReader(Reader):
-    """Text table with columns for frequency and impedance."""
+    """Table with columns for frequency and impedance, or for time, potential and current."""
 
     slug, version, name = "generic", 1, "Text table"
     is_generic = True
 
     def recognises(self, peek: Peek) -> bool:
+        if looks_like_workbook(peek.head):
+            return True
         try:
             refuse_binary(peek.head, peek.suffix)
         except ReaderError:
@@ -61,7 +68,42 @@ class GenericReader(Reader):
         return bool(peek.text.strip())
 
     def read(self, path: Path) -> list[Recording]:
-        document = load(path)
+        with path.open("rb") as stream:
+            if looks_like_workbook(stream.read(HEAD_BYTES)):
+                return self._workbook(path)
+        source = open_text(path)
+        if not any(_is_heading(line) for line in source.head):
+            heading = generic_series.find_heading(source.head)
+            if heading is not None:
+                return generic_series.read_text(source, heading)
+        del source
+        return self._impedance(load(path))
+
+    def read_with(
+        self, path: Path, mapping: Mapping[str, str], units: Mapping[str, str] | None = None
+    ) -> list[Recording]:
+        """A time series whose columns a person has named; see `generic_series.read_mapped`."""
+        return generic_series.read_mapped(path, mapping, units)
+
+    def _workbook(self, path: Path) -> list[Recording]:
+        """Every sheet with a table that is known, an impedance before a time series."""
+        found: list[Recording] = []
+        seen: list[str] = []
+        for name, rows in sheets(path):
+            first = ["\t".join(map(text_of, row)) for row in rows[:HEADER_ROWS]]
+            header = generic_series.sheet_heading(rows)
+            if any(_is_heading(line) for line in first):
+                lines = first + ["\t".join(map(text_of, row)) for row in rows[HEADER_ROWS:]]
+                found += self._impedance(Document(lines, ends_with_newline=True))
+            elif header is not None and header + 1 < len(rows):
+                found.append(generic_series.read_sheet(name, rows, header))
+            else:
+                seen += [cell for line in first[:1] for cell in line.split("\t") if cell]
+        if not found:
+            raise generic_series.unknown_columns(seen)
+        return found
+
+    def _impedance(self, document: Document) -> list[Recording]:
         headings = [i for i, line in enumerate(document.lines) if _is_heading(line)]
         if not headings:
             return self._bare(document)
@@ -85,8 +127,11 @@ class GenericReader(Reader):
         width = numeric_share(document.lines[first], layout)[1]
         names = _names_above(document, first, layout, width)
         if names is not None:
+            columns = name_columns(names)
+            if not {FREQUENCY, Z_REAL, Z_IMAG} & {column.name for column in columns}:
+                raise generic_series.unknown_columns(names, line=first)
             # There are names, and none of them is a frequency: this raises with the columns seen.
-            impedance_columns(name_columns(names))
+            impedance_columns(columns)
         if width != len(BARE) or len(document.lines[first]) > MAX_HEADER:
             raise ReaderError(
                 f"No frequency column found: the table has {width} columns without names. "
@@ -199,8 +244,8 @@ def _first_row(document: Document) -> tuple[int, Layout]:
         if numbers >= 2 and 2 * numbers > width and numeric_share(following, layout)[1] == width:
             return i, layout
     raise ReaderError(
-        "No table of numbers found. An impedance file holds one row per point with frequency, Z′ and Z″. "
-        "Export the measurement as text, then upload that."
+        "No table of numbers found. A table holds one row per point, frequency, Z′ and Z″, or time, potential "
+        "and current. Export the measurement as text, then upload that."
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from lagpdb.registry import discover
 from measurements.readers.base import BadRow, Peek, Reader, ReaderError, Recording
-from measurements.readers.signatures import refuse_binary
+from measurements.readers.signatures import looks_like_workbook, refuse_binary
+from measurements.readers.text import decoded
 
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # all that some editors write of an empty file
 MOST_SKIPPED = 20  # a file with more bad rows than this is not a file with a few bad rows
 
 
@@ -37,7 +40,7 @@ def recognise(path: Path, name: str) -> Reader:
         If no reader knows the file, or several do.
     """
     peek = Peek(path, name)
-    if not peek.head.strip(b"\r\n\t \x1a"):
+    if not peek.head.strip(b"\r\n\t \x1a") or peek.head in _MARKS:
         raise ReaderError("The file is empty. Export it again, then upload that.")
     specific = [reader for reader in readers().values() if not reader.is_generic and reader.recognises(peek)]
     if len(specific) == 1:
@@ -45,13 +48,15 @@ def recognise(path: Path, name: str) -> Reader:
     if specific:
         names = " and ".join(reader.name for reader in specific)
         raise ReaderError(f"The file looks like {names} at once. Export it again in one of these formats.")
-    refuse_binary(peek.head, peek.suffix)
+    if not looks_like_workbook(peek.head):
+        refuse_binary(peek.head, peek.suffix)
     generic = [reader for reader in readers().values() if reader.is_generic and reader.recognises(peek)]
     if len(generic) == 1:
         return generic[0]
     known = ", ".join(reader.name for reader in readers().values() if not reader.is_generic)
     raise ReaderError(
-        f"The format of this file is not known. Known are {known}, and text with columns for frequency, Z′ and Z″. "
+        f"The format of this file is not known. Known are {known}, and tables with columns for frequency, Z′ and Z″, "
+        "or for time, potential and current. "
         "Export it in one of these, then upload that."
     )
 
@@ -77,7 +82,10 @@ def read_file(path: Path, name: str, *, skips_bad_rows: bool = False) -> tuple[R
     skipped: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
-        lines = path.read_bytes().split(b"\n")
+        data = path.read_bytes()
+        text, encoding = decoded(data)
+        # A line of UTF-16 does not begin after the byte of a line end.
+        lines = (text.encode() if encoding.startswith("utf-16") else data).split(b"\n")
         while True:
             # An emptied line keeps the numbers of all others, and no format counts an empty line as a row.
             copy.write_bytes(b"\n".join(b"" if number in skipped else line for number, line in enumerate(lines, 1)))

@@ -15,13 +15,11 @@ _IMAGES = (
 _OTHERS = (
     (MPR_SIGNATURE, "This is an EC-Lab binary file (.mpr). Export it from EC-Lab as text (.mpt), then upload that."),
     (b"%PDF", "This is a PDF document. Upload the file of the instrument, or an export with one row per point."),
-    (b"\xd0\xcf\x11\xe0", "This is an old Office file (.xls or .doc). Save the sheet as CSV, then upload that."),
+    (b"\xd0\xcf\x11\xe0", "This is an old Office file (.xls or .doc). Save it as .xlsx or CSV, then upload that."),
     (b"\x1f\x8b", "This is a gzip archive. Unpack it, then upload the file inside."),
     (b"7z\xbc\xaf\x27\x1c", "This is a 7-Zip archive. Unpack it, then upload the files inside."),
     (b"Rar!\x1a\x07", "This is a RAR archive. Unpack it, then upload the files inside."),
-    (b"\x00\x01\x00\x00Standard", "This is an Access database (Arbin .res). Export it as text, then upload that."),
     (b"\x89HDF", "This is an HDF5 file. Export it as text with one row per point, then upload that."),
-    (b"PAR1", "This is a Parquet file. Export it as CSV with one row per point, then upload that."),
 )
 _BY_SUFFIX = {
     ".nox": "This is a NOVA project file (.nox). Export the measurement from NOVA as ASCII, then upload that.",
@@ -63,9 +61,14 @@ def refuse_binary(head: bytes, suffix: str) -> None:
         )
 
 
+def looks_like_workbook(head: bytes) -> bool:
+    """Whether the first bytes are those of an Excel workbook (.xlsx)."""
+    return head.startswith(_ZIP) and (b"[Content_Types].xml" in head or b"xl/" in head)
+
+
 def _archive(head: bytes, suffix: str) -> str:
-    if b"[Content_Types].xml" in head or b"xl/" in head:
-        return "This is an Excel workbook. Save the sheet with the impedance as CSV, then upload that."
+    if looks_like_workbook(head):
+        return "This is an Excel workbook. Save the sheet with the data as CSV, then upload that."
     name = f", although its name ends in {suffix}" if suffix and suffix != ".zip" else ""
     return f"This is a ZIP archive{name}. Unpack it, then upload the files inside."
 

@@ -167,11 +167,16 @@ def _is_unit(text: str) -> bool:
 def _layout(rows: list[str], separator: str | bool | None) -> Layout:
     if isinstance(separator, bool):
         return detect_layout(rows) or Layout("\t" if rows and "\t" in rows[0] else None, ".")
+    return Layout(separator, decimal_of(rows, separator))
+
+
+def decimal_of(rows: Sequence[str], separator: str | None) -> str:
+    """The decimal sign of rows whose separator is known."""
     sample = rows[:: max(1, len(rows) // 12)]
     if separator == "," or not any("," in row for row in sample):
-        return Layout(separator, ".")
+        return "."
     shares = {sign: sum(numeric_share(row, Layout(separator, sign))[0] for row in sample) for sign in (".", ",")}
-    return Layout(separator, "," if shares[","] > shares["."] else ".")
+    return "," if shares[","] > shares["."] else "."
 
 
 class _BadCell(Exception):

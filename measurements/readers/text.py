@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from measurements.readers.base import ReaderError
 from measurements.readers.signatures import refuse_binary
 
 MAX_TEXT_BYTES = 200_000_000
+_SNIFFED = 65_536  # bytes whose encoding is looked at before the rest
+_PIECE = 1 << 23  # bytes that are decoded at once
 MAX_LINE = 1_000_000  # characters
 MAX_HEADER = 65_536  # characters of one line of column names
 
@@ -72,22 +74,54 @@ def decode(data: bytes, cut: bool = False) -> str:
     cut : bool
         Whether `data` may end in the middle of a character, being only the beginning of a file.
     """
+    return decoded(data, cut)[0]
+
+
+def decoded(data: bytes, cut: bool = False) -> tuple[str, str]:
+    """As `decode`, with the name of the encoding that was found."""
     for signature, encoding in _SIGNATURES:
         if data.startswith(signature):
-            return data.decode(encoding, errors="replace")
+            return data.decode(encoding, errors="replace"), encoding
     head = data[:4096]
     # UTF-16 without a mark: Latin text has a zero in every second byte.
     even, odd = head[0::2].count(0), head[1::2].count(0)
     if len(head) >= 8 and max(even, odd) > 0.4 * len(head):
-        return data.decode("utf-16-le" if odd > even else "utf-16-be", errors="replace")
+        return data.decode("utf-16-le" if odd > even else "utf-16-be", errors="replace"), "utf-16"
     for encoding in ("utf-8", "gb18030"):
         try:
             text = codecs.getincrementaldecoder(encoding)().decode(data, final=not cut)
         except UnicodeDecodeError:
             continue
         if encoding == "utf-8" or _TWO_CHARACTERS.search(data) or any(word in text for word in _CHINESE):
-            return text
-    return data.decode("cp1252", errors="replace")
+            return text, encoding
+    return data.decode("cp1252", errors="replace"), "cp1252"
+
+
+def as_utf8(data: bytes) -> tuple[bytes, str]:
+    """The bytes as UTF-8 without a mark, and the name of the encoding they had."""
+    if data.isascii() and b"\x00" not in data[:4096]:
+        return data, "utf-8"
+    cut = data.find(b"\n", _SNIFFED) + 1
+    if cut and b"\x00" not in data[:_SNIFFED] and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text, encoding = decoded(data[:cut])
+        head = text.lstrip("\ufeff").encode()
+        # Mostly only the names are not ASCII; then the long rest needs no decoding.
+        if data.isascii() or data[cut:].isascii():
+            return head + data[cut:], encoding
+        try:
+            return b"".join([head, *_recoded(data, cut, encoding)]), encoding
+        except UnicodeDecodeError:
+            pass  # the head told too little
+    text, encoding = decoded(data)
+    return text.lstrip("\ufeff").encode(), encoding
+
+
+def _recoded(data: bytes, start: int, encoding: str) -> Iterator[bytes]:
+    """The bytes from `start` on as UTF-8, piece by piece: the text of a whole file would take six times its size."""
+    decoder = codecs.getincrementaldecoder("utf-8" if encoding == "utf-8-sig" else encoding)()
+    for position in range(start, len(data), _PIECE):
+        yield decoder.decode(data[position : position + _PIECE]).encode()
+    yield decoder.decode(b"", final=True).encode()
 
 
 def split_lines(text: str) -> list[str]:

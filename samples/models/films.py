@@ -81,8 +81,11 @@ class SputterRun(Record):
             *positive("sputterrun", "power_W", "pressure_Pa", "base_pressure_Pa", "target_distance_cm", "duration_min"),
         )
 
-    def clean(self) -> None:
-        self.derive()
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Written together with its setting; a form that is only looked through makes none."""
+        if kwargs.get("update_fields") is None:
+            self.derive()
+        super().save(*args, **kwargs)
 
     def derive(self) -> None:
         """Find the setting, making it when it is the first run with it."""

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from analysis.films import films_of, run_of_face
+from analysis.lineage import prov
 from analysis.models import AnalysisRun, Result
 from analysis.tasks import drain
 from lagpdb.records import restore, save_record, withdraw
@@ -185,7 +186,7 @@ def taken_in(name, **more):
 
 def test_a_file_that_names_a_witness_plate_hangs_on_it():
     plate = builders.witness_plate()
-    file = taken_in(f"wit {plate.pk} step.csv")
+    file = taken_in(f"wit {int(plate.code[4:])} step.csv")
     assert (file.state, file.matched_by) == ("done", "from name"), file.message
     assert file.message == "Raw data are stored. Nothing is computed from impedance of a witness plate yet."
     measurement = Measurement.objects.get()
@@ -214,3 +215,35 @@ def test_a_witness_plate_is_chosen_for_all_files_or_for_one():
     take_in(file.pk)
     file.refresh_from_db()
     assert file.measurements.get().subject == other
+
+
+# -- lineage -----------------------------------------------------------------------------------------------------------
+def test_a_rate_leads_back_to_films_plates_and_runs():
+    seen = film(10.0, 49.0, 51.0)
+    drain()
+    rate_id = Result.objects.current().get().pk
+    document = prov(str(rate_id))
+    names = set(document["entity"]) | set(document["activity"])
+    plate = seen.witness_plate
+    assert {
+        f"lagpdb:results/{rate_id}", f"lagpdb:film-thicknesses/{seen.code}", f"lagpdb:witness-plates/{plate.code}",
+        f"lagpdb:sputter-runs/{plate.sputter_run.code}", "lagpdb:materials/CuS",
+    } <= names  # fmt: skip
+    used = {(each["prov:activity"], each["prov:entity"]) for each in document["used"].values()}
+    run = f"lagpdb:runs/{AnalysisRun.objects.get().pk}"
+    assert (run, f"lagpdb:film-thicknesses/{seen.code}") in used
+    forward = prov(plate.sputter_run.code)
+    assert f"lagpdb:results/{rate_id}" in forward["entity"]
+
+
+def test_a_converted_pellet_and_a_scanned_plate_have_a_lineage():
+    pellet, plate = builders.pellet(), builders.witness_plate()
+    builders.sputter_run(pellet)
+    step = builders.conversion(pellet)
+    made = {each["prov:activity"] for each in prov(pellet.code)["wasGeneratedBy"].values()}
+    assert f"lagpdb:conversions/{step.code}" in made
+    assert f"lagpdb:pellets/{pellet.code}" in prov(step.code)["entity"]
+    scan = builders.measurement(plate, kind="afm", temperature_degC=None)
+    number = builders.result(scan, "film_thickness_nm", 50.0, pellet=None)
+    entities = prov(scan.code)["entity"]
+    assert {f"lagpdb:witness-plates/{plate.code}", f"lagpdb:results/{number.pk}"} <= set(entities)

@@ -176,7 +176,7 @@ def test_a_blocking_cell(site):
 
     again = site.open(f"/cells/new/?pellet={pellet.code}")
     again.get_by_label("Blocking").check()
-    sentence = f"{pellet.code} is in CEL-0001, built. Finish or dismantle that cell first."
+    sentence = f"{pellet.code} is in CEL-0001, resting. Finish or dismantle that cell first."
     expect(again.locator("#cell-hint")).to_contain_text(sentence)
     again.get_by_role("button", name="Save cell").click()
     expect(again.locator("#id_pellet_error")).to_contain_text(sentence)

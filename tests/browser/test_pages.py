@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from analysis.decisions import reanalyse
 from analysis.models import AnalysisRun, Result
 from measurements.models import Measurement, UploadFile
+from samples.models import Conversion
 from tests import builders, spine
 from tests.browser.site import NARROW, WIDE, Site
 
@@ -25,13 +26,22 @@ GENERAL = {
     "help_topic": "start upload conductivity cycling flags formats api backup",
     "resolver_search": "", "resolver": "PEL-9999", "api": "",
     "account": "", "account_change_password": "", "account_tokens": "", "account_logout": "",
+    "search": "", "history": "", "record_history": "PEL-0001", "trash": "", "result_list": "",
 }  # fmt: skip
 SAMPLES = {
     "lot_list": "", "lot_new": "", "lot_detail": "LOT-0001", "lot_edit": "LOT-0001",
     "pellet_list": "", "batch_new": "", "pellet_detail": "PEL-0001 PEL-0002", "pellet_edit": "PEL-0001",
     "batch_detail": "PBT-0001", "batch_edit": "PBT-0001", "batch_correct": "PBT-0001",
     "cell_list": "", "cell_new": "", "cell_detail": "CEL-0001", "cell_edit": "CEL-0001",
-    "sputter_run_list": "", "sputter_run_detail": "SPT-0001", "record_withdraw": "PEL-0001",
+    "sputter_run_list": "", "sputter_run_new": "", "sputter_run_detail": "SPT-0001", "sputter_run_edit": "SPT-0001",
+    "witness_plate_detail": "WIT-0001", "film_thickness_new": "", "film_thickness_detail": "FLM-0001",
+    "film_thickness_edit": "FLM-0001", "sputter_rates": "", "record_withdraw": "PEL-0001",
+    "conversion_list": "", "conversion_new": "", "conversion_detail": "CNV-0001", "conversion_edit": "CNV-0001",
+    "conversion_timer": "CNV-0001", "electrode_list": "", "electrode_new": "", "electrode_detail": "ELD-0001",
+    "electrode_edit": "ELD-0001", "cell_steps": "CEL-0001",
+    "material_list": "", "material_new": "", "material_detail": "CuS", "material_edit": "CuS",
+    "instrument_list": "", "instrument_new": "", "instrument_detail": "autolab", "instrument_edit": "autolab",
+    "recipe_list": "", "recipe_new": "", "recipe_detail": "RCP-0001", "recipe_next": "RCP-0001",
 }  # fmt: skip
 FILES = {
     "upload": "", "upload_detail": "UPB-0001", "inbox": "",
@@ -45,12 +55,14 @@ ADMIN = {
 }  # fmt: skip
 # Not pages: actions, parts of pages, data; and the curators' admin, which is Django's.
 OTHERS = {
-    "account_token_revoke", "api_root", "api_schema", "cell_hint", "cell_state", "code_hint", "echo", "echo_pellet",
-    "file_assign", "file_lines", "file_retry", "first_run", "health_live", "health_ready", "material_density",
-    "batch_rows", "measurement_figure", "measurement_live", "measurement_reanalyse", "measurement_temperature",
-    "attachment_add", "attachment_download", "attachment_remove", "attachment_send",
-    "draft_continue", "draft_delete", "draft_save", "draft_session", "furnace_hint",
-    "record_restore", "result_judge", "run_figure", "stock_hint", "upload_rows",
+    "attachment_add", "attachment_download", "attachment_remove", "attachment_send", "furnace_hint",
+    "account_token_revoke", "api_root", "api_schema", "batch_rows", "cell_hint", "cell_state", "code_hint",
+    "conversion_hint", "draft_continue", "draft_delete", "draft_save", "draft_session",
+    "echo", "echo_pellet", "file_assign", "file_lines",
+    "file_retry", "first_run", "health_live", "health_ready", "material_density", "measurement_figure",
+    "measurement_live", "measurement_reanalyse", "measurement_temperature", "record_restore", "restore_value",
+    "result_judge", "run_figure", "selection", "sputter_hint", "stock_hint", "upload_rows", "view_delete",
+    "view_save",
 }  # fmt: skip
 
 
@@ -80,7 +92,11 @@ def filled(site: Site) -> Site:
     batch = builders.batch(powder_lot=lot, notes="ground twice")
     pellets = [spine.pellet(batch, mass_mg=290.0) for _ in range(3)]
     cell = spine.cell(pellets[0])
-    builders.sputter_run(pellets[1])
+    builders.film_thickness(builders.witness_plate(builders.sputter_run(pellets[1])))
+    builders.sputter_run(pellets[2], power_W=100.0)
+    builders.saved(Conversion, pellet=pellets[1], faces="AB", temperature_degC=230.0, duration_min=2.0, h2o_ppm=0.3)
+    builders.electrode_lot()
+    builders.instrument("autolab", manufacturer="Metrohm")
     named = [(f"{cell.code}_{t}C.csv", spine.spectrum(t, seed=t)) for t in (25, 40, 60, 80)]
     broken = b"\n".join([*spine.spectrum(seed=9).splitlines()[:40], b"1.2,3"])
     others = [
@@ -147,7 +163,8 @@ def test_pages_of_an_empty_site(site):
     page = site.page(role="")
     problems = look_at(page, reverse("first_run"))
     site.sign_in(page, "member")
-    for name in ("dashboard", "lot_list", "pellet_list", "cell_list", "sputter_run_list", "measurement_list", "inbox"):
+    lists = ("lot_list", "pellet_list", "cell_list", "sputter_run_list", "measurement_list")
+    for name in ("dashboard", *lists, "sputter_rates", "inbox"):
         problems += look_at(page, reverse(name))
     page.context.clear_cookies()
     problems += [problem for address in addresses(DOOR) for problem in look_at(page, address)]

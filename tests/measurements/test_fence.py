@@ -205,3 +205,13 @@ time.sleep(60)
         assert not is_gone(pid, 0.1)
         worker.kill()
     assert is_gone(pid)
+
+
+def test_a_parser_with_threads_of_its_own_stays_in_the_child(make, parse):
+    from tests.data.readers.make_samples import FOLDER
+
+    fence = make(memory_MB=4096)
+    content = (FOLDER / "neware_layout2.ndax").read_bytes()
+    (described,) = parse(fence, "a.ndax", content)["recordings"]
+    assert (described["technique"], described["points"]) == ("time_series", 46)
+    assert "polars" in Path(f"/proc/{fence._child.pid}/maps").read_text()

@@ -182,7 +182,8 @@ def test_any_spelling_finds_the_subject(spelling, change):
         ("CEL-9999", "CEL-9999 is not in lagpdb. Check the code, or create the record first."),
         (
             "SPT-0001",
-            "‘SPT-0001’ is not the code of a pellet, a cell or a witness plate. Codes look like PEL-0142, CEL-0098 or WIT-0031.",
+            "‘SPT-0001’ is not the code of a pellet, a cell or a witness plate. Codes look like PEL-0142, CEL-0098 or "
+            "WIT-0031.",
         ),
         ("nonsense", "‘nonsense’ is not the code of a pellet, a cell or a witness plate"),
         ("", "‘’ is not the code of a pellet, a cell or a witness plate"),

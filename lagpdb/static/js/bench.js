@@ -38,8 +38,10 @@
     const isFull = radio.value === "full";
     for (const field of document.querySelectorAll("[data-configurations] [data-full]")) {
       const ready = field.dataset.full;
-      if (isFull && !field.value) field.value = ready;
-      if (!isFull && field.value === ready) field.value = "";
+      const wanted = isFull ? field.value || ready : field.value === ready ? "" : field.value;
+      if (wanted === field.value) continue;
+      field.value = wanted;
+      field.dispatchEvent(new Event("input", { bubbles: true }));   // what follows from it is asked again
     }
   }
 

@@ -45,6 +45,11 @@
       first.focus();
       return;
     }
+    if (input.matches("[data-pick]")) {                            // in a list of pickers a scan goes on to the next line
+      event.preventDefault();
+      nextPick(input);
+      return;
+    }
     if (input.matches("form.record input[autocapitalize]")) {      // a scanned code ends with Enter: go on, do not save yet
       event.preventDefault();
       const fields = [...form().querySelectorAll("input:not([type=hidden]), select, textarea")];
@@ -156,6 +161,31 @@
     undo.hidden = isSame;
   }
 
+  // --- A list of pickers: one line per scanned code -------------------------------------------------------------------------
+  function addPick() {
+    const list = document.getElementById("coated-rows");
+    const number = Math.max(-1, ...[...list.querySelectorAll("[data-pick]")].map((item) => Number(item.name.split("-").pop()))) + 1;
+    const copy = document.getElementById("coated-row").innerHTML.replaceAll("__n__", number).replaceAll("__label__", number + 1);
+    list.insertAdjacentHTML("beforeend", copy);
+    return list.lastElementChild.querySelector("[data-pick]");
+  }
+
+  function nextPick(input) {
+    const picks = [...document.querySelectorAll("[data-pick]")];
+    const next = picks.slice(picks.indexOf(input) + 1).find((item) => !item.value) ?? addPick();
+    next.focus();
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
+  function dropPick(button) {
+    const line = button.closest("[data-pick-row]");
+    const next = (line.nextElementSibling ?? line.previousElementSibling)?.querySelector("[data-pick]") ?? addPick();
+    const list = line.parentElement;
+    line.remove();
+    list.dispatchEvent(new Event("change", { bubbles: true }));
+    next.focus();
+  }
+
   // --- Another number of pellets: other rows, with what was typed ----------------------------------------------------------
   function onCount(event) {
     const rows = document.getElementById("rows");
@@ -168,6 +198,12 @@
     const button = event.target.closest("button[data-use]");
     if (button && useSuggestion(button)) event.preventDefault();
     const filler = event.target.closest("button[data-fill]");
+    if (event.target.closest("[data-adds-pick]")) {
+      event.preventDefault();
+      addPick().focus();
+    }
+    const dropper = event.target.closest("[data-drops-pick]");
+    if (dropper) dropPick(dropper);
     if (filler) document.querySelector(filler.dataset.fill).value = filler.dataset.text;
   });
   document.addEventListener("keydown", onKey);

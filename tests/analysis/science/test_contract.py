@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.science import synthetic
+from analysis.science import synthetic, synthetic_series
 from analysis.science.base import FLAGS, LIMITS, Analysis, Combination, Outcome, Subject
 from analysis.science.quantities import QUANTITIES
 from analysis.science.synthetic_cycling import cycling_test, faded_capacities_mAh, rate_test
@@ -34,6 +34,9 @@ FULL_CELL = Subject(
 )
 BLOCKING_CELL = Subject(
     "cell", "CEL-0095", "blocking", thickness_um=800.0, thickness_uncertainty_um=3.0, electrode_diameter_mm=10.0
+)
+SYMMETRIC_CELL = Subject(
+    "cell", "CEL-0098", "symmetric", thickness_um=800.0, electrode_diameter_mm=10.0, electrode_area_cm2=0.7854
 )
 TEMPERATURES = {"temperature_degC": 25.0, "temperature_origin": "file"}
 
@@ -56,8 +59,8 @@ def _conductivities() -> Sample:
     frame = pd.DataFrame(
         {
             "result_id": range(1, 6), "quantity": "ionic_conductivity_S_cm", "value": sigma,
-            "uncertainty": 0.01 * sigma, "temperature_degC": celsius, "label": "",
-            "measurement": "MEA-00001", "measured_at": None, "geometry_relative_uncertainty": 0.005,
+            "uncertainty": 0.01 * sigma, "temperature_degC": celsius, "label": "", "measurement": "MEA-00001",
+            "measured_at": None, "geometry_relative_uncertainty": 0.005,
         }
     )  # fmt: skip
     return frame, BLOCKING_CELL, {}
@@ -76,11 +79,81 @@ def _rate() -> Sample:
     return test.frame, FULL_CELL, TEMPERATURES
 
 
+def _symmetric_spectrum() -> Sample:
+    frequency = synthetic.frequencies_Hz()
+    z = synthetic.symmetric_cell_spectrum(
+        frequency, electrolyte_resistance_ohm=400.0, interfacial_resistance_ohm=340.0, noise_fraction=0.003,
+        rng=np.random.default_rng(1),
+    )  # fmt: skip
+    frame = pd.DataFrame({"frequency_Hz": frequency, "z_real_ohm": z.real, "z_imag_ohm": z.imag})
+    return frame, SYMMETRIC_CELL, TEMPERATURES
+
+
+def _galvanostatic(densities: list[float], cycles: int, **event: Any) -> Sample:
+    programme = synthetic_series.current_steps(densities, 3600.0, 300.0, cycles)
+    cell = synthetic_series.Cell(area_cm2=0.7854)
+    test = synthetic_series.galvanostatic_test(programme, cell, np.random.default_rng(1), interval_s=30.0, **event)
+    return test.frame, SYMMETRIC_CELL, TEMPERATURES | {"electrolyte_conductivity_S_cm": 3.0e-4}
+
+
+def _polarisation() -> Sample:
+    time = np.concatenate([np.arange(0.0, 1.0, 0.01), np.arange(1.0, 7200.0, 2.0)])
+    frame, _, _ = synthetic_series.polarisation_transient(
+        time, voltage_V=0.01, electrolyte_resistance_ohm=400.0, initial_interface_ohm=340.0, steady_interface_ohm=350.0,
+        transference_number=0.9, rng=np.random.default_rng(1), relaxation_s=400.0, noise_A=1e-9,
+    )  # fmt: skip
+    return frame, SYMMETRIC_CELL, TEMPERATURES
+
+
+def _dc_polarisation() -> Sample:
+    frame = synthetic_series.dc_polarisation(
+        np.arange(10.0, 20000.0, 10.0), voltages_V=(0.25, 0.5, 0.75), electronic_resistance_ohm=1.0e8,
+        rng=np.random.default_rng(1), noise_A=1e-12,
+    )  # fmt: skip
+    return frame, BLOCKING_CELL, TEMPERATURES
+
+
+def _currents_and_resistances() -> Sample:
+    rows = [
+        ("MEA-00001", "2026-03-01T10:00:00Z", "electrolyte_resistance_ohm", 400.0, 0.4),
+        ("MEA-00001", "2026-03-01T10:00:00Z", "cell_interfacial_resistance_ohm", 340.0, 0.4),
+        ("MEA-00002", "2026-03-01T12:00:00Z", "initial_current_A", 1.35e-5, 1e-8),
+        ("MEA-00002", "2026-03-01T12:00:00Z", "steady_state_current_A", 1.26e-5, 1e-9),
+        ("MEA-00002", "2026-03-01T12:00:00Z", "polarisation_voltage_V", 0.01, None),
+        ("MEA-00003", "2026-03-01T18:00:00Z", "electrolyte_resistance_ohm", 400.0, 0.4),
+        ("MEA-00003", "2026-03-01T18:00:00Z", "cell_interfacial_resistance_ohm", 350.0, 0.4),
+    ]
+    names = ["measurement", "measured_at", "quantity", "value", "uncertainty"]
+    frame = pd.DataFrame(rows, columns=names).assign(result_id=range(1, 8), label="", temperature_degC=25.0, flag="ok")
+    return frame, SYMMETRIC_CELL, {}
+
+
+def _films() -> Sample:
+    minutes = np.array([5.0, 5.0, 10.0, 10.0, 20.0, 20.0])
+    heights = 5.0 * minutes + np.array([0.4, -0.3, 0.2, -0.4, 0.3, -0.2])
+    frame = pd.DataFrame(
+        {
+            "film": [f"FLM-{n:04d}" for n in range(1, 7)], "run": [f"SPT-{n:04d}" for n in range(1, 7)],
+            "measured_on": "witness plate", "method": "afm", "film_thickness_nm": heights,
+            "film_thickness_uncertainty_nm": 0.4, "height_count": 5, "duration_min": minutes, "measured_at": None,
+            "is_synthetic": False, "gas": "Ar", "stage_temperature_degC": None,
+        }
+    )  # fmt: skip
+    return frame, Subject(kind="sputter_setting", code="CuS, 80 W, 1 Pa, 5 cm", is_coated=True), {}
+
+
 SAMPLES: dict[str, Callable[[], Sample]] = {
     "activation": _conductivities,
     "conductivity": _spectrum,
+    "critical_current": lambda: _galvanostatic([0.1, 0.2, 0.3, 0.4], 1, mode="hard_short", half=5),
+    "electronic": _dc_polarisation,
+    "interface": _symmetric_spectrum,
+    "plating": lambda: _galvanostatic([0.1], 12, mode="short", half=19),
+    "polarisation": _polarisation,
     "rate": _rate,
     "retention": _cycling,
+    "sputter_rate": _films,
+    "transference": _currents_and_resistances,
 }
 
 

@@ -9,15 +9,17 @@ from hypothesis import strategies as st
 
 from measurements.readers.base import ReaderError
 from measurements.readers.recognise import read_file
-from tests.data.readers.make_samples import FOLDER, SAMPLES
+from tests.data.readers.make_samples import FOLDER, WRITERS
 
-CONTENTS = {name: (FOLDER / name).read_bytes() for name in SAMPLES}
+CONTENTS = {name: (FOLDER / name).read_bytes() for name in WRITERS}
 PIECES = st.one_of(
     st.binary(max_size=12),
     st.sampled_from([b"\t", b",", b";", b"nan", b"inf", b"1e999", b"-0", b"#DIV/0!", b"\n", b"\x00", b"\xff",
                      b"\xc2\xb2",
                      b"Freq(Hz)\t", b"frequency_Hz,Z',Z''\n", b"End Comments\n", b"ZCURVE\tTABLE\n", b"</Segment1>",
-                     b"Nb header lines : 9999", b"Temperature: 25 K", b"1.#QNAN", b"1_0", b'"', b"\r\r\n"]),
+                     b"Nb header lines : 9999", b"Temperature: 25 K", b"1.#QNAN", b"1_0", b'"', b"\r\r\n",
+                     b"TestTime\tVoltage/V\tCurrent/mA\n", b"\nRecord,",
+                     b"1.02:03:04.5", b"0-00:61:00", b"time_s,E/V,I/A\n"]),
 )  # fmt: skip
 
 
@@ -37,6 +39,11 @@ def attempt(data: bytes, name: str) -> None:
     assert found
     for recording in found:
         frame = recording.frame
+        if recording.technique == "time_series":
+            assert {"time_s", "potential_V", "current_A"} <= set(frame.columns)
+            assert np.isfinite(frame["time_s"]).all()
+            assert not np.isinf(frame[["potential_V", "current_A"]].to_numpy()).any()
+            continue
         assert {"frequency_Hz", "z_real_ohm", "z_imag_ohm"} <= set(frame.columns)
         assert not np.isinf(frame["frequency_Hz"]).any()
         assert not (frame["frequency_Hz"] <= 0).any()
@@ -49,7 +56,7 @@ def test_random_bytes(data: bytes, name: str) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(text=st.text(alphabet="0123456789.,;:\t\n eE+-fZ'Hz()#ΩT=°Cx", max_size=400))
+@given(text=st.text(alphabet="0123456789.,;:\t\n eE+-fZ'Hz()#ΩT=°CxtIVA/", max_size=400))
 def test_random_tables(text: str) -> None:
     attempt(text.encode(), "x.txt")
 

@@ -61,10 +61,7 @@ ORACLE = {
     "CSV_Example.csv": None,
 }
 NO_IMPEDANCE = [
-    "chronoamperometry/ca.mpt", "chronoamperometry/ca.mpr", "chronoamperometry/chronoa_data.dta",
-    "reconstructed/nova_ca_semicolon.txt", "reconstructed/land_min_threecol.txt", "reconstructed/land_old_index.txt",
-    "reconstructed/land_v7_cn_gbk.csv", "symmetric/gcpl.mpr", "cycling/CP_SSB.mpr", "cycling/maccor_two.txt",
-    "cycling/arbin_example.csv", "cycling/neware_uio.csv", "xrd/example_mac.xye", "xrd/example_ocx.xy",
+    "xrd/example_mac.xye", "xrd/example_ocx.xy",
 ]  # fmt: skip
 
 
@@ -86,6 +83,8 @@ def test_every_impedance_file_is_in_the_table(real_data: Path) -> None:
 def test_reader_points_and_first_impedance(real_data: Path, name: str) -> None:
     slug, points, frequency, first = FILES[name]
     found_slug, found = read(real_data, name)
+    # Modulo Bat holds a time series as well, after its spectra.
+    found = [recording for recording in found if recording.technique == "impedance"]
     assert found_slug == slug
     assert [len(recording.frame) for recording in found] == points
     f, z = complex_of(found[0])
@@ -130,7 +129,9 @@ def test_one_spectrum_in_four_formats(real_data: Path) -> None:
 
 
 def test_modulo_bat_is_the_same_in_binary_and_text(real_data: Path) -> None:
-    for one, other in zip(*(read(real_data, f"symmetric/mb.{suffix}")[1] for suffix in ("mpr", "mpt")), strict=True):
+    for one, other in zip(
+        *(read(real_data, f"symmetric/mb.{suffix}")[1][:8] for suffix in ("mpr", "mpt")), strict=True
+    ):
         assert np.abs(complex_of(one)[1] / complex_of(other)[1] - 1).max() < 1e-4
         assert one.metadata["loop_number"] == other.metadata["loop_number"]
         assert one.metadata["measured_at"][:19] == other.metadata["measured_at"][:19]
@@ -147,14 +148,14 @@ def test_loops_of_a_critical_current_run(real_data: Path) -> None:
 
 
 def test_first_point_of_every_loop_of_modulo_bat(real_data: Path) -> None:
-    real_part = [complex_of(recording)[1][0].real for recording in read(real_data, "symmetric/mb.mpt")[1]]
+    real_part = [complex_of(recording)[1][0].real for recording in read(real_data, "symmetric/mb.mpt")[1][:8]]
     assert min(real_part) > 33
     assert max(real_part) < 136
 
 
 @pytest.mark.parametrize("name", NO_IMPEDANCE)
 def test_other_measurements_are_never_an_impedance(real_data: Path, name: str) -> None:
-    with pytest.raises(ReaderError, match=r"^No frequency column found"):
+    with pytest.raises(ReaderError, match=r"^(No frequency column found|The columns of this table are not known)"):
         read(real_data, name)
 
 

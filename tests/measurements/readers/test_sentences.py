@@ -81,7 +81,7 @@ def test_cut_in_the_middle_of_a_value(tmp_path: Path) -> None:
 def test_column_missing(tmp_path: Path) -> None:
     text = "Time\tEwe\n" + "\n".join(f"{i}\t{0.1 * i}" for i in range(30))
     assert sentence(tmp_path, text).sentence == (
-        "No frequency column found. Columns seen: Time, Ewe. Choose which column is the frequency."
+        "No current column found. Columns seen: Time, Ewe. Choose which column is the current."
     )
 
 
@@ -109,7 +109,8 @@ LAND = bytes.fromhex("10110988") + bytes(60)
         (b"\x01\x02\x00\x03" * 50, "x.nox", "This is a NOVA project file (.nox). Export the measurement from NOVA as"),
         (b"\x01\x02\x00\x03" * 50, "x.dat", "This is a binary file of a kind that is not known."),
         (b"PK\x03\x04" + bytes(60), "x.txt", "This is a ZIP archive, although its name ends in .txt. Unpack it"),
-        (b"PK\x03\x04....[Content_Types].xml" + bytes(60), "x.xlsx", "This is an Excel workbook."),
+        (b"PK\x03\x04....[Content_Types].xml" + bytes(60), "x.xlsx",
+         "This Excel workbook is damaged or is none."),
         (b"\x89PNG\r\n\x1a\n" + bytes(60), "x.png", "This is a PNG image"),
         (b"II*\x00" + bytes(60), "x.tif", "This is a TIFF image"),
         (b"\xff\xd8\xff\xe0" + bytes(60), "x.txt", "This is a JPEG image"),

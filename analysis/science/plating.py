@@ -1,0 +1,261 @@
+"""Long plating and stripping of a symmetric cell: overpotential and lifetime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import theilslopes
+
+from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
+from analysis.science.given import electrode_area, finding, stated_area, temperature
+from analysis.science.shorts import WORDS, Event, find_events
+from analysis.science.steps import Steps, find_steps
+from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, series_curves
+from analysis.science.wording import number
+
+Real = NDArray[np.float64]
+
+CONDITIONING_HALVES = 2  # the first cycle settles; the ten half-steps after it are the measure of polarisation
+REFERENCE_HALVES = 10
+UNEVEN = 0.02
+ASYMMETRIC = 0.3
+OVERPOTENTIAL_RANGE_MV = (0.0, 1.0e4)
+TIME_RANGE_H = (0.0, 1.0e6)
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Two half-steps of opposite direction."""
+
+    number: int  # from 1
+    first_half: int
+    start_h: float
+    end_h: float
+    overpotential_mV: float
+    uncertainty_mV: float
+    asymmetry: float
+    current_A: float
+
+
+class Plating(Analysis):
+    """Overpotential of every cycle, and when the cell shorts, polarises away, or is still alive."""
+
+    slug: ClassVar[str] = "plating"
+    version: ClassVar[int] = 1
+    name: ClassVar[str] = "Plating and stripping"
+    kinds: ClassVar[tuple[str, ...]] = ("plating_stripping",)
+    subjects: ClassVar[tuple[str, ...]] = ("symmetric",)
+    yields: ClassVar[tuple[str, ...]] = ("overpotential_mV", "time_to_failure_h", "cycles_to_failure_count")
+
+    def run(self, recording: pd.DataFrame, subject: Subject, parameters: Parameters) -> Outcome:
+        """Compute.
+
+        Parameters
+        ----------
+        recording : pandas.DataFrame
+            Columns ``time_s``, ``potential_V``, ``current_A``; where known ``step_number`` and ``step_kind``.
+        subject : Subject
+            Electrode area; thickness, for rule R1 of `analysis.science.shorts`.
+        parameters : mapping
+            ``voltage_limit_V``; ``overpotential_at_h`` (list of hours at which the overpotential is asked for);
+            ``electrolyte_conductivity_S_cm``; ``electrode_area_cm2``, ``temperature_degC``, ``temperature_origin``.
+
+        Raises
+        ------
+        AnalysisError
+            No current in the recording.
+
+        Notes
+        -----
+        The overpotential of a cycle is half the voltage span: the mean over both directions of the median voltage
+        between 40 and 80 % of the half-step. Time counts from the first row of the recording, rests included.
+        """
+        outcome = Outcome()
+        steps = find_steps(recording)
+        outcome.warnings += steps.warnings
+        area, _ = electrode_area(
+            subject,
+            parameters,
+            outcome,
+            "Current densities need the electrode area. Enter the diameter of the Li disc.",
+        )
+        celsius = temperature(parameters, outcome)
+        ohmic = ohmic_resistance_ohm(subject, parameters, area, outcome)
+        limit = parameters.get("voltage_limit_V")
+        reference = (CONDITIONING_HALVES, CONDITIONING_HALVES + REFERENCE_HALVES)
+        events = find_events(steps, ohmic, float(limit) if limit else None, reference)
+        event = events[0] if events else None
+        cycles = complete_cycles(steps)
+        _say(steps, cycles, event, area, parameters, outcome)
+        outcome.findings = [
+            replace(found, temperature_degC=celsius)
+            for found in [
+                *_overpotentials(cycles, event, steps, area, parameters, outcome),
+                *_lifetime(steps, event),
+            ]
+        ]
+        outcome.curves = series_curves(steps, area) | {
+            "cycles": {
+                "cycle": [cycle.number for cycle in cycles],
+                "time_h": [0.5 * (cycle.start_h + cycle.end_h) for cycle in cycles],
+                "overpotential_mV": [cycle.overpotential_mV for cycle in cycles],
+                "uncertainty_mV": [cycle.uncertainty_mV for cycle in cycles],
+            },
+            "marks": {
+                "kind": event.kind if event else "none",
+                "event_h": _hours(steps, event.time_s) if event else None,
+            },
+        }
+        outcome.tables = {"steps": half_cycle_table(steps, area, event), "cycles": _cycle_table(cycles)}
+        return outcome
+
+
+def complete_cycles(steps: Steps) -> list[Cycle]:
+    """Pairs of half-steps of opposite direction; a last one that was cut short is left out."""
+    cycles: list[Cycle] = []
+    half = 0
+    usual = float(np.median(steps.duration_s)) if steps.count else 0.0
+    sizes = np.maximum(steps.last - steps.first, 1)
+    spread = 1.25e3 * steps.noise_V / np.sqrt(np.maximum(0.4 * sizes, 1.0))
+    while half + 1 < steps.count:
+        if steps.sign[half] == steps.sign[half + 1]:
+            half += 1
+            continue
+        if half + 1 == steps.count - 1 and steps.duration_s[half + 1] < 0.9 * min(usual, float(steps.duration_s[half])):
+            break
+        pair = steps.eta_V[half : half + 2] * 1.0e3
+        mean = float(pair.mean())
+        cycles.append(
+            Cycle(
+                number=len(cycles) + 1,
+                first_half=half,
+                start_h=_hours(steps, steps.start_s[half]),
+                end_h=_hours(steps, steps.end_s[half + 1]),
+                overpotential_mV=mean,
+                # Both directions measure the same; how far they differ tells more than their noise.
+                uncertainty_mV=0.5 * float(np.hypot(np.hypot(spread[half], spread[half + 1]), pair[0] - pair[1])),
+                asymmetry=float(abs(pair[0] - pair[1])) / abs(mean) if mean else 0.0,
+                current_A=float(steps.magnitude_A[half]),
+            )
+        )
+        half += 2
+    return cycles
+
+
+def _hours(steps: Steps, time_s: float) -> float:
+    """Time since the first row. [h]"""
+    return float(time_s - steps.time_s[0]) / 3600.0
+
+
+def _sound(cycles: Sequence[Cycle], event: Event | None) -> list[Cycle]:
+    """The cycles before the failure."""
+    return [cycle for cycle in cycles if event is None or cycle.first_half + 1 < event.half]
+
+
+def _overpotentials(
+    cycles: list[Cycle], event: Event | None, steps: Steps, area: float | None, parameters: Parameters, outcome: Outcome
+) -> list[Finding]:
+    """Of the first cycle, the last sound one, and at the hours asked for."""
+    sound = _sound(cycles, event)
+    wanted: list[tuple[str, Cycle | None]] = [
+        ("first_cycle", cycles[0] if cycles else None),
+        ("end", sound[-1] if sound else None),
+    ]
+    asked = parameters.get("overpotential_at_h") or ()
+    for hour in [asked] if isinstance(asked, int | float) else asked:
+        near = [cycle for cycle in sound if cycle.start_h <= float(hour)]
+        is_inside = bool(near) and float(hour) <= sound[-1].end_h
+        wanted.append((f"{float(hour):g}h", near[-1] if is_inside else None))
+        if not is_inside:
+            outcome.warn("hour_not_covered", f"No sound cycle at {float(hour):g} h: no overpotential there.")
+    if not cycles:
+        outcome.warn("no_complete_cycle", "No cycle is complete yet. Upload the longer recording later.")
+    findings = []
+    for position, (label, cycle) in enumerate(wanted):
+        value, spread = (cycle.overpotential_mV, cycle.uncertainty_mV) if cycle else (None, None)
+        found = finding("overpotential_mV", value, spread, OVERPOTENTIAL_RANGE_MV)
+        findings.append(
+            replace(
+                found,
+                label=label,
+                position=position,
+                cycle_number=cycle.number if cycle else None,
+                current_density_mA_cm2=cycle.current_A * 1.0e3 / area if cycle and area else None,
+            )
+        )
+    return findings
+
+
+def _lifetime(steps: Steps, event: Event | None) -> list[Finding]:
+    """Time and cycles to failure; lower limits while the cell is alive."""
+    limit = "=" if event else ">"
+    hours = _hours(steps, event.time_s if event else steps.time_s[-1])
+    halves = event.half if event else steps.count
+    if event is None and halves and steps.duration_s[-1] < 0.9 * float(np.median(steps.duration_s)):
+        halves -= 1
+    return [
+        replace(finding("time_to_failure_h", hours, None, TIME_RANGE_H), limit=limit),
+        replace(finding("cycles_to_failure_count", float(halves // 2), None, (0.0, 1.0e7)), limit=limit),
+    ]
+
+
+def _say(
+    steps: Steps, cycles: list[Cycle], event: Event | None, area: float | None, parameters: Parameters, outcome: Outcome
+) -> None:
+    """What a person should look at."""
+    if event is None:
+        outcome.warn("alive", "No short and no failure to the end of the recording. The lifetime is a lower limit.")
+    else:
+        outcome.warn(
+            "failure_found",
+            f"{WORDS[event.kind].capitalize()} after {_hours(steps, event.time_s):.4g} h, in half-cycle "
+            f"{event.half + 1}. Look at the impedance before and after.",
+        )
+    stated = stated_area(parameters, area)
+    if stated and area:
+        current = float(np.median(steps.magnitude_A)) * 1.0e3
+        outcome.warn(
+            "electrode_area_differs",
+            f"The current is {number(current)} mA: {current / area:.3g} mA cm⁻² with {area:.3g} cm². "
+            f"The file header says {stated:.3g} cm². Which is right?",
+        )
+    sound = _sound(cycles, event)
+    inside = steps.capacity_mAh[: 2 * len(sound)]
+    if inside.size > 2 and float(np.abs(inside / np.median(inside) - 1.0).max()) > UNEVEN:
+        outcome.warn(
+            "uneven_half_cycles",
+            "The charge of the half-cycles differs by more than 2 %. Check for pauses and cut-offs.",
+        )
+    if sound and float(np.median([cycle.asymmetry for cycle in sound])) > ASYMMETRIC:
+        outcome.warn("asymmetric", "Both directions differ by more than 30 %: the two electrodes are not alike.")
+    if steps.spike_count:
+        outcome.warn(
+            "spikes_left_out",
+            f"{steps.spike_count} isolated jumps of the voltage, of one or two samples, were left out.",
+        )
+    if len(sound) >= 4:
+        slope = theilslopes([c.overpotential_mV for c in sound], [0.5 * (c.start_h + c.end_h) for c in sound])
+        outcome.inputs["overpotential_trend"] = {
+            "value": f"{100.0 * float(slope[0]):+.2g} mV per 100 h".replace("-", "−"),
+            "uncertainty": None,
+            "origin": f"median slope over {len(sound)} cycles",
+        }
+
+
+def _cycle_table(cycles: Sequence[Cycle]) -> list[dict[str, Any]]:
+    return [
+        {
+            "cycle": cycle.number,
+            "start_h": cycle.start_h,
+            "end_h": cycle.end_h,
+            "overpotential_mV": cycle.overpotential_mV,
+            "uncertainty_mV": cycle.uncertainty_mV,
+            "asymmetry_fraction": cycle.asymmetry,
+        }
+        for cycle in cycles
+    ]

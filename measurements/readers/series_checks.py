@@ -1,0 +1,117 @@
+"""What is odd about a time series: each doubt is a code and a sentence; nothing is changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from measurements.readers.clock import DAY_S
+from measurements.readers.columns import (
+    CHARGE_CAPACITY,
+    CURRENT,
+    DISCHARGE_CAPACITY,
+    POTENTIAL,
+    STEP,
+    STEP_CAPACITY,
+    TIME,
+)
+from measurements.readers.delimited import duration_words
+
+Warnings = list[tuple[str, str]]
+Floats = npt.NDArray[np.float64]
+
+_LATE_S = 60.0  # a recording that begins later is a slice
+_COUNTER_APART = 0.02
+_COUNTERS = (STEP_CAPACITY, CHARGE_CAPACITY, DISCHARGE_CAPACITY)
+_COUNTED = 0.02  # of its highest value: a counter that begins above was running before
+_MANY_LEVELS = 64  # a current printed coarsely takes few values
+
+
+def doubts(values: dict[str, npt.NDArray[Any]]) -> Warnings:
+    """Doubts about columns in canonical units.
+
+    Codes: ``duplicate_time``, ``clock_reset`` (time goes backwards), ``slice_not_from_start``, ``no_value_rows``,
+    ``potential_implausible``, ``current_resolution`` and ``counter_differs`` (the current does not integrate to what
+    the tester counts).
+    """
+    found: Warnings = []
+    time = values.get(TIME)
+    if time is not None and len(time):
+        found += _clock(time, [values[name] for name in _COUNTERS if name in values])
+        if STEP_CAPACITY in values and CURRENT in values:
+            found += _counter(time, values[CURRENT], values[STEP_CAPACITY], values.get(STEP))
+    for name, label in ((POTENTIAL, "potential"), (CURRENT, "current")):
+        if name in values:
+            unknown = int(np.isnan(values[name]).sum())
+            if unknown:
+                rows = "row holds" if unknown == 1 else "rows hold"
+                found.append(("no_value_rows", f"{unknown} {rows} no {label}. They are kept without a value."))
+    potential = values.get(POTENTIAL)
+    if potential is not None and np.isfinite(potential).any() and np.nanmedian(np.abs(potential)) > 100:
+        sentence = f"The potential is {np.nanmedian(potential):.0f} V. Is the column in mV?"
+        found.append(("potential_implausible", sentence))
+    return found
+
+
+def _clock(time: Floats, counters: list[Floats]) -> Warnings:
+    found: Warnings = []
+    steps = np.diff(time)
+    same, back = int((steps == 0).sum()), np.flatnonzero(steps < 0)
+    if same:
+        rows = "row has" if same == 1 else "rows have"
+        found.append(("duplicate_time", f"{same} {rows} the same time as the row before."))
+    if len(back):
+        times = "once" if len(back) == 1 else f"{len(back)} times"
+        worst = duration_words(float(-steps[back].min()))
+        found.append((
+            "clock_reset",
+            f"Time goes backwards {times}, first after row {int(back[0]) + 1}, by up to {worst}. "
+            "What is integrated over time cannot be trusted there.",
+        ))  # fmt: skip
+    if time[0] > _LATE_S or time[0] < 0:
+        when = duration_words(float(time[0])) if time[0] < 1e3 * DAY_S else f"{time[0]:.0f} s"
+        found.append(
+            ("slice_not_from_start", f"The recording begins at {when}, not at 0: the file is a part of a test.")
+        )
+    elif any(counter[0] > _COUNTED * np.nanmax(counter) > 0 for counter in counters if np.isfinite(counter).any()):
+        sentence = "The tester’s counter of capacity does not begin at 0: the file is a part of a test."
+        found.append(("slice_not_from_start", sentence))
+    return found
+
+
+def _counter(time: Floats, current: Floats, counter: Floats, step: npt.NDArray[Any] | None) -> Warnings:
+    """Compare the integral of the current with the tester's counter, in the step that counts most."""
+    if not np.isfinite(counter).any():
+        return []
+    top = int(np.nanargmax(counter))
+    resets = np.flatnonzero(np.diff(np.nan_to_num(counter)) < 0) + 1
+    cuts = set(resets.tolist())
+    if step is not None:
+        cuts |= set((np.flatnonzero(np.diff(step) != 0) + 1).tolist())
+    edges = np.array([0, *sorted(cuts), len(time)])
+    place = int(np.searchsorted(edges, top, side="right"))
+    begin, end = int(edges[place - 1]), int(edges[place])
+    if step is None:
+        # Without numbers of steps a rest before stands in the same stretch; it counts nothing.
+        begin += int(np.argmax(np.nan_to_num(counter[begin:end]) > 0))
+    rows = slice(begin, end)
+    t, i, counted = time[rows], current[rows], float(counter[top] - np.nan_to_num(counter[rows.start]))
+    if len(t) < 10 or counted <= 0 or not np.isfinite(i).all() or (np.diff(t) < 0).any():
+        return []
+    integral = float(np.abs(np.trapezoid(i, t))) / 3.6
+    if abs(integral - counted) <= _COUNTER_APART * counted:
+        return []
+    numbers = f"The current integrates to {integral:.4g} mAh in a step for which the tester counts {counted:.4g} mAh."
+    levels = np.unique(np.abs(current[np.isfinite(current)]))
+    gaps = np.diff(levels)
+    # Rounding to the nearest level is off by half a gap at most.
+    explained = gaps.min(initial=np.inf) / 2 * float(t[-1] - t[0]) / 3.6
+    if 1 < len(levels) <= _MANY_LEVELS and abs(integral - counted) <= explained:
+        smallest = float(gaps.min())
+        sentence = (
+            f"The current is written in steps of {smallest:.1g} A. {numbers} The tester’s counter is the better one."
+        )
+        return [("current_resolution", sentence)]
+    return [("counter_differs", f"{numbers} Check the unit of the current and of the capacity.")]

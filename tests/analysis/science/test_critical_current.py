@@ -1,0 +1,169 @@
+"""The step in which a cell shorts: synthetic ramps with known truth, the traps of real ones, and what is said."""
+
+import numpy as np
+import pytest
+
+from analysis.science.base import AnalysisError, Subject
+from analysis.science.critical_current import CriticalCurrent
+from analysis.science.synthetic_series import Cell, current_steps, galvanostatic_test
+
+AREA = 0.7854
+RAMP = [round(0.05 * k, 2) for k in range(1, 13)]  # 0.05 to 0.60, as in the study
+SUBJECT = Subject("cell", "CEL-0098", "symmetric", thickness_um=800.0, electrode_area_cm2=AREA)
+AT_25 = {"temperature_degC": 25.0, "temperature_origin": "file"}
+
+
+def ramp(densities=tuple(RAMP), step_s=3600.0, rest_s=300.0, seed=1, cell=None, **event):
+    cell = cell or Cell(area_cm2=AREA)
+    return galvanostatic_test(
+        current_steps(densities, step_s, rest_s), cell, np.random.default_rng(seed), **event
+    ).frame
+
+
+def run(frame, subject=SUBJECT, **parameters):
+    outcome = CriticalCurrent().run(frame, subject, AT_25 | parameters)
+    return {finding.quantity: finding for finding in outcome.findings}, outcome
+
+
+def codes(outcome):
+    return {code for code, _ in outcome.warnings}
+
+
+def said(outcome, code):
+    return next(sentence for found, sentence in outcome.warnings if found == code)
+
+
+@pytest.mark.parametrize(
+    ("mode", "more"),
+    [
+        ("hard_short", {"depth": 0.95}),
+        ("hard_short", {"depth": 0.95, "place": 0.0}),  # in the rest before
+        ("soft_short", {"depth": 0.5}),
+        ("soft_short", {"depth": 0.4, "recovers": True}),
+        ("polarisation", {}),
+    ],
+)
+@pytest.mark.parametrize("has_numbers", [True, False])
+def test_the_failing_step_its_kind_and_the_last_sound_one(mode, more, has_numbers):
+    frame = ramp(mode=mode, half=17, **more)
+    found, outcome = run(frame if has_numbers else frame.drop(columns="step_number"))
+    critical = found["critical_current_density_mA_cm2"]
+    assert critical.value == pytest.approx(0.45, rel=1e-3)
+    assert (critical.label, critical.limit, critical.flag) == (mode, "=", "ok")
+    assert found["last_sound_current_density_mA_cm2"].value == pytest.approx(0.40, rel=1e-3)
+    assert found["ramp_step_time_h"].value == pytest.approx(1.0, rel=5e-3)
+    assert found["ramp_step_mA_cm2"].value == pytest.approx(0.05, rel=1e-3)
+    top = "0.45" if mode == "polarisation" else "0.60"  # at its limit the cycler lets less current pass
+    assert outcome.inputs["protocol"]["value"] == f"0.05–{top} mA cm⁻², step 0.05, 1 h, 25 °C, 0.785 cm²"
+
+
+def test_charge_passed_is_the_sum_over_both_directions():
+    # Half-step 17 is the second of 0.45: before it 2 h of 0.05 to 0.40 and 1 h of 0.45, then half of its hour.
+    found, _ = run(ramp(mode="hard_short", half=17, place=0.5, depth=0.95))
+    truth = 2.0 * sum(RAMP[:8]) + 0.45 + 0.5 * 0.45
+    assert found["charge_passed_before_short_mAh_cm2"].value == pytest.approx(truth, rel=2e-3)
+    assert found["charge_passed_before_short_mAh_cm2"].limit == "="
+
+
+def test_a_sound_ramp_gives_a_lower_limit():
+    found, outcome = run(ramp())
+    critical = found["critical_current_density_mA_cm2"]
+    assert (critical.label, critical.limit) == ("none", ">=")
+    assert critical.value == pytest.approx(0.60, rel=1e-3)
+    assert found["charge_passed_before_short_mAh_cm2"].limit == ">="
+    assert said(outcome, "no_short") == "No short in the ramp. This is a lower limit."
+
+
+@pytest.mark.parametrize(
+    "distort",
+    [
+        lambda v, sign, t: v * np.where(sign > 0, 1.8, 1.0),  # unlike electrodes
+        lambda v, sign, t: v * (1.0 + 2.0 * np.exp(-t / 3000.0)),  # the first cycles settle
+        lambda v, sign, t: v * (1.0 + 0.3 * np.sin(2 * np.pi * t / 7200.0)),  # the room warms and cools
+        lambda v, sign, t: v + 0.002,  # offset of the instrument
+        lambda v, sign, t: 0.02 * v,  # a polarisation of a few millivolts
+    ],
+)
+@pytest.mark.parametrize("rest_s", [0.0, 600.0])
+def test_what_is_no_short_is_not_called_one(distort, rest_s):
+    frame = ramp(rest_s=rest_s)
+    v, i, t = (frame[name].to_numpy() for name in ("potential_V", "current_A", "time_s"))
+    frame["potential_V"] = distort(v, np.sign(i), t)
+    found, _ = run(frame)
+    assert found["critical_current_density_mA_cm2"].label == "none"
+
+
+def test_charge_controlled_steps_are_recognised():
+    densities = [0.1, 0.2, 0.3, 0.4, 0.5]
+    hours = [0.1 / density for density in densities]  # 0.1 mAh/cm² each
+    found, outcome = run(ramp(densities, [3600.0 * h for h in hours], mode="hard_short", half=6, depth=0.95))
+    assert "charge_controlled" in codes(outcome)
+    assert found["critical_current_density_mA_cm2"].value == pytest.approx(0.4, rel=1e-3)
+    assert found["ramp_step_time_h"].value == pytest.approx(0.25, rel=0.03)
+    assert "0.1 mAh cm⁻² per half-step" in outcome.inputs["protocol"]["value"]
+
+
+def test_two_possible_steps_are_named_and_a_person_decides():
+    soft = ramp(mode="soft_short", half=16, depth=0.5, recovers=True)
+    hard = ramp(mode="hard_short", half=20, depth=0.97)
+    frame = soft.copy()
+    later = frame["step_number"] >= 41  # programme: half-step and rest each have a number; 41 is half-step 20
+    frame.loc[later, "potential_V"] = hard.loc[later, "potential_V"]
+    found, outcome = run(frame)
+    assert found["critical_current_density_mA_cm2"].value == pytest.approx(0.45, rel=1e-3)
+    sentence = "Two possible steps: 0.45 (soft short) and 0.55 (short). Choose, and say why."
+    assert said(outcome, "two_possible_steps") == sentence
+    found, outcome = run(frame, short_step=0.55)
+    critical = found["critical_current_density_mA_cm2"]
+    assert (critical.label, critical.value) == ("hard_short", pytest.approx(0.55, rel=1e-3))
+    assert outcome.inputs["short_step"]["origin"] == "person"
+    assert "two_possible_steps" not in codes(outcome)
+    with pytest.raises(AnalysisError, match=r"no step of 0\.9 mA"):
+        run(frame, short_step=0.9)
+
+
+def test_two_areas_are_asked_about():
+    _, outcome = run(ramp(), file_electrode_area_cm2=0.503)
+    assert said(outcome, "electrode_area_differs") == (
+        "File steps are 0.0393 mA: 0.05 mA cm⁻² with 0.785 cm². The file header says 0.503 cm². Which is right?"
+    )
+
+
+def test_a_voltage_below_the_electrolytes_own_is_a_certain_short():
+    # 800 µm at 1e-5 S/cm are 8000 Ω cm²; the synthetic cell has 400.
+    found, outcome = run(ramp(), electrolyte_conductivity_S_cm=1e-5)
+    assert found["critical_current_density_mA_cm2"].label == "hard_short"
+    assert found["last_sound_current_density_mA_cm2"].flag == "missing"
+    assert "no_sound_step" in codes(outcome)
+    _, outcome = run(ramp())
+    assert "ohmic_limit_unknown" in codes(outcome)
+
+
+def test_the_limit_of_the_cycler_is_a_polarisation():
+    frame = ramp()
+    frame["potential_V"] = frame["potential_V"].clip(-0.2, 0.2)
+    found, _ = run(frame, voltage_limit_V=0.2)
+    # 400 Ω cm² reach 0.2 V at 0.5 mA/cm².
+    critical = found["critical_current_density_mA_cm2"]
+    assert (critical.label, critical.value) == ("polarisation", pytest.approx(0.5, rel=1e-3))
+
+
+def test_a_recording_that_ends_within_a_step_does_not_count_it():
+    frame = ramp()
+    frame = frame[frame["step_number"] < 46].iloc[:-60]
+    found, outcome = run(frame)
+    assert found["critical_current_density_mA_cm2"].value == pytest.approx(0.55, rel=1e-3)
+    assert "last_step_incomplete" in codes(outcome)
+
+
+def test_without_an_area_nothing_is_guessed():
+    found, outcome = run(ramp(), subject=Subject("cell", "CEL-0099", "symmetric"))
+    assert found["critical_current_density_mA_cm2"].flag == "missing"
+    assert found["critical_current_density_mA_cm2"].limit == "="
+    assert found["ramp_step_time_h"].value == pytest.approx(1.0, rel=5e-3)
+    assert "missing_area" in codes(outcome)
+
+
+def test_one_current_is_no_ramp():
+    with pytest.raises(AnalysisError, match="Only one current"):
+        run(ramp((0.1,)))

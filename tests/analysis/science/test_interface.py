@@ -1,0 +1,102 @@
+"""Electrolyte and interface arcs of cells with lithium electrodes: truth of the generator, roles, areas, flags."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.science import synthetic
+from analysis.science.base import Subject
+from analysis.science.interface import Interface
+
+FREQUENCY_HZ = synthetic.frequencies_Hz(1e6, 0.01)
+AT_25 = {"temperature_degC": 25.0, "temperature_origin": "file"}
+SYMMETRIC = Subject("cell", "CEL-0098", "symmetric", electrode_diameter_mm=10.0, electrode_diameter_uncertainty_mm=0.05)
+
+
+def recording(electrolyte=400.0, interface=340.0, seed=1, extra=None, **more):
+    z = synthetic.symmetric_cell_spectrum(
+        FREQUENCY_HZ, electrolyte_resistance_ohm=electrolyte, interfacial_resistance_ohm=interface,
+        noise_fraction=0.003, rng=np.random.default_rng(seed), **more,
+    )  # fmt: skip
+    z = z if extra is None else z + extra
+    return pd.DataFrame({"frequency_Hz": FREQUENCY_HZ, "z_real_ohm": z.real, "z_imag_ohm": z.imag})
+
+
+def run(frame, subject=SYMMETRIC, **parameters):
+    outcome = Interface().run(frame, subject, AT_25 | parameters)
+    return {finding.quantity: finding for finding in outcome.findings}, outcome
+
+
+def codes(outcome):
+    return {code for code, _ in outcome.warnings}
+
+
+def test_both_resistances_and_what_is_made_of_them():
+    found, outcome = run(recording())
+    assert found["electrolyte_resistance_ohm"].value == pytest.approx(400.0, rel=0.005)
+    cell = found["cell_interfacial_resistance_ohm"]
+    assert (cell.value, cell.label) == (pytest.approx(340.0, rel=0.01), "2")
+    one = found["interfacial_resistance_ohm"]
+    assert one.value == pytest.approx(cell.value / 2)
+    asr = found["interfacial_asr_ohm_cm2"]
+    area = np.pi / 4.0
+    assert asr.value == pytest.approx(one.value * area)
+    assert asr.uncertainty / asr.value == pytest.approx(np.hypot(one.uncertainty / one.value, 2 * 0.05 / 10), rel=1e-6)
+    assert {finding.flag for finding in found.values()} == {"ok"}
+    assert outcome.curves["intercepts"][1]["z_real_ohm"] == pytest.approx(740.0, rel=0.01)
+
+
+def test_the_interval_holds_the_truth():
+    inside = 0
+    for seed in range(40):
+        found, _ = run(recording(seed=100 + seed))
+        cell = found["cell_interfacial_resistance_ohm"]
+        inside += abs(cell.value - 340.0) <= 1.96 * cell.uncertainty
+    assert inside >= 34
+
+
+def test_grain_boundaries_belong_to_the_electrolyte():
+    boundary = synthetic.arc_ohm(FREQUENCY_HZ, 200.0, 200.0 * 3e-9, 0.9)
+    found, outcome = run(recording(extra=boundary))
+    assert found["electrolyte_resistance_ohm"].value == pytest.approx(600.0, rel=0.01)
+    assert found["cell_interfacial_resistance_ohm"].value == pytest.approx(340.0, rel=0.02)
+    roles = {row["parameter"]: row["role"] for row in outcome.tables["fit"]}
+    assert (roles["R1_ohm"], roles["R2_ohm"]) == ("electrolyte", "interface")
+
+
+def test_a_diffusion_tail_is_not_counted():
+    found, _ = run(recording(extra=synthetic.cpe_ohm(FREQUENCY_HZ, 0.03, 0.5)))
+    assert found["cell_interfacial_resistance_ohm"].value == pytest.approx(340.0, rel=0.03)
+    assert found["electrolyte_resistance_ohm"].value == pytest.approx(400.0, rel=0.01)
+
+
+def test_two_arcs_of_interfaces_are_added_and_said():
+    second = synthetic.arc_ohm(FREQUENCY_HZ, 150.0, 150.0 * 3e-4, 0.9)
+    found, outcome = run(recording(extra=second))
+    assert found["cell_interfacial_resistance_ohm"].value == pytest.approx(490.0, rel=0.02)
+    assert "two_interface_arcs" in codes(outcome)
+
+
+def test_a_full_cell_has_no_value_per_interface():
+    subject = Subject("cell", "CEL-0104", "full", electrode_area_cm2=0.785)
+    found, _ = run(recording(), subject)
+    assert set(found) == {"electrolyte_resistance_ohm", "cell_interfacial_resistance_ohm"}
+    assert found["cell_interfacial_resistance_ohm"].label == "2"
+
+
+def test_without_area_there_is_no_area_specific_value():
+    found, outcome = run(recording(), Subject("cell", "CEL-0099", "symmetric"))
+    assert found["interfacial_asr_ohm_cm2"].flag == "missing"
+    assert found["interfacial_resistance_ohm"].value == pytest.approx(170.0, rel=0.01)
+    assert "missing_area" in codes(outcome)
+
+
+def test_a_drifting_cell_is_noticed_and_a_mains_point_left_out():
+    _, outcome = run(recording(drift_fraction=0.3))
+    assert "kk_drift" in codes(outcome)
+    frame = recording()
+    z = frame["z_real_ohm"].to_numpy() + 1j * frame["z_imag_ohm"].to_numpy()
+    z = synthetic.with_mains_outlier(FREQUENCY_HZ, z)
+    found, outcome = run(frame.assign(z_real_ohm=z.real, z_imag_ohm=z.imag))
+    assert "mains_interference" in codes(outcome)
+    assert found["cell_interfacial_resistance_ohm"].value == pytest.approx(340.0, rel=0.01)

@@ -1,0 +1,183 @@
+"""From the recordings of a symmetric cell to their pages, and the transference number that three of them make."""
+
+import re
+
+import numpy as np
+import pytest
+from django.urls import reverse
+
+from analysis.decisions import reanalyse
+from analysis.models import AnalysisRun, Result
+from analysis.queueing import lock_sample, queue_combinations
+from analysis.science import synthetic
+from analysis.science.critical_current import CriticalCurrent
+from analysis.science.electronic import Electronic
+from analysis.science.plating import Plating
+from analysis.science.polarisation import Polarisation
+from analysis.tasks import drain
+from samples.models import Cell
+from tests import builders, spine
+from tests.analysis.science.test_contract import SAMPLES
+
+pytestmark = pytest.mark.django_db
+FREQUENCY_HZ = synthetic.frequencies_Hz(1e6, 0.1)
+ELECTROLYTE, BEFORE, AFTER, VOLTAGE, TRUTH = 400.0, 340.0, 380.0, 0.01, 0.85
+STEADY = TRUTH * VOLTAGE / (ELECTROLYTE + TRUTH * AFTER)
+
+
+@pytest.fixture
+def member(client):
+    person = builders.user("ada", "member")
+    client.force_login(person)
+    return person
+
+
+def measured(analysis, kind, cell=None, **event):
+    """A measurement with its finished run, as the analysis left it."""
+    measurement = builders.measurement(cell or builders.symmetric_cell(), kind=kind)
+    recording, subject, parameters = SAMPLES[analysis.slug]()
+    outcome = analysis().run(recording, subject, {**parameters, **event})
+    run = builders.run(
+        measurement, analysis=analysis.slug, curves=outcome.curves, tables=outcome.tables, inputs=outcome.inputs,
+        warnings=[list(warning) for warning in outcome.warnings],
+    )  # fmt: skip
+    for found in outcome.findings:
+        builders.result(
+            measurement, found.quantity, found.value, run=run, label=found.label, position=found.position,
+            limit=found.limit, uncertainty=found.uncertainty, cycle_number=found.cycle_number,
+        )  # fmt: skip
+    return measurement, run
+
+
+def page(client, measurement):
+    answer = client.get(reverse("measurement_detail", args=[measurement.code]))
+    assert answer.status_code == 200
+    html = answer.content.decode()
+    assert not re.search(r"<[^>]+\sstyle=", html)
+    return html
+
+
+@pytest.mark.parametrize(
+    ("analysis", "kind", "names", "words"),
+    [
+        (CriticalCurrent, "ccd_ramp", ["staircase"], ["0.10–0.40 mA cm⁻², step 0.1, 1 h, 25 °C", 'name="short_step"']),
+        (Plating, "plating_stripping", ["plating", "overpotential"], ["Half-steps as table", "overpotential_at_h"]),
+        (Polarisation, "polarisation", ["transient"], ["Transient", 'name="eis_before"']),
+    ],
+)
+def test_the_pages_of_a_symmetric_cell(client, member, analysis, kind, names, words):
+    measurement, run = measured(analysis, kind)
+    html = page(client, measurement)
+    for name in names:
+        assert f'id="plot-{name}"' in html
+        assert client.get(reverse("run_figure", args=[run.pk, name, "json"])).json()["kind"] == name
+        assert client.get(reverse("run_figure", args=[run.pk, name, "csv"])).status_code == 200
+    for word in words:
+        assert word in html
+
+
+def test_the_page_of_a_blocking_cell_at_constant_voltage(client, member):
+    measurement, _ = measured(Electronic, "polarisation", builders.blocking_cell())
+    html = page(client, measurement)
+    assert 'id="plot-transient"' in html
+    assert "Electronic conductivity" in html
+
+
+def test_what_a_person_types_becomes_parameters_of_the_run(client, member):
+    measurement, _ = measured(CriticalCurrent, "ccd_ramp")
+    typed = {"short_step": "0,3", "voltage_limit_V": "5", "reason": "the later one is a contact loss"}
+    answer = client.post(reverse("measurement_reanalyse", args=[measurement.code]), typed)
+    assert answer.status_code == 302
+    run = AnalysisRun.objects.filter(measurement=measurement).latest("pk")
+    assert run.parameters == {"short_step": 0.3, "voltage_limit_V": 5.0}
+    client.post(reverse("measurement_reanalyse", args=[measurement.code]), {"short_step": "half"})
+    assert AnalysisRun.objects.filter(measurement=measurement).latest("pk") == run
+
+
+# -- through the whole pipeline ----------------------------------------------------------------------------------------
+def spectrum(interface_ohm, seed):
+    z = synthetic.symmetric_cell_spectrum(
+        FREQUENCY_HZ, electrolyte_resistance_ohm=ELECTROLYTE, interfacial_resistance_ohm=interface_ohm,
+        noise_fraction=0.001, rng=np.random.default_rng(seed),
+    )  # fmt: skip
+    lines = [f"{f:.6g},{v.real:.8g},{v.imag:.8g}" for f, v in zip(FREQUENCY_HZ, z, strict=True)]
+    return ("frequency_Hz,z_real_ohm,z_imag_ohm\n" + "\n".join(lines) + "\n").encode()
+
+
+def polarised(cell, flag="ok"):
+    """A polarisation whose numbers are known."""
+    measurement = builders.measurement(cell, kind="polarisation", measured_at=None)
+    run = builders.run(measurement, analysis="polarisation")
+    for quantity, value in (
+        ("initial_current_A", VOLTAGE / (ELECTROLYTE + BEFORE)),
+        ("steady_state_current_A", STEADY),
+        ("polarisation_voltage_V", VOLTAGE),
+    ):
+        is_end = quantity == "steady_state_current_A" and flag != "ok"
+        builders.result(
+            measurement, quantity, value, run=run, uncertainty=1e-4 * value, flag=flag if is_end else "ok",
+            acceptance="provisional" if is_end else "accepted",
+        )  # fmt: skip
+    return measurement
+
+
+def combine(cell):
+    queue_combinations(lock_sample(Cell, cell.pk), {"steady_state_current_A"}, [])
+    drain()
+
+
+def test_a_spectrum_of_a_symmetric_cell_gives_its_interfaces():
+    cell = spine.cell(configuration="symmetric")
+    (file,) = spine.taken_in((f"{cell.code}_25C.csv", spectrum(BEFORE, 1)))
+    assert (file.state, file.message) == ("done", "")
+    assert spine.number("interfacial_resistance_ohm").value == pytest.approx(BEFORE / 2, rel=0.01)
+    assert spine.number("interfacial_asr_ohm_cm2").value == pytest.approx(BEFORE / 2 * np.pi / 4, rel=0.01)
+    assert spine.number("cell_interfacial_resistance_ohm").label == "2"
+    # Nothing to combine yet: no run that fails, and no word about a polarisation nobody promised.
+    assert not AnalysisRun.objects.filter(analysis="transference").exists()
+
+
+def test_three_measurements_make_a_transference_number(client, member):
+    cell = spine.cell(configuration="symmetric")
+    spine.taken_in((f"{cell.code}_EIS_before_25C.csv", spectrum(BEFORE, 1)))
+    hold = polarised(cell)
+    combine(cell)
+    waiting = Result.objects.current().get(quantity="lithium_transference_number")
+    assert (waiting.value, waiting.flag) == (None, "missing")
+    assert "Waiting for the EIS after polarisation. Upload it, or pick one." in page(client, hold)
+    spine.taken_in((f"{cell.code}_EIS_after_25C.csv", spectrum(AFTER, 2)))
+    found = spine.number("lithium_transference_number")
+    assert found.value == pytest.approx(TRUTH, abs=0.01)
+    assert found.flag == "ok"
+    html = page(client, hold)
+    assert "Transference number" in html
+    assert "Before and after are assumed from the names of the files" in html
+    spine.check_invariants()
+
+
+def test_a_flagged_current_makes_a_provisional_number():
+    cell = spine.cell(configuration="symmetric")
+    spine.taken_in(
+        (f"{cell.code}_before_25C.csv", spectrum(BEFORE, 1)), (f"{cell.code}_after_25C.csv", spectrum(AFTER, 2))
+    )
+    polarised(cell, flag="suspect")
+    combine(cell)
+    found = spine.number("lithium_transference_number")
+    assert (found.flag, found.acceptance) == ("suspect", "provisional")
+    assert found.value == pytest.approx(TRUTH, abs=0.01)
+
+
+def test_what_was_given_with_the_polarisation_replaces_what_was_found():
+    cell = spine.cell(configuration="symmetric")
+    spine.taken_in((f"{cell.code}_before_25C.csv", spectrum(BEFORE, 1)))
+    hold = polarised(cell)
+    AnalysisRun.objects.filter(measurement=hold).update(parameters={"steady_state_resistance_ohm": AFTER})
+    combine(cell)
+    assert spine.number("lithium_transference_number").value == pytest.approx(TRUTH, abs=0.01)
+
+
+def test_unknown_and_impossible_choices_are_refused():
+    measurement, _ = measured(Polarisation, "polarisation")
+    for name, value in (("eis_before", "PEL-0001"), ("overpotential_at_h", ["soon"]), ("short_step", -1)):
+        with pytest.raises(Exception, match=name):
+            reanalyse(measurement, parameters={name: value}, by=None)
