@@ -257,6 +257,16 @@ class PelletRowForm(RecordForm):
         return units.format_value(density, unit="fraction")
 
     @property
+    def loss_words(self) -> str:
+        """'4.4 % lighter than the powder': what sintering and grinding took; '' while a mass is missing."""
+        powder, mass = self.instance.batch.powder_mass_mg, self.quantities.get("mass_mg")
+        if not powder or mass is None:
+            return ""
+        loss = 1 - mass.value / powder
+        share = units.format_value(abs(loss), unit="fraction")
+        return f"{share} {'lighter' if loss >= 0 else 'heavier'} than the powder" if abs(loss) >= 5e-4 else ""
+
+    @property
     def sentences(self) -> list[str]:
         """Every problem of the row."""
         return [text for errors in self.errors.values() for text in errors]
