@@ -264,7 +264,7 @@ class PelletRowForm(RecordForm):
             return ""
         loss = 1 - mass.value / powder
         share = units.format_value(abs(loss), unit="fraction")
-        return f"{share} {'lighter' if loss >= 0 else 'heavier'} than the powder" if abs(loss) >= 5e-4 else ""
+        return f"{share} {'lighter' if loss >= 0 else 'heavier'} than the powder." if abs(loss) >= 5e-4 else ""
 
     @property
     def sentences(self) -> list[str]:
