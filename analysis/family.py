@@ -38,6 +38,7 @@ class Node:
     code: str = ""
     what: str = ""
     value: str = ""
+    short: str = ""  # the value where there is no room for its uncertainty
     state: str = ""
     state_words: str = ""
     address: str = ""
@@ -361,6 +362,8 @@ class _Rows:
         number = self.numbers.get(test.pk)
         text = units.format_named(number.quantity, number.value, number.uncertainty, number.limit) if number else ""
         node = _node(test, "measurement", test.get_kind_display(), text, relation="measured on")
+        if number and number.value is not None:
+            node.short = units.format_named(number.quantity, number.value, None, number.limit)
         if number is not None and number.flag != "ok":
             node.state, node.state_words = number.flag, number.get_flag_display().lower()
         return node

@@ -47,6 +47,7 @@ GROUPS = {
 }
 TOPICS = {
     "start": "Start here",
+    "bench": "At the bench: forms, labels, search",
     "upload": "Upload files, and what their states mean",
     "conductivity": "Conductivity and activation energy",
     "cycling": "Cycling and rate tests",

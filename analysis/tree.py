@@ -14,6 +14,7 @@ MARGIN_PX = 6
 # Width of one letter at the sizes of the sheet, a little generous: what is longer is cut, and whole in the title.
 LETTER_PX = {"code": 7.3, "what": 5.9, "value": 6.4}
 ROOM_PX = WIDTH_PX - 18
+SQUEEZE = 1.2
 KINDS = {
     "lot": "Powder lot", "batch": "Pellet batch", "pellet": "Pellet", "sputter_run": "Sputter run",
     "witness_plate": "Witness plate", "film_thickness": "Film thickness", "conversion": "Conversion", "cell": "Cell",
@@ -70,13 +71,18 @@ class Box:
     @property
     def what(self) -> str:
         """Second line."""
-        return "" if self.node.is_fold else _cut(self.node.what, "what", ROOM_PX)
+        return "" if self.node.is_fold else _cut(self.node.what, "what", ROOM_PX * SQUEEZE)
+
+    @property
+    def what_length(self) -> float | None:
+        """Length to which the second line is squeezed, where it is a little too long."""
+        return ROOM_PX if len(self.what) * LETTER_PX["what"] > ROOM_PX else None
 
     @property
     def value(self) -> str:
         """Third line, beside the state."""
         taken = len(self.node.state_words) * LETTER_PX["what"] + 8 if self.node.state_words else 0
-        return _cut(self.node.value, "value", ROOM_PX - taken)
+        return _cut(self.node.short or self.node.value, "value", ROOM_PX - taken)
 
     @property
     def middle(self) -> float:
@@ -111,7 +117,7 @@ class Drawing:
 
 
 def drawing_of(family: Family) -> Drawing:
-    """Left to right, each parent beside the middle of its children.
+    """Left to right; a parent stands beside its child on the path, else beside the middle of its children.
 
     Parameters
     ----------
@@ -132,7 +138,8 @@ def drawing_of(family: Family) -> Drawing:
         boxes.append(box)
         box.children = [place(child, depth + 1, box.number) for child in node.children]
         if box.children:
-            box.y = (box.children[0].y + box.children[-1].y) / 2
+            on_path = [child.y for child in box.children if child.node.is_on_path]
+            box.y = on_path[0] if len(on_path) == 1 else (box.children[0].y + box.children[-1].y) / 2
         else:
             box.y = bottom
             bottom += HEIGHT_PX + GAP_Y_PX

@@ -6,6 +6,7 @@ the fonts have: subscripts as small lowered digits, Greek from the symbol font.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from itertools import groupby
@@ -76,6 +77,11 @@ class Run:
     x_mm: float
     y_mm: float
 
+    @property
+    def width_mm(self) -> float:
+        """Length on paper."""
+        return float(stringWidth(self.text, self.font, self.size_pt)) * MM_PER_PT
+
 
 @dataclass(frozen=True)
 class Line:
@@ -108,13 +114,28 @@ def place(label: Label, size: Size) -> Placed:
     qr_mm = min(height, size.width_mm * 0.5)
     left, room = qr_mm, size.width_mm - qr_mm - margin
     code_pt = _fitting(label.code, "Helvetica-Bold", height * 0.36 / MM_PER_PT, room)
-    small_pt = height * 0.2 / MM_PER_PT
-    lines = [
-        _line(label.code, "Helvetica-Bold", code_pt, left, margin + height * 0.32, room),
-        _line(label.notation, "Helvetica", small_pt, left, margin + height * 0.6, room),
-        _line(label.date, "Helvetica", small_pt, left, margin + height * 0.86, room),
+    small_pt = height * 0.19 / MM_PER_PT
+    parts = [label.notation]
+    if width_mm(label.notation, "Helvetica", small_pt) * 0.7 > room:
+        parts, small_pt = _halves(label.notation), height * 0.17 / MM_PER_PT
+    rest = [part for part in (*parts, label.date) if part]
+    small_pt = min(_fitting(part, "Helvetica", small_pt, room) for part in rest)  # one size for all
+    step = height * 0.57 / max(len(rest), 2)
+    lines = [_line(label.code, "Helvetica-Bold", code_pt, left, height * 0.35, room)]
+    lines += [
+        _line(text, "Helvetica", small_pt, left, height * 0.35 + step * number, room)
+        for number, text in enumerate(rest, 1)
     ]
-    return Placed(label, size, qr_modules(label.address), qr_mm, tuple(line for line in lines if line.text))
+    return Placed(label, size, qr_modules(label.address), qr_mm, tuple(lines))
+
+
+def _halves(notation: str) -> list[str]:
+    """A long notation on two lines, parted where a new part begins."""
+    joints = [match.start() for match in re.finditer(r"[@| ]", notation)]
+    if not joints:
+        return [notation]
+    at = min(joints, key=lambda joint: abs(joint - len(notation) / 2))
+    return [notation[:at].rstrip(), notation[at:].strip()]
 
 
 # -- letters -----------------------------------------------------------------------------------------------------------
@@ -168,7 +189,6 @@ def _line(text: str, font: str, wished_pt: float, x_mm: float, y_mm: float, room
     parts = ((_letter(letter, font), letter) for letter in shown)
     for (name, scale, rise), group in groupby(parts, key=lambda part: part[0][1:]):
         drawn = "".join(part[0][0] for part in group)
-        run_pt = size_pt * scale
-        runs.append(Run(drawn, name, run_pt, at, y_mm - rise * size_pt * MM_PER_PT))
-        at += stringWidth(drawn, name, run_pt) * MM_PER_PT
+        runs.append(Run(drawn, name, size_pt * scale, at, y_mm - rise * size_pt * MM_PER_PT))
+        at += runs[-1].width_mm
     return Line(shown, tuple(runs))

@@ -111,6 +111,7 @@ def _preview(placed: Placed) -> dict[str, Any]:
                 "x": f"{run.x_mm:.3f}",
                 "y": f"{run.y_mm:.3f}",
                 "size": f"{run.size_pt * 25.4 / 72:.3f}",
+                "length": f"{run.width_mm:.3f}",  # browsers may lack the font of the file
                 "is_bold": run.font.endswith("Bold"),
             }
             for line in placed.lines

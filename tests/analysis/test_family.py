@@ -333,3 +333,9 @@ def test_values_of_relatives_are_marked_and_not_counted(story: dict[str, Any], v
     assert Result.objects.get(pk=theirs.pk).pellet == sibling
     api = viewer.get(f"/api/v1/results/?pellet={story['pellet'].code}").json()["results"]
     assert [row["id"] for row in api] == [story["number"].pk]
+
+
+def test_a_pellet_with_one_coated_side_has_a_page(viewer: Client) -> None:
+    pellet = builders.pellet()
+    builders.sputter_run((pellet, "B"))
+    assert "CuS@LAGP, side B" in re.sub(r"<[^>]+>", "", viewer.get(f"/pellets/{pellet.code}/").content.decode())

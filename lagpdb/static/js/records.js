@@ -39,15 +39,15 @@
   function onKey(event) {
     const input = event.target;
     if (event.key !== "Enter" || input.tagName !== "INPUT") return;
+    if (input.matches("[data-pick]")) {                            // in a list of pickers a scan goes on to the next line
+      event.preventDefault();
+      nextPick(input);
+      return;
+    }
     const first = input.id === "id_count" && document.querySelector("table.rows td.num input:not([type=hidden])");
     if (first) {                                                    // how many is said: on to the first row
       event.preventDefault();
       first.focus();
-      return;
-    }
-    if (input.matches("[data-pick]")) {                            // in a list of pickers a scan goes on to the next line
-      event.preventDefault();
-      nextPick(input);
       return;
     }
     if (input.matches("form.record input[autocapitalize]")) {      // a scanned code ends with Enter: go on, do not save yet

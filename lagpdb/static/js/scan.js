@@ -3,9 +3,9 @@
 // is never touched. Fields for codes: [data-picker], [data-codes], those with a list of codes, those of forms of records.
 "use strict";
 (() => {
-  const MEAN_GAP_MS = 40;      // six letters at 40 ms are 300 words a minute: no hand types that
-  const LONGEST_GAP_MS = 120;
-  const BURST_MS = 50;         // from the second letter on, shortcuts of the page stay quiet
+  const MEAN_GAP_MS = 50;      // eight letters at 50 ms are 240 words a minute: no hand types that
+  const LONGEST_GAP_MS = 250;
+  const BURST_MS = 60;         // from the second letter on, shortcuts of the page stay quiet
   const KEPT = 10;
   const STORE = "lagpdb-scans";
   // The end of what was typed: a code alone, or of an address. A keyboard of another country may bend its signs.
@@ -67,7 +67,9 @@
   function join(code) {
     const list = document.querySelector(".picks, [data-picker-list]");
     if (list) {
-      const empty = () => [...list.querySelectorAll("input:not([type=hidden], [type=checkbox], [type=radio])")].find((input) => isPicker(input) && !input.value);
+      const fields = () => [...list.querySelectorAll("input:not([type=hidden], [type=checkbox], [type=radio])")].filter(isPicker);
+      const empty = () => fields().find((input) => !input.value);
+      if (fields().some((input) => codeIn(input.value) === code)) return true;
       if (!empty()) document.querySelector("[data-adds-pick], [data-adds-row]")?.click();
       const field = empty();
       if (!field) return false;
@@ -116,11 +118,17 @@
   function caught(event, code) {
     const field = isField(event.target) ? event.target : null;
     const stood = before && before.field === field ? before.value : "";
-    const isRow = field?.closest("table.rows");
-    if (field && (isPicker(field) || isRow)) {
+    if (field?.closest("table.rows") && document.querySelector(`tr[data-row="${code}"]`)) {
+      // The rows jump to their pellet; what had been typed into the field before stays there.
+      field.value = code;
+      setTimeout(() => write(field, stood));
+      keep(code);
+      return;
+    }
+    const list = field?.closest(".picks, [data-picker-list]");
+    if (field && isPicker(field) && !(list && stood)) {
       // The page knows what to do with a code and Enter in its own fields; it only gets the code in its usual form.
-      if (isRow) field.value = code;
-      else fill(field, code, stood);
+      fill(field, code, stood);
       keep(code);
       window.lagpdb.say(`${code} scanned`);
       if (field.tagName === "TEXTAREA" || field.matches("[data-picker]")) event.preventDefault();

@@ -45,7 +45,12 @@
       const node = event.target.closest("a.node");
       if (node) reach(node);
     });
-    reach(svg.querySelector("a.node.here") ?? nodes[0]);
+    const here = svg.querySelector("a.node.here") ?? nodes[0];
+    reach(here);
+    const box = svg.closest(".scroll");                       // on a narrow screen: begin where the record stands
+    if (box && box.scrollWidth > box.clientWidth) {
+      box.scrollLeft += place(here).left + place(here).width / 2 - place(box).left - box.clientWidth / 2;
+    }
   }
 
   // --- PNG: the exported drawing, painted -------------------------------------------------------------------------------------
