@@ -163,7 +163,9 @@ class BatchForm(RecordForm):
         }
         for name, label in labels.items():
             self.fields[name].label = label
-        if self.instance.pk is not None:
+        if self.instance.pk is None:
+            self.fields["powder_lot"].widget.attrs["autofocus"] = True  # a scan goes there at once
+        else:
             del self.fields["count"]
         self.fields["powder_lot"].options = lot_options()
 
@@ -253,6 +255,16 @@ class PelletRowForm(RecordForm):
         """Relative density as it follows from the row."""
         density = getattr(self, "density", None) if self.is_bound else self.instance.relative_density_fraction
         return units.format_value(density, unit="fraction")
+
+    @property
+    def loss_words(self) -> str:
+        """'4.4 % lighter than the powder': what sintering and grinding took; '' while a mass is missing."""
+        powder, mass = self.instance.batch.powder_mass_mg, self.quantities.get("mass_mg")
+        if not powder or mass is None:
+            return ""
+        loss = 1 - mass.value / powder
+        share = units.format_value(abs(loss), unit="fraction")
+        return f"{share} {'lighter' if loss >= 0 else 'heavier'} than the powder." if abs(loss) >= 5e-4 else ""
 
     @property
     def sentences(self) -> list[str]:

@@ -55,7 +55,8 @@ def echo_pellet(request: HttpRequest) -> HttpResponse:
     pellet = Pellet.objects.select_related("batch__powder_lot__material", "batch__recipe").filter(code=prefix).first()
     if pellet is None:
         lot = _lot(request)
-        batch = PelletBatch(powder_lot=lot or PowderLot(material=Material()))
+        powder_mg = _number(request, "powder_mass_mg")
+        batch = PelletBatch(powder_lot=lot or PowderLot(material=Material()), powder_mass_mg=powder_mg)
         pellet, recipe = Pellet(batch=batch), newest_recipe("pellet_batch")
     else:
         recipe = pellet.batch.recipe

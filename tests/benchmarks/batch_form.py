@@ -72,7 +72,7 @@ def log_batch(page: Page, lot: str, *, measured: bool) -> tuple[int, float]:
     page.goto(page.url.split("/", 3)[0] + "//" + page.url.split("/", 3)[2] + "/")
     person, began = Person(page), time.perf_counter()
     person.click(page.get_by_role("link", name="New pellets"))
-    person.click(page.locator("#id_powder_lot"))
+    expect(page.locator("#id_powder_lot")).to_be_focused()
     person.scan(lot)
     person.type("6", "Enter")
     expect(page.locator("#id_sinter_temperature_degC")).to_have_value("900")

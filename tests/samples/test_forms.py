@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.http import QueryDict
 
-from lagpdb.forms import bounds_of, merge
+from lagpdb.forms import RecordForm, bounds_of, form_field, merge
 from lagpdb.records import withdraw
 from samples.cell_forms import CellForm
 from samples.forms import BOUNDS, BatchForm, LotForm, PelletForm, PelletRowForm, judge, newest_recipe
@@ -144,3 +144,47 @@ def test_both_typed_the_same_is_no_conflict() -> None:
     sent = data(**{"version": "1", "mass_mg": "289", "was-mass_mg": "290"})
     pellet.mass_mg, pellet.version = 289.0, 2
     assert merge(PelletForm(instance=pellet), sent)[1] == []
+
+
+class TickedForm(RecordForm):
+    """A form with a box to tick."""
+
+    class Meta:
+        model = PowderLot
+        fields = ("supplier", "is_synthetic")
+        formfield_callback = form_field
+
+
+@pytest.mark.parametrize(
+    ("original", "theirs", "sent", "asked"),
+    [
+        ("False", True, {}, False),  # only theirs changed: kept unasked
+        ("True", True, {}, False),  # only ours changed: a box that is not ticked sends nothing
+        ("False", False, {"is_synthetic": "on"}, False),
+        ("True", False, {"is_synthetic": "on"}, False),
+        ("", True, {}, True),  # both differ from what was shown
+    ],
+)
+def test_a_box_is_merged_like_any_field(original: str, theirs: bool, sent: dict[str, str], asked: bool) -> None:
+    lot = builders.lot(is_synthetic=theirs)
+    lot.version = 2
+    given = data(supplier="", version="1", **sent, **{"was-is_synthetic": original, "was-supplier": lot.supplier})
+    merged, conflicts, kept = merge(TickedForm(instance=lot), given)
+    assert [(c.label, c.theirs, c.yours) for c in conflicts] == ([("Is synthetic", "yes", "no")] if asked else [])
+    if not asked:
+        ours, before = "is_synthetic" in sent, original == "True"
+        assert ("is_synthetic" in merged) is (theirs if ours == before else ours)
+        assert kept == (["Is synthetic"] if ours == before and theirs != before else [])
+
+
+def test_choices_in_conflict_are_said_in_words() -> None:
+    pellet = builders.pellet(state="recovered")
+    pellet.version = 2
+    given = data(state="broken", version="1", **{"was-state": "available"})
+    _, conflicts, _ = merge(PelletForm(instance=pellet), given)
+    assert [(c.theirs, c.yours, c.original) for c in conflicts] == [("recovered", "broken", "available")]
+    _, again, _ = merge(
+        PelletForm(instance=pellet),
+        data(state="broken", version="2", **{"ask-state": "1", "original-state": conflicts[0].original_text}),
+    )
+    assert again[0].original == "available"

@@ -291,6 +291,23 @@ def test_a_batch_with_a_bad_row_keeps_it_as_draft(member: Client) -> None:
     assert "draft" not in text_of(member.get(reverse("batch_detail", args=[batch.code])))
 
 
+def test_a_row_says_what_it_lost_against_the_powder(member: Client) -> None:
+    """500 mg of powder became 478.2 mg: 1 - 478.2 / 500 = 4.36 %."""
+    asked = {"row": "row1", "row1-mass_mg": "478,2", "powder_mass_mg": "500"}
+    assert "4.36 % lighter than the powder" in text_of(member.get(reverse("echo_pellet"), asked))
+    assert "lighter" not in text_of(member.get(reverse("echo_pellet"), {**asked, "powder_mass_mg": ""}))
+
+
+def test_the_end_of_the_hold_is_worked_out(member: Client) -> None:
+    """From 25 °C to 900 °C at 5 °C per minute is 175 min; eight hours later the hold ends."""
+    asked = {"sinter_temperature_degC": "900", "sinter_time_h": "8", "sinter_ramp_degC_min": "5"}
+    address = reverse("furnace_hint")
+    assert "The hold ends 10 h 55 min after the start at 5 °C min⁻¹." in text_of(member.get(address, asked))
+    began = {**asked, "sinter_started_at": "2026-03-10T10:30"}
+    assert "Hold ended about 21:25 on 10 Mar at 5 °C min⁻¹." in text_of(member.get(address, began))
+    assert text_of(member.get(address, {**asked, "sinter_time_h": "long"})).strip() == ""
+
+
 def test_an_unusual_value_is_saved_with_a_note(member: Client) -> None:
     lot = builders.lot()
     response = member.post(reverse("batch_new"), batch_data(lot, [("", "", "1300")]), follow=True)
