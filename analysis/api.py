@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from analysis.decisions import judge, reanalyse
-from analysis.lineage import prov
+from analysis.lineage import BOTH, DIRECTIONS, prov
 from analysis.models import AnalysisRun, Result
 from analysis.science.quantities import QUANTITIES, Quantity
 from analysis.serializers import (
@@ -264,18 +264,28 @@ class Lineage(View, ViewSet):
 
     lookup_field = "code"
     lookup_value_regex = "[^/]+"
+    parameters = ("direction",)
 
     @extend_schema(
         parameters=[
             OpenApiParameter(
                 "code", str, OpenApiParameter.PATH, description="Code of a record, id of a result, or run-<id>."
-            )
+            ),
+            OpenApiParameter(
+                "direction",
+                str,
+                enum=list(DIRECTIONS),
+                description="`back` to powder and raw bytes, `forward` to what was made from it; `both` without it.",
+            ),
         ],
         responses=OpenApiTypes.OBJECT,
     )
     def retrieve(self, request: Any, code: str = "") -> Response:
         """The lineage as W3C PROV JSON: from powder lot and raw bytes to the numbers."""
-        return Response(prov(code, base_url=request.build_absolute_uri("/")))
+        direction = request.query_params.get("direction", BOTH)
+        if direction not in DIRECTIONS:
+            raise Problem(f"direction is one of {', '.join(DIRECTIONS)}, not ‘{direction}’.", field="direction")
+        return Response(prov(code, base_url=request.build_absolute_uri("/"), direction=direction))
 
 
 COLLECTIONS = {

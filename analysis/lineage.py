@@ -2,7 +2,7 @@
 
 The lineage is the foreign keys; there is no second graph. From the record asked for we walk down to everything made
 from it, then from all of that up to powder lots and raw bytes. What was held is an entity, what was done an activity:
-sputter runs and analysis runs.
+sputter runs, conversions, uploads and analysis runs.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 
 from analysis.models import AnalysisRun, Result, RunInput
+from analysis.prov import COLLECTIONS, Ids, document_of, film_codes
 from lagpdb.records import normal_code
-from measurements.models import Measurement, MeasurementFile
+from measurements.models import Measurement, Upload, UploadFile
 from samples.models import (
     Cell,
-    Coating,
     Conversion,
     ElectrodeLot,
     FilmThickness,
@@ -33,14 +33,9 @@ from samples.models import (
 
 LIMIT = 2000  # of each kind, newest first; a powder lot can have made more than a page can hold
 
-Ids = dict[type[Model], set[int]]
-_BY_PREFIX: dict[str, type[Model]] = {
-    model.PREFIX: model
-    for model in (
-        PowderLot, PelletBatch, Pellet, SputterRun, WitnessPlate, FilmThickness, Conversion, ElectrodeLot, Cell,
-        Measurement,
-    )
-}  # fmt: skip
+BACK, FORWARD, BOTH = DIRECTIONS = ("back", "forward", "both")
+
+_BY_PREFIX: dict[str, type[Model]] = {model.PREFIX: model for model in COLLECTIONS if getattr(model, "PREFIX", "")}
 
 
 def start(text: str) -> tuple[type[Model], int]:
@@ -75,18 +70,19 @@ _DOWN: tuple[_Step, ...] = (
     (PowderLot, PelletBatch, lambda ids: PelletBatch.objects.filter(powder_lot__in=ids)),
     (PelletBatch, Pellet, lambda ids: Pellet.objects.filter(batch__in=ids)),
     (SputterRun, Pellet, lambda ids: Pellet.objects.filter(coatings__sputter_run__in=ids).distinct()),
-    (SputterRun, WitnessPlate, lambda ids: WitnessPlate.objects.filter(sputter_run__in=ids)),
-    (WitnessPlate, FilmThickness, lambda ids: FilmThickness.objects.filter(witness_plate__in=ids)),
-    (Pellet, FilmThickness, lambda ids: FilmThickness.objects.filter(pellet__in=ids)),
-    (Pellet, Conversion, lambda ids: Conversion.objects.filter(pellet__in=ids)),
-    (Conversion, Pellet, lambda ids: Pellet.objects.filter(conversions__in=ids)),
+    (SputterRun, WitnessPlate, lambda ids: WitnessPlate.objects.live().filter(sputter_run__in=ids)),
+    (Conversion, Pellet, lambda ids: Pellet.objects.filter(conversions__in=ids).distinct()),
+    (WitnessPlate, FilmThickness, lambda ids: FilmThickness.objects.live().filter(witness_plate__in=ids)),
+    (Pellet, FilmThickness, lambda ids: FilmThickness.objects.live().filter(pellet__in=ids)),
+    (Pellet, Conversion, lambda ids: Conversion.objects.live().filter(pellet__in=ids)),
     (Pellet, Cell, lambda ids: Cell.objects.filter(pellet__in=ids)),
     (ElectrodeLot, Cell, lambda ids: Cell.objects.filter(electrode_lot__in=ids)),
     (Pellet, Measurement, lambda ids: Measurement.objects.filter(pellet__in=ids)),
     (Cell, Measurement, lambda ids: Measurement.objects.filter(cell__in=ids)),
     (WitnessPlate, Measurement, lambda ids: Measurement.objects.filter(witness_plate__in=ids)),
-    (FilmThickness, AnalysisRun, lambda ids: AnalysisRun.objects.filter(_rate_of(ids), is_current=True).distinct()),
+    (Upload, Measurement, lambda ids: Measurement.objects.filter(pk__in=_brought(ids))),
     (Measurement, AnalysisRun, lambda ids: AnalysisRun.objects.filter(measurement__in=ids, is_current=True)),
+    (FilmThickness, AnalysisRun, lambda ids: AnalysisRun.objects.filter(pk__in=_rates_over(ids))),
     (AnalysisRun, Result, lambda ids: Result.objects.filter(run__in=ids)),
     (
         Result,
@@ -94,6 +90,8 @@ _DOWN: tuple[_Step, ...] = (
         lambda ids: AnalysisRun.objects.filter(run_inputs__result__in=ids, is_current=True).distinct(),
     ),
     (AnalysisRun, Result, lambda ids: Result.objects.filter(run__in=ids)),
+    # What was done to the pellets is told; other pellets of the same run are not theirs.
+    (Pellet, SputterRun, lambda ids: _runs_on(ids)),
 )
 _UP: tuple[_Step, ...] = (
     (Result, AnalysisRun, lambda ids: AnalysisRun.objects.filter(results__in=ids).distinct()),
@@ -102,17 +100,19 @@ _UP: tuple[_Step, ...] = (
     (AnalysisRun, Measurement, lambda ids: Measurement.objects.filter(_enters(ids)).distinct()),
     (AnalysisRun, Cell, lambda ids: Cell.objects.filter(combination_runs__in=ids).distinct()),
     (AnalysisRun, Pellet, lambda ids: Pellet.objects.filter(combination_runs__in=ids).distinct()),
-    (AnalysisRun, FilmThickness, lambda ids: FilmThickness.objects.filter(_film_of(ids)).distinct()),
-    (FilmThickness, WitnessPlate, lambda ids: WitnessPlate.objects.filter(film_thicknesses__in=ids).distinct()),
-    (FilmThickness, Pellet, lambda ids: Pellet.objects.filter(film_thicknesses__in=ids).distinct()),
-    (Measurement, WitnessPlate, lambda ids: WitnessPlate.objects.filter(measurements__in=ids).distinct()),
-    (WitnessPlate, SputterRun, lambda ids: SputterRun.objects.filter(witness_plates__in=ids).distinct()),
+    (AnalysisRun, FilmThickness, lambda ids: FilmThickness.objects.filter(code__in=_films_of(ids))),
+    (Measurement, Upload, lambda ids: Upload.objects.filter(files__measurements__in=ids).distinct()),
     (Measurement, Cell, lambda ids: Cell.objects.filter(measurements__in=ids).distinct()),
     (Measurement, Pellet, lambda ids: Pellet.objects.filter(measurements__in=ids).distinct()),
+    (Measurement, WitnessPlate, lambda ids: WitnessPlate.objects.filter(measurements__in=ids).distinct()),
+    (FilmThickness, WitnessPlate, lambda ids: WitnessPlate.objects.filter(film_thicknesses__in=ids).distinct()),
+    (FilmThickness, Pellet, lambda ids: Pellet.objects.filter(film_thicknesses__in=ids).distinct()),
+    (Conversion, Pellet, lambda ids: Pellet.objects.filter(conversions__in=ids).distinct()),
     (Cell, Pellet, lambda ids: Pellet.objects.filter(cells__in=ids).distinct()),
     (Cell, ElectrodeLot, lambda ids: ElectrodeLot.objects.filter(cells__in=ids).distinct()),
-    (Pellet, Conversion, lambda ids: Conversion.objects.filter(pellet__in=ids)),
-    (Pellet, SputterRun, lambda ids: SputterRun.objects.filter(coatings__pellet__in=ids).distinct()),
+    (Pellet, Conversion, lambda ids: Conversion.objects.live().filter(pellet__in=ids)),
+    (Pellet, SputterRun, lambda ids: _runs_on(ids)),
+    (WitnessPlate, SputterRun, lambda ids: SputterRun.objects.filter(witness_plates__in=ids).distinct()),
     (Pellet, PelletBatch, lambda ids: PelletBatch.objects.filter(pellets__in=ids).distinct()),
     (PelletBatch, PowderLot, lambda ids: PowderLot.objects.filter(batches__in=ids).distinct()),
     (PowderLot, Material, lambda ids: Material.objects.filter(powder_lots__in=ids).distinct()),
@@ -121,24 +121,32 @@ _UP: tuple[_Step, ...] = (
 )
 
 
-def _rate_of(films: Iterable[int]) -> Q:
-    """Runs of the sputter rate that a film may have entered; which did, their inputs say."""
-    runs = SputterRun.objects.filter(
-        Q(witness_plates__film_thicknesses__in=films) | Q(coatings__pellet__film_thicknesses__in=films)
-    )
-    return Q(sputter_setting__in=runs.values("setting"))
-
-
-def _film_of(runs: Iterable[int]) -> Q:
-    """The films that a run of the sputter rate has used, as it wrote them down."""
-    used = AnalysisRun.objects.filter(pk__in=runs, sputter_setting__isnull=False).values_list("inputs", flat=True)
-    return Q(code__in=[film["film"] for inputs in used for film in (inputs.get("films") or {}).get("value") or ()])
-
-
 def _enters(runs: Iterable[int]) -> Q:
     return Q(runs__in=runs) | Q(
         pk__in=RunInput.objects.filter(run__in=runs, measurement__isnull=False).values("measurement")
     )
+
+
+def _runs_on(pellets: Iterable[int]) -> QuerySet:
+    return SputterRun.objects.live().filter(coatings__pellet__in=pellets).distinct()
+
+
+def _brought(uploads: Iterable[int]) -> QuerySet:
+    """Keys of the measurements that uploads brought."""
+    return UploadFile.objects.filter(upload__in=uploads, measurements__isnull=False).values("measurements")
+
+
+def _films_of(runs: Iterable[int]) -> set[str]:
+    """Codes of the film thicknesses that entered runs on sputter settings: the frozen inputs say so."""
+    frozen = AnalysisRun.objects.filter(pk__in=runs, sputter_setting__isnull=False).values_list("inputs", flat=True)
+    return {code for inputs in frozen for code in film_codes(inputs)}
+
+
+def _rates_over(films: Iterable[int]) -> list[int]:
+    """Keys of the current runs on sputter settings that film thicknesses entered."""
+    codes = set(FilmThickness.objects.filter(pk__in=films).values_list("code", flat=True))
+    current = AnalysisRun.objects.filter(sputter_setting__isnull=False, is_current=True).values_list("pk", "inputs")
+    return [key for key, inputs in current if codes & film_codes(inputs)]
 
 
 def _walk(ids: Ids, steps: tuple[_Step, ...]) -> bool:
@@ -153,51 +161,7 @@ def _walk(ids: Ids, steps: tuple[_Step, ...]) -> bool:
     return is_cut
 
 
-# -- writing -----------------------------------------------------------------------------------------------------------
-class _Document:
-    """PROV JSON in the making."""
-
-    def __init__(self, base_url: str) -> None:
-        self.content: dict[str, dict[str, Any]] = {
-            "prefix": {"lagpdb": f"{base_url}api/v1/", "sha256": "urn:sha256:", "prov": "http://www.w3.org/ns/prov#"},
-            "entity": {},
-            "activity": {},
-            "agent": {},
-        }
-
-    def entity(self, name: str, kind: str, /, **about: Any) -> str:
-        return self._node("entity", name, kind, about)
-
-    def activity(self, name: str, kind: str, /, start: Any = None, end: Any = None, **about: Any) -> str:
-        times = {"prov:startTime": start, "prov:endTime": end}
-        return self._node("activity", name, kind, {key: at.isoformat() for key, at in times.items() if at} | about)
-
-    def agent(self, name: str) -> str:
-        return self._node("agent", name, "prov:Person", {})
-
-    def _node(self, section: str, name: str, kind: str, about: dict[str, Any]) -> str:
-        known = {
-            f"lagpdb:{key}" if ":" not in key else key: value for key, value in about.items() if value not in (None, "")
-        }
-        self.content[section][name] = {"prov:type": kind} | known
-        return name
-
-    def relate(self, relation: str, **ends: str) -> None:
-        section = self.content.setdefault(relation, {})
-        section[f"_:{relation}{len(section) + 1}"] = {f"prov:{end}": name for end, name in ends.items()}
-
-
-def _name(model: type[Model], key: str | int) -> str:
-    collections = {
-        Material: "materials", PowderLot: "powder-lots", PelletBatch: "pellet-batches", Pellet: "pellets",
-        SputterRun: "sputter-runs", WitnessPlate: "witness-plates", FilmThickness: "film-thicknesses",
-        Conversion: "conversions", ElectrodeLot: "electrode-lots", Cell: "cells", Measurement: "measurements",
-        AnalysisRun: "runs", Result: "results",
-    }  # fmt: skip
-    return f"lagpdb:{collections[model]}/{key}"
-
-
-def prov(code: str, *, base_url: str = "/") -> dict[str, Any]:
+def prov(code: str, *, base_url: str = "/", direction: str = BOTH) -> dict[str, Any]:
     """The lineage of a record, as PROV JSON.
 
     Parameters
@@ -206,6 +170,8 @@ def prov(code: str, *, base_url: str = "/") -> dict[str, Any]:
         Any spelling of a code, the id of a result, or ``run-<id>``.
     base_url : str
         Address of the site, for the names of the nodes.
+    direction : str
+        'back' to powder and raw bytes, 'forward' to what was made from it, or 'both': then also where that came from.
 
     Raises
     ------
@@ -214,184 +180,12 @@ def prov(code: str, *, base_url: str = "/") -> dict[str, Any]:
     """
     model, key = start(code)
     ids: Ids = {model: {key}}
-    is_cut = _walk(ids, _DOWN)
-    is_cut = _walk(ids, _UP) or is_cut
-    document = _Document(base_url)
-    for write in (_materials, _pellets, _sputter_runs, _films, _conversions, _cells, _measurements, _runs, _results):
-        write(document, ids)
+    is_cut = False
+    if direction in (FORWARD, BOTH):
+        is_cut = _walk(ids, _DOWN)
+    if direction in (BACK, BOTH):
+        is_cut = _walk(ids, _UP) or is_cut
+    document = document_of(ids, base_url)
     if is_cut:
-        document.content["lagpdb:note"] = {"left_out": f"Only the newest {LIMIT} of each kind are shown."}
-    return document.content
-
-
-def _materials(document: _Document, ids: Ids) -> None:
-    for material in Material.objects.filter(pk__in=ids.get(Material, ())):
-        document.entity(_name(Material, material.code), "lagpdb:Material", name=material.name, formula=material.formula)
-    for lot in PowderLot.objects.filter(pk__in=ids.get(PowderLot, ())).select_related("material"):
-        name = document.entity(
-            _name(PowderLot, lot.code), "lagpdb:PowderLot", supplier=lot.supplier, supplier_lot=lot.supplier_lot
-        )
-        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(Material, lot.material.code))
-    for sheet in ElectrodeLot.objects.filter(pk__in=ids.get(ElectrodeLot, ())).select_related("material"):
-        name = document.entity(
-            _name(ElectrodeLot, sheet.code), "lagpdb:ElectrodeLot", loading_mg_cm2=sheet.loading_mg_cm2
-        )
-        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(Material, sheet.material.code))
-
-
-def _pellets(document: _Document, ids: Ids) -> None:
-    for batch in PelletBatch.objects.filter(pk__in=ids.get(PelletBatch, ())).select_related("powder_lot"):
-        name = document.entity(
-            _name(PelletBatch, batch.code),
-            "lagpdb:PelletBatch",
-            sinter_temperature_degC=batch.sinter_temperature_degC,
-            sinter_time_h=batch.sinter_time_h,
-        )
-        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(PowderLot, batch.powder_lot.code))
-    for pellet in Pellet.objects.filter(pk__in=ids.get(Pellet, ())).select_related("batch"):
-        name = document.entity(
-            _name(Pellet, pellet.code),
-            "lagpdb:Pellet",
-            thickness_um=pellet.thickness_um,
-            diameter_mm=pellet.diameter_mm,
-            mass_mg=pellet.mass_mg,
-        )
-        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(PelletBatch, pellet.batch.code))
-
-
-def _sputter_runs(document: _Document, ids: Ids) -> None:
-    runs = SputterRun.objects.filter(pk__in=ids.get(SputterRun, ())).select_related("target")
-    for run in runs:
-        name = document.activity(
-            _name(SputterRun, run.code), "lagpdb:SputterRun", start=run.performed_at, duration_min=run.duration_min
-        )
-        document.relate("used", activity=name, entity=_name(Material, run.target.code), role="target")
-    coats = Coating.objects.filter(sputter_run__in=ids.get(SputterRun, ()), pellet__in=ids.get(Pellet, ()))
-    for run_code, pellet_code in sorted(set(coats.values_list("sputter_run__code", "pellet__code"))):
-        # The pellet keeps its code: it goes in, and comes out coated.
-        document.relate("wasGeneratedBy", entity=_name(Pellet, pellet_code), activity=_name(SputterRun, run_code))
-
-
-def _films(document: _Document, ids: Ids) -> None:
-    for plate in WitnessPlate.objects.filter(pk__in=ids.get(WitnessPlate, ())).select_related("sputter_run"):
-        name = document.entity(_name(WitnessPlate, plate.code), "lagpdb:WitnessPlate", substrate=plate.substrate)
-        document.relate("wasGeneratedBy", entity=name, activity=_name(SputterRun, plate.sputter_run.code))
-    rows = FilmThickness.objects.filter(pk__in=ids.get(FilmThickness, ())).select_related("witness_plate", "pellet")
-    for film in rows:
-        name = document.entity(
-            _name(FilmThickness, film.code),
-            "lagpdb:FilmThickness",
-            film_thickness_nm=film.film_thickness_nm,
-            film_thickness_uncertainty_nm=film.film_thickness_uncertainty_nm,
-            method=film.method,
-        )
-        where = film.witness_plate or film.pellet
-        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(where), where.code))
-
-
-def _conversions(document: _Document, ids: Ids) -> None:
-    for step in Conversion.objects.filter(pk__in=ids.get(Conversion, ())).select_related("pellet"):
-        name = document.activity(
-            _name(Conversion, step.code),
-            "lagpdb:Conversion",
-            start=step.performed_at,
-            temperature_degC=step.temperature_degC,
-            duration_min=step.duration_min,
-        )
-        document.relate("wasGeneratedBy", entity=_name(Pellet, step.pellet.code), activity=name)
-
-
-def _cells(document: _Document, ids: Ids) -> None:
-    for cell in Cell.objects.filter(pk__in=ids.get(Cell, ())).select_related("pellet", "electrode_lot"):
-        name = document.entity(
-            _name(Cell, cell.code), "lagpdb:Cell", notation=cell.notation, configuration=cell.configuration
-        )
-        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(Pellet, cell.pellet.code))
-        if cell.electrode_lot:
-            document.relate(
-                "wasDerivedFrom", generatedEntity=name, usedEntity=_name(ElectrodeLot, cell.electrode_lot.code)
-            )
-
-
-def _measurements(document: _Document, ids: Ids) -> None:
-    keys = ids.get(Measurement, ())
-    for item in Measurement.objects.filter(pk__in=keys).select_related("cell", "pellet", "witness_plate", "operator"):
-        name = document.entity(
-            _name(Measurement, item.code),
-            "lagpdb:Measurement",
-            kind=item.kind,
-            temperature_degC=item.temperature_degC,
-            measured_at=item.measured_at.isoformat() if item.measured_at else None,
-        )
-        sample = item.subject
-        document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(sample), sample.code))
-        if item.operator:
-            document.relate("wasAttributedTo", entity=name, agent=document.agent(f"lagpdb:people/{item.operator}"))
-    parts = MeasurementFile.objects.filter(measurement__in=keys, superseded_at__isnull=True)
-    for part in parts.select_related("raw_file", "measurement"):
-        raw = part.raw_file
-        document.entity(
-            f"sha256:{raw.sha256}",
-            "lagpdb:RawFile",
-            name=raw.original_name,
-            sha256=raw.sha256,
-            size_bytes=raw.size_bytes,
-        )
-        document.relate(
-            "wasDerivedFrom",
-            generatedEntity=_name(Measurement, part.measurement.code),
-            usedEntity=f"sha256:{raw.sha256}",
-        )
-
-
-def _runs(document: _Document, ids: Ids) -> None:
-    keys = ids.get(AnalysisRun, ())
-    for run in (
-        AnalysisRun.objects.filter(pk__in=keys).defer("curves", "tables").select_related("measurement", "created_by")
-    ):
-        name = document.activity(
-            _name(AnalysisRun, run.pk),
-            "lagpdb:AnalysisRun",
-            start=run.started_at,
-            end=run.finished_at,
-            analysis=run.analysis,
-            version=run.version,
-            software_version=run.software_version,
-            inputs=run.inputs or None,
-            parameters=run.parameters or None,
-        )
-        if run.measurement:
-            document.relate("used", activity=name, entity=_name(Measurement, run.measurement.code))
-        if run.sputter_setting_id:
-            for film in (run.inputs.get("films") or {}).get("value") or ():
-                document.relate("used", activity=name, entity=_name(FilmThickness, film["film"]), role="thickness")
-        if run.created_by:
-            person = document.agent(f"lagpdb:people/{run.created_by}")
-            document.relate("wasAssociatedWith", activity=name, agent=person)
-    for entered in RunInput.objects.filter(run__in=keys).select_related("measurement"):
-        if entered.measurement:
-            source = _name(Measurement, entered.measurement.code)
-        else:
-            source = _name(Result, entered.result_id or 0)
-        document.relate("used", activity=_name(AnalysisRun, entered.run_id), entity=source, role=entered.role)
-
-
-def _results(document: _Document, ids: Ids) -> None:
-    for result in Result.objects.filter(pk__in=ids.get(Result, ())).select_related(
-        "cell", "pellet", "measurement__witness_plate"
-    ):
-        name = document.entity(
-            _name(Result, result.pk),
-            "lagpdb:Result",
-            quantity=result.quantity,
-            value=result.value,
-            uncertainty=result.uncertainty,
-            limit=result.limit,
-            unit=result.unit,
-            flag=result.flag,
-            acceptance=result.acceptance,
-        )
-        document.relate("wasGeneratedBy", entity=name, activity=_name(AnalysisRun, result.run_id))
-        if result.sputter_setting_id is None:  # a setting is no thing; its run says which films were used
-            sample = result.subject
-            document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(type(sample), sample.code))
+        document["lagpdb:note"] = {"left_out": f"Only the newest {LIMIT} of each kind are shown."}
+    return document

@@ -18,7 +18,6 @@ from analysis.models import Result
 from analysis.panels import MAIN
 from analysis.queueing import analyses, combinations
 from analysis.science.quantities import QUANTITIES
-from lagpdb.drafts import drafts_of
 from lagpdb.models import Revision
 from lagpdb.pages import name_of
 from lagpdb.registry import discover
@@ -48,6 +47,7 @@ GROUPS = {
 }
 TOPICS = {
     "start": "Start here",
+    "bench": "At the bench: forms, labels, search",
     "upload": "Upload files, and what their states mean",
     "conductivity": "Conductivity and activation energy",
     "cycling": "Cycling and rate tests",
@@ -69,7 +69,6 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "needs_count": sum(item["count"] for item in needs),
         "latest": latest,
         "changes": _changes(),
-        "drafts": list(drafts_of(request.user)[:LIST]),
         "strip": conductivity_strip(),
         **running_clocks(),
         "is_empty": not latest and not PowderLot.objects.exists() and not UploadFile.objects.exists(),

@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models
+from django.forms.utils import ErrorDict
 
 from lagpdb import units
 from lagpdb.quantity import Bounds, Quantity, QuantityError, parse_quantity
@@ -50,13 +51,12 @@ class QuantityField(forms.CharField):
         value = getattr(record, self.name)
         if value is None:
             return ""
-        if self.limit:
-            return limited(getattr(record, self.limit), units.copy_value(value))
         readings = getattr(record, self.readings) if self.readings else []
         if len(readings) > 1:
             return "; ".join(units.copy_value(reading) for reading in readings)
         spread = getattr(record, self.spread) if self.spread else None
-        return units.copy_value(value) + (f" ± {units.copy_value(spread)}" if spread else "")
+        text = units.copy_value(value) + (f" ± {units.copy_value(spread)}" if spread else "")
+        return limited(getattr(record, self.limit), text) if self.limit else text
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
@@ -67,7 +67,7 @@ class QuantityField(forms.CharField):
 
 def limited(sign: str, text: str) -> str:
     """A value with the sign of its limit, as it is typed: '< 1e-4'."""
-    return text if sign == "=" else f"{sign} {text}"
+    return text if sign in ("", "=") else f"{sign} {text}"
 
 
 class ReadingsField(QuantityField):
@@ -211,6 +211,8 @@ class BoundRecordField(forms.BoundField):
         value = self.field.prepare_value(self.form.get_initial_for_field(self.field, self.name))
         if value is None:
             return ""
+        if isinstance(value, list | tuple):
+            return ", ".join(map(str, value))
         if isinstance(self.field, forms.DateTimeField | forms.DateField):
             return str(self.field.widget.format_value(value) or "")
         return str(value)
@@ -244,6 +246,11 @@ class BoundRecordField(forms.BoundField):
     @property
     def is_quantity(self) -> bool:
         return isinstance(self.field, QuantityField)
+
+    @property
+    def takes_limit(self) -> bool:
+        """Whether '< 1e-4' makes sense here."""
+        return self.is_quantity and bool(self.field.limit)
 
     @property
     def is_code(self) -> bool:
@@ -360,6 +367,11 @@ class RecordForm(forms.ModelForm):
         if level == "unusual":
             self.warnings[name] = sentence
 
+    def hold(self) -> None:
+        """Show what a draft holds without judging it: it may be half a record. An empty form needs no holding."""
+        if self.is_bound:
+            self._errors, self.cleaned_data = ErrorDict(), {}
+
     def ask(self, question: Question) -> None:
         """Put a question, unless the person has already gone past it."""
         if question.code not in self.confirmed:
@@ -447,6 +459,7 @@ class Conflict:
     yours: str
     original: str
     choice_name: str
+    original_text: str = ""  # as the field wrote it, for the next saving
 
 
 def merge(fresh: RecordForm, data: Any) -> tuple[Any, list[Conflict], list[str]]:
@@ -470,12 +483,12 @@ def merge(fresh: RecordForm, data: Any) -> tuple[Any, list[Conflict], list[str]]
     unanswered = [field for field in fields if f"ask-{field.html_name}" in data and not _choice(data, field)]
     for field in fields:
         if _choice(data, field) == "theirs":
-            data[field.html_name] = data.get(field.was_name, "")
+            _put(data, field, data.get(field.was_name, ""))
     version = fresh["version"].html_name
     is_current = data.get(version) in (None, "", str(fresh.instance.version))
     conflicts, kept = [], []
     for field in fields:
-        theirs, yours = field.text, str(data.get(field.html_name, "")).strip()
+        theirs, yours = field.text, _typed(data, field)
         original = data.get(field.was_name, theirs)
         shown = original
         if field in unanswered:
@@ -483,15 +496,41 @@ def merge(fresh: RecordForm, data: Any) -> tuple[Any, list[Conflict], list[str]]
         elif is_current or _same(theirs, original) or _same(yours, theirs):
             continue
         elif _same(yours, original):
-            data[field.html_name] = theirs
+            _put(data, field, theirs)
             kept.append(str(field.label))
             continue
-        conflicts.append(Conflict(field.html_name, str(field.label), theirs, yours, shown, f"choice-{field.html_name}"))
+        said = (_in_words(field, text) for text in (theirs, yours, shown))
+        conflicts.append(Conflict(field.html_name, str(field.label), *said, f"choice-{field.html_name}", shown))
     data[version] = str(fresh.instance.version)
     if conflicts or not is_current:
         for field in fields:
             data[field.was_name] = field.text
     return data, conflicts, kept
+
+
+def _typed(data: Any, field: BoundRecordField) -> str:
+    """A field as sent, written like `BoundRecordField.text`: a box that is not ticked sends nothing."""
+    if isinstance(field.field, forms.BooleanField):
+        return str(bool(field.field.widget.value_from_datadict(data, {}, field.html_name)))
+    return ", ".join(data.getlist(field.html_name)).strip()
+
+
+def _put(data: Any, field: BoundRecordField, text: str) -> None:
+    """Write a field's text into the data as its widget would send it."""
+    if isinstance(field.field, forms.BooleanField) and text != "True":
+        data.pop(field.html_name, None)
+    elif isinstance(field.field, forms.MultipleChoiceField):
+        data.setlist(field.html_name, [part for part in text.split(", ") if part])
+    else:
+        data[field.html_name] = text
+
+
+def _in_words(field: BoundRecordField, text: str) -> str:
+    """A text as people read it: choices by their words, ticks as yes and no."""
+    if isinstance(field.field, forms.BooleanField):
+        return "yes" if text == "True" else "no"
+    choices = dict(getattr(field.field, "choices", ()))
+    return ", ".join(str(choices.get(part, part)) for part in text.split(", ")) if choices else text
 
 
 def _choice(data: Any, field: BoundRecordField) -> str:

@@ -17,8 +17,7 @@ from django.urls import NoReverseMatch, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from lagpdb import ledger, units
-from lagpdb.drafts import forget_draft
+from lagpdb import drafts, ledger, units
 from lagpdb.forms import Conflict, RecordForm, merge
 from lagpdb.records import Record, Revision, StaleVersion, dependents_of, normal_code, restore, withdraw
 from lagpdb.roles import has_role, role_of, role_required
@@ -112,14 +111,51 @@ def address_of(record: Record) -> str:
         return ""
 
 
+# Where a record with an unknown code of this kind is made, and what the button says.
+CREATES = {
+    "LOT": ("lot_new", "Receive a lot"),
+    "PBT": ("batch_new", "New pellets"),
+    "PEL": ("batch_new", "New pellets"),
+    "SPT": ("sputter_run_new", "New sputter run"),
+    "CNV": ("conversion_new", "New conversion"),
+    "ELD": ("electrode_new", "New electrode lot"),
+    "CEL": ("cell_new", "Build a cell"),
+    "MEA": ("upload", "Upload a file"),
+    "UPB": ("upload", "Upload files"),
+}
+
+
 def resolve(request: HttpRequest, code: str = "") -> HttpResponse:
-    """`/s/PEL-0142` of labels, and `/s/?q=` of the field in the header: any spelling, straight to the record."""
-    text = (code or request.GET.get("q", "")).strip()
+    """`/s/PEL-0142` of labels, and `/s/?q=` of the field in the header: any spelling, straight to the record.
+
+    The page of a withdrawn record says that it is in the trash; a whole scanned address counts as its code.
+    """
+    text = (code or request.GET.get("q", "")).strip().rpartition("/s/")[2].strip("/ ")
     record = find_record(text) if text else None
     address = address_of(record) if record else ""
     if address:
         return HttpResponseRedirect(address)
-    return render(request, "records/not_found.html", {"text": normal_code(text)}, status=404 if text else 200)
+    normal = normal_code(text)
+    name, words = CREATES.get(normal[:3], ("", ""))
+    context = {
+        "text": normal,
+        "withdrawn": record if record is not None and record.is_withdrawn else None,
+        "create_url": _address(name) if name and can_edit(request.user) and record is None else "",
+        "create_words": words,
+    }
+    return render(request, "records/not_found.html", context, status=404 if text else 200)
+
+
+def _address(name: str) -> str:
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
+
+
+def scan(request: HttpRequest) -> HttpResponse:
+    """P2: the camera of a tablet, a field to type into, and the last scans of this device."""
+    return render(request, "records/scan.html")
 
 
 def get_record(model: type[Record], code: str, *related: str) -> Record:
@@ -305,19 +341,20 @@ def already_saved(request: HttpRequest) -> str:
 
 
 def remember_saved(request: HttpRequest, address: str) -> None:
-    """Note that the form of this request was saved; its draft is not needed any more."""
-    forget_draft(request)
+    """Note that the form of this request was saved."""
     if key := request.POST.get("form_key", ""):
         saved = dict(list(request.session.get("saved_forms", {}).items())[-19:])
         saved[key] = address
         request.session["saved_forms"] = saved
+        drafts.forget(request, key)
 
 
 def say_saved(
     request: HttpRequest, records: list[Record], outcome: Saved | None = None, notes: list[str] | None = None
 ) -> None:
     """Tell what was saved, what was kept of somebody else's change, and what was unusual."""
-    forget_draft(request)
+    if len(records) == 1:
+        drafts.forget(request, records[0].code)
     codes = ", ".join(record.code for record in records)
     text = f"{codes} {'is' if len(records) == 1 else 'are'} saved."
     if outcome is not None and outcome.kept:
@@ -345,6 +382,7 @@ def elapsed(since: Any, until: Any = None) -> str:
 
 
 urlpatterns = [
+    path("scan/", scan, name="scan"),
     path("s/", resolve, name="resolver_search"),
     path("s/<str:code>", resolve, name="resolver"),
     path("s/<str:code>/", resolve),

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from analysis.tree_pages import urlpatterns as tree_pages
 from analysis.views import urlpatterns as analysis_pages
 from lagpdb.accounts import urlpatterns as account_pages
 from lagpdb.api import urlpatterns as api_pages
@@ -22,6 +23,7 @@ urlpatterns = [
     *sample_pages,
     *measurement_pages,
     *analysis_pages,
+    *tree_pages,
     path("api/", include(api_pages)),
     path("admin/", admin.site.urls),
 ]

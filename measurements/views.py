@@ -21,7 +21,7 @@ from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.mainvalues import main_results
 from lagpdb.pages import NO_WORKER, already_saved, can_curate, can_edit, get_record, new_key, remember_saved
 from lagpdb.roles import role_required
-from measurements import growing, ingest
+from measurements import attachments, growing, ingest
 from measurements.api import Measurements
 from measurements.forms import AssignForm, UploadForm, sample_options
 from measurements.instruments import urlpatterns as instrument_pages
@@ -334,6 +334,7 @@ class MeasurementList(RecordList):
 
 
 urlpatterns = [
+    *attachments.urlpatterns,
     *instrument_pages,
     path("upload/", upload, name="upload"),
     path("uploads/<str:code>/", upload_detail, name="upload_detail"),

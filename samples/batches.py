@@ -12,12 +12,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from lagpdb.drafts import keep_rows, rows_kept
+from lagpdb import attachments, drafts
 from lagpdb.forms import merge
 from lagpdb.pages import already_saved, get_record, name_of, new_key, remember_saved
-from lagpdb.records import Revision, StaleVersion, save_record
+from lagpdb.records import Revision, StaleVersion, normal_code, save_record
 from lagpdb.roles import role_required
 from samples import hints
+from samples.edits import form_key, labels_address
 from samples.forms import REASONS, BatchForm, PelletRowForm, newest_recipe, overwritten
 from samples.models import Material, Pellet, PelletBatch, PowderLot
 from samples.presets import like, recipe_for
@@ -33,7 +34,15 @@ def batch_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         if address := already_saved(request):
             return redirect(address)
-        return _save_new(request, used(request.POST), recipe)
+        data, problems = attachments.absorbed(request)
+        return _save_new(request, used(data), recipe, problems)
+    if draft := drafts.wanted(request):
+        data = drafts.typed(draft)
+        form = BatchForm(data, instance=PelletBatch(recipe=recipe), recipe=recipe)
+        form.hold()
+        lot = PowderLot.objects.live().filter(code=normal_code(data.get("powder_lot", ""))).first()
+        rows = _new_rows(data, _count(data), recipe, lot)
+        return _show_new(request, form, rows, recipe, draft=draft)
     lot = PowderLot.objects.live().filter(code=request.GET.get("lot", "")).first()
     lot = lot or PowderLot.objects.live().order_by("-id").first()
     initial = {"powder_lot": lot or "", **like(request, PelletBatch, BatchForm)}
@@ -41,8 +50,10 @@ def batch_new(request: HttpRequest) -> HttpResponse:
     return _show_new(request, form, _new_rows(None, 6, recipe), recipe)
 
 
-def _save_new(request: HttpRequest, data: QueryDict, recipe: Any) -> HttpResponse:
+def _save_new(request: HttpRequest, data: QueryDict, recipe: Any, problems: list[str]) -> HttpResponse:
     form = BatchForm(data, instance=PelletBatch(recipe=recipe), recipe=recipe)
+    for sentence in problems if form.is_valid() else ():
+        form.add_error(None, sentence)
     is_ready = form.is_valid() and "show_rows" not in data
     count = form.cleaned_data.get("count") or _count(data)
     rows = _new_rows(data, count, recipe, form.cleaned_data.get("powder_lot"))
@@ -53,22 +64,24 @@ def _save_new(request: HttpRequest, data: QueryDict, recipe: Any) -> HttpRespons
     with transaction.atomic():
         if not form.store(by=request.user):
             return _show_new(request, form, rows, recipe, status=422)
-        drafts = _save_rows_of(form.instance, rows, request.user)
+        bad = _save_rows_of(form.instance, rows, data, request.user)
     batch = form.instance
-    keep_drafts(request, batch.code, drafts)
-    address = reverse("batch_edit" if drafts else "batch_detail", args=[batch.code])
+    keep_rows(request, batch, bad)
+    pellets = list(batch.pellets.order_by("pk"))
+    address = reverse("batch_edit" if bad else "batch_detail", args=[batch.code])
+    address = (not bad and labels_address(request, pellets)) or address
     remember_saved(request, address)
-    codes = list(batch.pellets.order_by("pk").values_list("code", flat=True))
-    span = f"{codes[0]} to {codes[-1]}" if len(codes) > 1 else codes[0]
-    messages.success(request, f"{batch.code} is saved: {span}." + _kept(drafts))
+    span = f"{pellets[0]} to {pellets[-1]}" if len(pellets) > 1 else f"{pellets[0]}"
+    saved = f" {len(pellets) - len(bad)} rows saved." if bad else ""
+    messages.success(request, f"{batch.code} is saved: {span}.{saved}{_kept(bad)}")
     for sentence in form.warnings.values():
         messages.warning(request, f"{batch.code}: {sentence}")
     return redirect(address)
 
 
-def _save_rows_of(batch: PelletBatch, rows: list[PelletRowForm], user: Any) -> dict[str, Any]:
-    """Every pellet gets its code; the rows that cannot be saved come back as drafts."""
-    drafts = {}
+def _save_rows_of(batch: PelletBatch, rows: list[PelletRowForm], data: QueryDict, user: Any) -> dict[str, Any]:
+    """Every pellet gets its code and its photographs; the rows that cannot be saved come back as drafts."""
+    bad = {}
     for row in rows:
         pellet = Pellet(batch=batch, is_synthetic=batch.is_synthetic)
         is_good = not row.errors
@@ -82,8 +95,9 @@ def _save_rows_of(batch: PelletBatch, rows: list[PelletRowForm], user: Any) -> d
                 is_good, pellet = False, Pellet(batch=batch, is_synthetic=batch.is_synthetic)
         if not is_good:
             save_record(pellet, by=user)
-            drafts[pellet.code] = {name: row[name].data or "" for name in TYPED} | {"version": str(pellet.version)}
-    return drafts
+            bad[pellet.code] = {name: row[name].data or "" for name in TYPED} | {"version": str(pellet.version)}
+        attachments.attach(pellet, data, by=user, prefix=f"{row.prefix}-")
+    return bad
 
 
 def _new_rows(data: QueryDict | None, count: int, recipe: Any, lot: PowderLot | None = None) -> list[PelletRowForm]:
@@ -104,13 +118,16 @@ def _count(data: QueryDict) -> int:
     return min(50, max(1, int(text))) if text.isdecimal() else 6
 
 
-def _show_new(request: HttpRequest, form: BatchForm, rows: list[Any], recipe: Any, status: int = 200) -> HttpResponse:
+def _show_new(
+    request: HttpRequest, form: BatchForm, rows: list[Any], recipe: Any, status: int = 200, draft: Any = None
+) -> HttpResponse:
     context = {
+        "draft": draft,
         "form": form,
         "rows": rows,
         "recipe": recipe,
         "recipe_words": hints.change_sentence(recipe),
-        "form_key": request.POST.get("form_key") or new_key(),
+        "form_key": form_key(request, draft),
         "title": "New pellets",
         "back": reverse("pellet_list"),
         "save_words": save_words(rows),
@@ -136,15 +153,22 @@ def batch_edit(request: HttpRequest, code: str) -> HttpResponse:
     batch = get_record(PelletBatch, code, "powder_lot__material", "recipe")
     pellets = list(batch.pellets.live().select_related("batch__powder_lot__material").order_by("pk"))
     if request.method == "POST":
-        data, reason = used(request.POST), request.POST.get("reason", "").strip()
-        drafts: dict[str, Any] = {}
-        saved = sum(_save_row(request, data, pellet, batch, reason, drafts) for pellet in pellets)
-        keep_drafts(request, batch.code, drafts)
-        words = f"{saved} saved." if saved else ("Nothing was changed." if not drafts else "")
-        (messages.success if saved else messages.info)(request, f"{words}{_kept(drafts)}".strip())
-        return redirect("batch_edit" if drafts else "batch_detail", batch.code)
-    drafts = rows_kept(request.user, request.path)
-    rows = [_row(pellet, batch, drafts.get(pellet.code)) for pellet in pellets]
+        data, problems = attachments.absorbed(request)
+        data, reason = used(data), request.POST.get("reason", "").strip()
+        bad: dict[str, Any] = {}
+        saved = sum(_save_row(request, data, pellet, batch, reason, bad) for pellet in pellets)
+        added = sum(attachments.attach(pellet, data, by=request.user, prefix=f"{pellet.code}-") for pellet in pellets)
+        remember_saved(request, reverse("batch_detail", args=[batch.code]))
+        keep_rows(request, batch, bad)
+        photos = f" {added} photograph{'s' if added > 1 else ''} added." if added else ""
+        words = f"{saved} saved." if saved else ("Nothing was changed." if not bad and not added else "")
+        (messages.success if saved or added else messages.info)(request, f"{words}{photos}{_kept(bad)}".strip())
+        for sentence in problems:
+            messages.error(request, sentence)
+        return redirect("batch_edit" if bad else "batch_detail", batch.code)
+    draft = drafts.wanted(request, batch.code)
+    kept = rows_in(draft)
+    rows = [_row(pellet, batch, kept.get(pellet.code)) for pellet in pellets]
     context = {
         "batch": batch,
         "record": batch,
@@ -153,31 +177,30 @@ def batch_edit(request: HttpRequest, code: str) -> HttpResponse:
         "back": reverse("batch_detail", args=[batch.code]),
         "save_words": save_words(rows),
         "reasons": REASONS,
-        "has_drafts": bool(drafts),
+        "draft": draft,
+        "form_key": new_key(),
+        "reason": drafts.typed(draft).get("reason", "") if draft else "",
+        "has_drafts": any(row.is_bound for row in rows),
     }
     return render(request, "samples/batch_edit.html", context)
 
 
-def _row(pellet: Pellet, batch: PelletBatch, draft: dict[str, str] | None) -> PelletRowForm:
-    data = None
-    if draft is not None:
-        data = QueryDict(mutable=True)
-        for name, text in draft.items():
-            data[name if name.startswith("was-") else f"{pellet.code}-{name}"] = text
+def _row(pellet: Pellet, batch: PelletBatch, data: QueryDict | None) -> PelletRowForm:
+    """A row as stored, or as somebody typed it and has not saved it yet."""
     row = PelletRowForm(data, instance=pellet, prefix=pellet.code, recipe=batch.recipe)
     row.title = pellet.code
-    if draft is not None:
+    if data is not None:
         row.is_valid()
-        if sentence := draft.get("sentence"):
+        if sentence := data.get(f"{pellet.code}-sentence"):
             row.add_error(None, sentence)
         pellet.refresh_from_db()
     return row
 
 
 def _save_row(
-    request: HttpRequest, data: QueryDict, pellet: Pellet, batch: PelletBatch, reason: str, drafts: dict[str, Any]
+    request: HttpRequest, data: QueryDict, pellet: Pellet, batch: PelletBatch, reason: str, bad: dict[str, Any]
 ) -> int:
-    """Save one row if it says something new; 1 when it was saved. A row that cannot be saved goes to `drafts`."""
+    """Save one row if it says something new; 1 when it was saved. A row that cannot be saved goes to `bad`."""
     prefix = pellet.code
     if f"{prefix}-mass_mg" not in data:
         return 0
@@ -190,25 +213,23 @@ def _save_row(
         theirs = ", ".join(f"{c.label} {c.theirs or 'empty'}" for c in conflicts)
         last = Revision.objects.filter(record_type="samples.pellet", record_id=pellet.pk).first()
         who = name_of(last.by) if last else "Somebody"
-        drafts[prefix] = typed | {"sentence": f"{who} entered {theirs} meanwhile. Save again to keep yours."}
+        bad[prefix] = typed | {"sentence": f"{who} entered {theirs} meanwhile. Save again to keep yours."}
         return 0
     changed = [row[name] for name in TYPED if _differs(row[name])]
     if not changed:
         return 0
     if not row.is_valid():
-        drafts[prefix] = typed
+        bad[prefix] = typed
         return 0
     if not reason and (names := overwritten(row)):
-        drafts[prefix] = typed | {"sentence": f"{', '.join(names)} changes. Give the reason below the table."}
+        bad[prefix] = typed | {"sentence": f"{', '.join(names)} changes. Give the reason below the table."}
         return 0
     try:
         save_record(row.instance, by=request.user, reason=row.noted(reason), version=row.cleaned_data.get("version"))
     except ValidationError as error:
-        drafts[prefix] = typed | {"sentence": " ".join(error.messages)}
+        bad[prefix] = typed | {"sentence": " ".join(error.messages)}
     except StaleVersion:
-        drafts[prefix] = typed | {
-            "sentence": "This pellet was changed at this very moment. Look at it, then save again."
-        }
+        bad[prefix] = typed | {"sentence": "This pellet was changed at this very moment. Look at it, then save again."}
     else:
         return 1
     return 0
@@ -218,17 +239,44 @@ def _differs(field: Any) -> bool:
     return " ".join(str(field.data or "").split()) != " ".join(field.text.split()) and field.data is not None
 
 
-# -- drafts of rows: kept on the server until they are saved ----------------------------------------------------------
-def keep_drafts(request: HttpRequest, code: str, drafts: dict[str, Any]) -> None:
-    """Remember the rows that could not be saved; forget them once they are."""
-    codes = ", ".join(drafts) if len(drafts) < 4 else f"{len(drafts)} rows"
-    keep_rows(request.user, reverse("batch_edit", args=[code]), f"{codes} of {code}", drafts)
+# -- rows that wait: they are the person's draft of the batch until they are saved -------------------------------------
+def keep_rows(request: HttpRequest, batch: PelletBatch, bad: dict[str, Any]) -> None:
+    """Keep the rows that could not be saved as a draft of the batch's form; without any, it goes."""
+    mine = drafts.drafts_of(request.user).filter(form="batch_edit", key=batch.code)
+    if not bad:
+        mine.delete()
+        return
+    data: dict[str, list[str]] = {}
+    for code, row in bad.items():
+        data |= {name if name.startswith("was-") else f"{code}-{name}": [text] for name, text in row.items()}
+    title, address = f"Pellets of {batch.code}: {', '.join(bad)}", reverse("batch_edit", args=[batch.code])
+    drafts.keep(request.user, form="batch_edit", key=batch.code, title=title, address=address, data=data)
 
 
-def _kept(drafts: dict[str, Any]) -> str:
-    if not drafts:
+def rows_in(draft: Any) -> dict[str, QueryDict]:
+    """The rows of a draft that say something new, by the code of their pellet."""
+    rows: dict[str, QueryDict] = {}
+    data = drafts.typed(draft) if draft else QueryDict()
+    for name in data:
+        code, _, field = name.rpartition("-")
+        if field in TYPED and not name.startswith("was-"):
+            was = data.get(f"was-{name}", "available" if field == "state" else "")
+            if f"{code}-sentence" in data or " ".join(data[name].split()) != " ".join(was.split()):
+                rows[code] = data
+        elif name.endswith("-photo-kept"):
+            rows[name.removesuffix("-photo-kept")] = data
+    return rows
+
+
+def waiting_rows(request: HttpRequest, batch: PelletBatch) -> list[str]:
+    """Codes of the pellets of a batch whose rows this person has typed and not saved."""
+    return list(rows_in(drafts.drafts_of(request.user).filter(form="batch_edit", key=batch.code).first()))
+
+
+def _kept(bad: dict[str, Any]) -> str:
+    if not bad:
         return ""
-    return f" {', '.join(drafts)} {'is' if len(drafts) == 1 else 'are'} kept as draft."
+    return f" {', '.join(bad)} {'is' if len(bad) == 1 else 'are'} kept as draft."
 
 
 def save_words(rows: list[PelletRowForm]) -> str:

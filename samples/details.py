@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
@@ -16,8 +15,9 @@ from lagpdb import units
 from lagpdb.mainvalues import main_results, newest, numbers_of
 from lagpdb.pages import can_edit, detail_context, get_record
 from samples import hints
+from samples.batches import waiting_rows
 from samples.forms import newest_recipe, notation_of
-from samples.models import Cell, Coating, Pellet, PelletBatch, PowderLot
+from samples.models import Cell, Pellet, PelletBatch, PowderLot
 from samples.models.lots import faces_of
 from samples.plan import steps_of
 from samples.several import made_together
@@ -62,15 +62,8 @@ def _arrivals(**of: Any) -> list[Any]:
 def pellet_detail(request: HttpRequest, code: str) -> HttpResponse:
     """One pellet, from its powder to its last number."""
     pellet = get_record(Pellet, code, "batch__powder_lot__material", "batch__recipe")
-    coatings = list(
-        Coating.objects.filter(pellet=pellet, sputter_run__withdrawn_at__isnull=True)
-        .select_related("sputter_run__target")
-        .order_by("sputter_run__performed_at", "face")
-    )
     faces = pellet.faces
-    cells = list(pellet.cells.live().order_by("pk"))
     first, others = numbers_of(pellet=pellet)
-    siblings = Pellet.objects.live().filter(batch=pellet.batch_id).exclude(pk=pellet.pk).count()
     context = {
         **detail_context(request, pellet),
         "pellet": pellet,
@@ -78,10 +71,7 @@ def pellet_detail(request: HttpRequest, code: str) -> HttpResponse:
         "lot": pellet.batch.powder_lot,
         "notation": notation_of(pellet, {pellet.pk: faces}),
         "faces": faces,
-        "steps": _steps(coatings, cells),
-        "cells": cells,
-        "live_cell": next((cell for cell in cells if cell.is_live), None),
-        "siblings": siblings,
+        "live_cell": pellet.live_cell,
         "tests": tests_of(**{"pellet": pellet}) + tests_of(cell__pellet=pellet),
         "numbers": first,
         "more_numbers": others,
@@ -94,32 +84,6 @@ def pellet_detail(request: HttpRequest, code: str) -> HttpResponse:
 def _keys_of(pellet: Pellet) -> Any:
     measurements = apps.get_model("measurements", "Measurement").objects
     return measurements.filter(Q(pellet=pellet) | Q(cell__pellet=pellet)).values("pk")
-
-
-def _steps(coatings: list[Coating], cells: list[Cell]) -> list[dict[str, Any]]:
-    """What was done to a pellet, in order: one line per run, however many faces it coated."""
-    runs: dict[int, dict[str, Any]] = {}
-    for coating in coatings:
-        run = coating.sputter_run
-        entry = runs.setdefault(
-            run.pk,
-            {
-                "kind": "sputter",
-                "record": run,
-                "when": run.performed_at,
-                "faces": [],
-                "title": f"Sputter, {run.target.code}",
-            },
-        )
-        entry["faces"].append(coating.face)
-    for entry in runs.values():
-        entry["where"] = "both sides" if len(entry["faces"]) > 1 else f"side {entry['faces'][0]}"
-    builds = [
-        {"kind": "cell", "record": cell, "when": cell.assembled_at, "title": "Cell build", "where": cell.notation}
-        for cell in cells
-    ]
-    floor = timezone.now() - timedelta(days=36500)
-    return sorted([*runs.values(), *builds], key=lambda step: step["when"] or floor)
 
 
 def cell_detail(request: HttpRequest, code: str) -> HttpResponse:
@@ -221,6 +185,11 @@ def batch_detail(request: HttpRequest, code: str) -> HttpResponse:
         "pellets": pellets,
         "measured": measured,
         "unmeasured": sum(1 for p in pellets if not p.thickness_um and p.state != Pellet.State.BROKEN),
-        "drafts": request.session.get("row_drafts", {}).get(batch.code, {}),
+        "drafts": waiting_rows(request, batch),
+        "furnace": hints.furnace_words(
+            batch.sinter_started_at, batch.sinter_temperature_degC, batch.sinter_time_h, batch.sinter_ramp_degC_min
+        )
+        if batch.sinter_started_at
+        else "",
     }
     return render(request, "samples/batch_detail.html", context)

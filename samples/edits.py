@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from lagpdb import attachments, drafts
 from lagpdb.forms import RecordForm
 from lagpdb.pages import address_of, already_saved, get_record, new_key, remember_saved, save_form, say_saved
 from lagpdb.quantity import parse_quantity
@@ -32,15 +33,21 @@ def edit_page(
     request: HttpRequest, form_class: type[RecordForm], record: Any, template: str, **kwargs: Any
 ) -> HttpResponse:
     """Show and save the form of an existing record."""
+    draft = None
     if request.method == "POST":
         outcome = save_form(request, form_class, record, **kwargs)
         if outcome.record is not None:
+            remember_saved(request, address_of(outcome.record))
             say_saved(request, [outcome.record], outcome, list(outcome.form.warnings.values()))
             return redirect(address_of(outcome.record))
         form, status = outcome.form, 409 if outcome.conflicts else 422
     else:
-        outcome, form, status = None, form_class(instance=record, **kwargs), 200
+        outcome, status, draft = None, 200, drafts.wanted(request, record.code)
+        form = form_class(drafts.typed(draft) if draft else None, instance=record, **kwargs)
+        form.hold()
     context = {
+        "draft": draft,
+        "form_key": form_key(request, draft),
         "form": form,
         "record": record,
         "outcome": outcome,
@@ -61,21 +68,41 @@ def new_page(
     **kwargs: Any,
 ) -> HttpResponse:
     """Show and save the form of a new record; sent twice, it makes one. `after` says which page comes next."""
-    status = 200
+    status, draft = 200, None
     if request.method == "POST":
         if address := already_saved(request):
             return redirect(address)
-        form = form_class(request.POST, instance=record, **kwargs)
+        data, problems = attachments.absorbed(request)
+        form = form_class(data, instance=record, **kwargs)
+        for sentence in problems if form.is_valid() else ():
+            form.add_error(None, sentence)
         if form.is_valid() and not form.questions and form.store(by=request.user):
-            address = after(form) if after else address_of(form.saved[0])
+            for made in form.saved:
+                attachments.attach(made, data, by=request.user)
+            address = labels_address(request, form.saved) or (after(form) if after else address_of(form.saved[0]))
             remember_saved(request, address)
             say_saved(request, form.saved, notes=list(form.warnings.values()))
             return redirect(address)
         status = 422
     else:
-        form = form_class(instance=record, **kwargs)
-    key = request.POST.get("form_key") or new_key()
-    return render(request, template, {"form": form, "form_key": key, **context}, status=status)
+        draft = drafts.wanted(request)
+        form = form_class(drafts.typed(draft) if draft else None, instance=record, **kwargs)
+        form.hold()
+    shown = {"form": form, "form_key": form_key(request, draft), "draft": draft, **context}
+    return render(request, template, shown, status=status)
+
+
+def form_key(request: HttpRequest, draft: Any) -> str:
+    """The key of the form that is shown: as sent, as its draft has it, or a new one."""
+    sent = request.POST.get("form_key", "")
+    return sent or (drafts.typed(draft).get("form_key", "") if draft else "") or new_key()
+
+
+def labels_address(request: HttpRequest, records: list[Any]) -> str:
+    """Where labels of new records are printed, when the button that says so was pressed."""
+    if request.POST.get("then") != "labels":
+        return ""
+    return f"/labels/?codes={','.join(record.code for record in records)}"
 
 
 # -- powder lots -------------------------------------------------------------------------------------------------------

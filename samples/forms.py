@@ -16,7 +16,6 @@ from samples.models import Material, Pellet, PelletBatch, PowderLot, Recipe
 from samples.models.lots import faces_of
 
 BOUNDS = limits.ANY
-LIMITED = {"base_pressure_Pa"}  # quantities that may be known only as a limit
 REASONS = ("measured again", "typing error", "read from the lab notebook", "wrong sample", "instrument recalibrated")
 
 
@@ -25,11 +24,13 @@ def newest_recipe(kind: str) -> Recipe | None:
     return Recipe.objects.live().filter(kind=kind).order_by("-number").first()
 
 
-def judge(name: str, text: str, recipe: Recipe | None = None, kind: str = "") -> tuple[str, str, str]:
+def judge(
+    name: str, text: str, recipe: Recipe | None = None, kind: str = "", *, limit: bool = False
+) -> tuple[str, str, str]:
     """What was understood while typing: (ok | unusual | impossible | unreadable, sentence, suggested text)."""
     bounds = limits.limits_of(name, kind, recipe)
     try:
-        quantity = parse_quantity(text, name, allow_limit=name in LIMITED)
+        quantity = parse_quantity(text, name, allow_limit=limit)
     except QuantityError as error:
         return "unreadable", error.sentence, ""
     level, sentence = bounds.judge(quantity.value) if bounds else ("ok", "")
@@ -81,9 +82,13 @@ class LotForm(RecordForm):
         self.fields["supplier_lot"].label = "Supplier’s lot number"
         if self.instance.pk is None:
             last = PowderLot.objects.live().select_related("material").order_by("-id").first()
-            self.initial.setdefault("supplier", last.supplier if last else "")
-            self.initial["material"] = last.material if last else "LAGP"
-            self.initial.setdefault("received_on", timezone.localdate())
+            given = kwargs.get("initial") or {}
+            usual = {
+                "supplier": last.supplier if last else "",
+                "material": last.material if last else "LAGP",
+                "received_on": timezone.localdate(),
+            }
+            self.initial |= {name: value for name, value in usual.items() if name not in given}
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -129,10 +134,14 @@ class BatchForm(RecordForm):
             "powder_lot",
             "pressed_at",
             "powder_mass_mg",
+            "die_diameter_mm",
             "press_pressure_MPa",
             "sinter_temperature_degC",
             "sinter_time_h",
+            "sinter_ramp_degC_min",
+            "sinter_started_at",
             "grits",
+            "storage",
             "notes",
         )
         formfield_callback = form_field
@@ -143,9 +152,13 @@ class BatchForm(RecordForm):
         super().__init__(*args, **kwargs)
         labels = {
             "powder_mass_mg": "Powder per pellet",
+            "die_diameter_mm": "Die",
             "press_pressure_MPa": "Pressing pressure",
             "sinter_temperature_degC": "Sintering temperature",
             "sinter_time_h": "Sintering time",
+            "sinter_ramp_degC_min": "Ramp",
+            "sinter_started_at": "Furnace started at",
+            "storage": "Stored in",
             "grits": "Grinding, grit order",
         }
         for name, label in labels.items():

@@ -14,6 +14,7 @@ from samples.models import Cell, PowderLot
 from samples.models.cells import disc_area_cm2
 
 DENSITIES_mA_cm2 = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+ROOM_degC = 25.0
 C_RATES = (0.1, 0.2, 0.3, 0.5, 1.0)
 
 
@@ -36,6 +37,22 @@ def stock_question(lot: PowderLot, count: int, powder_mg: float | None) -> str:
     if left is None or need <= left + 1e-9:
         return ""
     return f"{lot.code} has {max(left, 0):.1f} g left, {count} pellets need {need:.1f} g."
+
+
+def furnace_words(
+    start: dt.datetime | None, temperature_degC: float | None, time_h: float | None, ramp_degC_min: float | None
+) -> str:
+    """'Hold ends about 21:25 at 5 °C min⁻¹.': heating from room temperature, then the hold; '' while one is missing."""
+    if not time_h or (ramp_degC_min and not temperature_degC):
+        return ""
+    ramp_h = max(0.0, (temperature_degC or 0) - ROOM_degC) / ramp_degC_min / 60 if ramp_degC_min else 0.0
+    rate = f" at {units.exact_value(ramp_degC_min, 'degC_min')}" if ramp_degC_min else ", without the ramp"
+    if start is None:
+        total = round((ramp_h + time_h) * 60)
+        return f"The hold ends {total // 60} h {total % 60} min after the start{rate}."
+    ends = timezone.localtime(start + dt.timedelta(hours=ramp_h + time_h))
+    day = "" if ends.date() == timezone.localdate() else f" on {ends:%-d %b}"
+    return f"Hold {'ended' if ends < timezone.now() else 'ends'} about {ends:%H:%M}{day}{rate}."
 
 
 def next_codes(prefix: str, count: int) -> list[str]:

@@ -16,6 +16,8 @@ BATCH = {
     "press_pressure_MPa": Bounds(50, 600, 0, None, "MPa", zero_allowed=False),
     "sinter_temperature_degC": Bounds(700, 1000, 0, 1400, "degC"),
     "sinter_time_h": Bounds(4, 24, 0, None, "h", zero_allowed=False),
+    "sinter_ramp_degC_min": Bounds(0.5, 20, 0, None, "degC_min", zero_allowed=False),
+    "die_diameter_mm": Bounds(5, 25, 0, 100, "mm", zero_allowed=False),
     "mass_mg": Bounds(150, 1000, 0, None, "mg", zero_allowed=False),
     "diameter_mm": Bounds(5, 25, 0, 100, "mm", zero_allowed=False),
     "thickness_um": Bounds(500, 1200, 50, 5000, "um", zero_allowed=False),

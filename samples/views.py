@@ -7,6 +7,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_naive, make_aware
 
 from lagpdb import units
 from lagpdb.records import normal_code
@@ -18,6 +20,7 @@ from samples import (
     edits,
     electrodes,
     hints,
+    label_pages,
     lists,
     materials,
     recipes,
@@ -33,7 +36,9 @@ def echo(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("text", request.GET.get(request.GET.get("name", ""), "")).strip()
     context: dict[str, Any] = {"level": "", "sentence": "", "suggestion": "", "target": request.GET.get("name", "")}
     if text and units.suffix_of(name):
-        level, sentence, suggestion = judge(name, text, *_recipe_and_kind(request.GET.get("recipe", "")))
+        level, sentence, suggestion = judge(
+            name, text, *_recipe_and_kind(request.GET.get("recipe", "")), limit="limit" in request.GET
+        )
         context |= {"level": level, "sentence": sentence, "suggestion": suggestion}
     return render(request, "records/_echo.html", context)
 
@@ -88,6 +93,14 @@ def code_hint(request: HttpRequest) -> HttpResponse:
     return render(request, "records/_echo.html", {"level": "ok", "sentence": f"Codes {span}, reserved when you save"})
 
 
+def furnace_hint(request: HttpRequest) -> HttpResponse:
+    """'Hold ends about 21:25 at 5 °C min⁻¹', as the furnace is programmed in the form."""
+    start = parse_datetime(request.GET.get("sinter_started_at", "")) if request.GET.get("sinter_started_at") else None
+    numbers = (_number(request, f"sinter_{name}") for name in ("temperature_degC", "time_h", "ramp_degC_min"))
+    sentence = hints.furnace_words(make_aware(start) if start and is_naive(start) else start, *numbers)
+    return render(request, "records/_echo.html", {"level": "ok", "sentence": sentence})
+
+
 def _lot(request: HttpRequest) -> PowderLot | None:
     code = normal_code(request.GET.get("powder_lot", ""))
     return PowderLot.objects.live().select_related("material").filter(code=code).first()
@@ -115,6 +128,7 @@ urlpatterns = [
     path("pellets/new/", batches.batch_new, name="batch_new"),
     path("pellets/new/rows/", batches.batch_rows, name="batch_rows"),
     path("pellets/new/codes/", code_hint, name="code_hint"),
+    path("pellets/new/furnace/", furnace_hint, name="furnace_hint"),
     path("pellets/<str:code>/", details.pellet_detail, name="pellet_detail"),
     path("pellets/<str:code>/edit/", edits.pellet_edit, name="pellet_edit"),
     path("pellet-batches/<str:code>/", details.batch_detail, name="batch_detail"),
@@ -147,4 +161,5 @@ urlpatterns = [
     path("materials/<str:code>/edit/", materials.material_edit, name="material_edit"),
     path("sputter-runs/", lists.SputterRunList.as_view(), name="sputter_run_list"),
     *sputter_views.urlpatterns,
+    *label_pages.urlpatterns,
 ]

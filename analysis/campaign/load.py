@@ -11,8 +11,10 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Count, Q, Sum
 
+from analysis.campaign.lithium import PlannedFile, PlannedTest
 from analysis.campaign.plan import NOTE, TEMPERATURES_DEGC, PlannedCell
-from analysis.campaign.records import cells_of, make_records, reference_lot
+from analysis.campaign.records import cells_of, make_records, tests_of
+from analysis.campaign.reported import number
 from analysis.campaign.writers import LAYOUTS
 from analysis.decisions import reanalyse
 from analysis.models import AnalysisRun
@@ -20,7 +22,7 @@ from analysis.tasks import drain
 from lagpdb import ledger
 from measurements.ingest import fence, receive, try_again
 from measurements.models import Measurement, Upload, UploadFile
-from measurements.store import put_bytes
+from measurements.store import StoredUpload, put_bytes
 from samples.models import Cell
 
 PATIENCE_S = 60.0
@@ -45,6 +47,9 @@ class Campaign:
     Attributes
     ----------
     cells : list of (PlannedCell, Cell)
+        The blocking cells.
+    tests : list of (PlannedTest, Cell)
+        The symmetric and full cells.
     problems : list of str
         A sentence per file or run that failed.
     withdrawn : str
@@ -52,8 +57,14 @@ class Campaign:
     """
 
     cells: list[tuple[PlannedCell, Cell]] = field(default_factory=list)
+    tests: list[tuple[PlannedTest, Cell]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     withdrawn: str = ""
+
+    @property
+    def cell_keys(self) -> list[int]:
+        """Primary keys of all its cells."""
+        return [cell.pk for _, cell in [*self.cells, *self.tests]]
 
 
 def load(say: Say = lambda text: None, goes_on: Callable[[], bool] = lambda: True) -> Campaign:
@@ -71,20 +82,25 @@ def load(say: Say = lambda text: None, goes_on: Callable[[], bool] = lambda: Tru
     CampaignError
         Nothing moves any more.
     """
-    lot = reference_lot()
-    is_new = lot is None
-    lot = lot or make_records()
+    lot, is_new = make_records()
     if lot.is_withdrawn:
         why = f"{lot.code}: {lot.withdrawn_reason}"
         return Campaign(withdrawn=f"The reference set is in the trash ({why}). Restore it to see it again.")
-    campaign = Campaign(cells_of(lot))
+    campaign = Campaign(cells_of(lot), tests_of(lot))
     if is_new:
-        say(f"{lot.code}: one pellet batch, {len(campaign.cells)} pellets with blocking cells, one sputter run.")
+        say(
+            f"{lot.code}: one pellet batch, sputter runs and conversions, "
+            f"{len(campaign.cells)} blocking cells, {len(campaign.tests)} symmetric and full cells."
+        )
     sent = 0
     for planned, cell in campaign.cells:
         if not goes_on():
             raise _stopped()
         sent += _send(planned, cell)
+    for test, cell in campaign.tests:
+        if not goes_on():
+            raise _stopped()
+        sent += sum(_send_test(test, file, cell) for file in test.files)
     if sent:
         say(f"{sent} instrument files uploaded; reading them and computing …")
     else:
@@ -121,11 +137,25 @@ def _send(planned: PlannedCell, cell: Cell) -> int:
     files = [put_bytes(name, LAYOUTS[planned.layout].write(planned.sweep(names[name]))) for name in missing]
     for file in files:
         file.folder = folder
+    _note_upload(files, subject=cell if planned.is_chosen else None)
+    return len(files)
+
+
+def _send_test(planned: PlannedTest, file: PlannedFile, cell: Cell) -> int:
+    """Write and upload one file of a lithium cell unless it was sent before; returns how many went."""
+    name = file.name.format(code=cell.code)
+    if _files(name=name).exists():
+        return 0
+    stored = put_bytes(name, planned.content(file))
+    _note_upload([stored], kind=file.kind, temperature_degC=number("M01"), parameters=file.said)
+    return 1
+
+
+def _note_upload(files: list[StoredUpload], **more: Any) -> None:
     # The note is how these files are found again: it comes with them or not at all.
     with transaction.atomic():
-        upload = receive(files, by=None, subject=cell if planned.is_chosen else None, is_synthetic=True)
+        upload = receive(files, by=None, is_synthetic=True, **more)
         Upload.objects.filter(pk=upload.pk).update(notes=NOTE)
-    return len(files)
 
 
 # -- waiting -----------------------------------------------------------------------------------------------------------
@@ -136,8 +166,7 @@ def _own_measurements() -> models.QuerySet[Measurement]:
 
 def _runs(campaign: Campaign) -> models.QuerySet[AnalysisRun]:
     """The runs on the measurements of the campaign, and the combinations on its cells."""
-    cells = [cell.pk for _, cell in campaign.cells]
-    return AnalysisRun.objects.filter(Q(cell__in=cells) | Q(measurement__in=_own_measurements()))
+    return AnalysisRun.objects.filter(Q(cell__in=campaign.cell_keys) | Q(measurement__in=_own_measurements()))
 
 
 def _progress(campaign: Campaign) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """What the study made, what of it is not known, and the physical model that stands in for its missing raw data.
 
-The numbers are those of doi:10.3390/batteries9040194 (Batteries 2023, 9, 194; CC BY 4.0), each under a short name of
-its own (P01, S03, T01, …). The study published no instrument file, so the files of this campaign are SYNTHETIC: they
-are generated from the reported conductivities to test the analysis code.
+The numbers are those of `analysis.campaign.reported`. The study published no instrument file, so the files of this
+campaign are SYNTHETIC: they are generated from the reported conductivities to test the analysis code.
 
 The model, for every cell at every temperature:
 
@@ -22,50 +21,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.campaign.reported import DOI, REPORTED
 from analysis.campaign.writers import Sweep
 from analysis.science.synthetic import blocking_cell_spectrum, frequencies_Hz
 from samples.models.cells import disc_area_cm2
 
-DOI = "10.3390/batteries9040194"
+__all__ = ["DOI", "REPORTED"]
+
 MARKER = "REFERENCE-SET-1"  # supplier's lot number of the powder: by it the campaign is found again
 NOTE = f"Synthetic reference set, built from the numbers reported in doi:{DOI} to test the analysis code. Not measured."
 
 
-@dataclass(frozen=True)
-class Reported:
-    """One number as the text of the study gives it.
-
-    Attributes
-    ----------
-    value : float, tuple or None
-        None where the study plots the quantity and does not state it.
-    unit, what : str
-    """
-
-    value: float | tuple[int, ...] | None
-    unit: str
-    what: str
-
-
-REPORTED = {
-    "P01": Reported(500.0, "mg", "powder of one pellet"),
-    "P02": Reported(900.0, "degC", "sintering temperature"),
-    "P03": Reported(8.0, "h", "sintering time"),
-    "P04": Reported((400, 800, 1500), "mesh", "grinding papers"),
-    "P05": Reported(800.0, "um", "thickness of a pristine pellet, about"),
-    "P07": Reported(900.0, "um", "thickness of a pellet coated on one face"),
-    "S01": Reported(1.0e-4, "Pa", "base pressure, below"),
-    "S02": Reported(5.0, "cm", "distance of the target"),
-    "S03": Reported(80.0, "W", "sputter power"),
-    "S04": Reported(1.0, "Pa", "working pressure"),
-    "S06": Reported(10.0, "min", "sputter time"),
-    "S07": Reported(50.0, "nm", "film thickness at that time"),
-    "M07": Reported((20, 80), "degC", "range of temperatures"),
-    "T01": Reported(2.5e-4, "S/cm", "ionic conductivity at 25 °C, Ag|LAGP|Ag"),
-    "T02": Reported(0.37, "eV", "activation energy, Ag|LAGP|Ag"),
-    "T03": Reported(3.1e-4, "S/cm", "ionic conductivity at 25 °C, Ag|CuS@LAGP|Ag"),
-    "T04": Reported(None, "eV", "activation energy, Ag|CuS@LAGP|Ag: plotted, not in the text"),
-}
 SUPPLIER = "Hefei Kejing"  # section 2.1 of the study
 
 ASSUMED = {
@@ -86,6 +52,8 @@ SEED = 9040194
 RECEIVED_ON = dt.date(2023, 1, 3)
 PRESSED_AT = dt.datetime(2023, 1, 9, 9, tzinfo=dt.UTC)
 SPUTTERED_AT = dt.datetime(2023, 1, 11, 14, tzinfo=dt.UTC)
+CONVERTED_AT = dt.datetime(2023, 1, 12, 10, tzinfo=dt.UTC)
+COATED_ON = dt.date(2023, 1, 10)
 ASSEMBLED_AT = dt.datetime(2023, 1, 13, 10, tzinfo=dt.UTC)
 MEASURED_AT = dt.datetime(2023, 1, 16, 9, tzinfo=dt.UTC)
 
@@ -112,8 +80,22 @@ PRISTINE = Truth(2.5e-4, 0.37, "T01", "T02")
 COATED = Truth(3.1e-4, 0.37, "T03", "T04")  # T04 is not in the text: that of the pristine state is assumed
 
 
+class Thickness:
+    """What the gauge reads on a planned pellet."""
+
+    number: int
+    thickness_um: float
+
+    @property
+    def thickness_readings_um(self) -> list[float]:
+        """Readings of the gauge, to its 1 µm."""
+        rng = np.random.default_rng([SEED, self.number])
+        spread, count = ASSUMED["thickness_spread_um"], int(ASSUMED["thickness_readings"])
+        return [float(round(reading)) for reading in rng.normal(self.thickness_um, spread, count)]
+
+
 @dataclass(frozen=True)
-class PlannedCell:
+class PlannedCell(Thickness):
     """A pellet, the blocking cell built on it, and how its files are written and find their sample.
 
     Attributes
@@ -149,13 +131,6 @@ class PlannedCell:
     def is_chosen(self) -> bool:
         """Whether the sample is chosen with the upload."""
         return "{code}" not in self.file_name + self.folder
-
-    @property
-    def thickness_readings_um(self) -> list[float]:
-        """Readings of the gauge, to its 1 µm."""
-        rng = np.random.default_rng([SEED, self.number])
-        spread, count = ASSUMED["thickness_spread_um"], int(ASSUMED["thickness_readings"])
-        return [float(round(reading)) for reading in rng.normal(self.thickness_um, spread, count)]
 
     def name_of(self, code: str, temperature_degC: float) -> str:
         """Name of the file at one temperature. [°C]"""

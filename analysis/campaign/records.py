@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterable
+from typing import TypeVar
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from analysis.campaign.lithium import CONVERTED, FULL, TESTS, PlannedTest
 from analysis.campaign.plan import (
     ASSEMBLED_AT,
     ASSUMED,
     CELLS,
+    COATED_ON,
+    CONVERTED_AT,
     MARKER,
     NOTE,
     PRESSED_AT,
     RECEIVED_ON,
-    REPORTED,
     SPUTTERED_AT,
     SUPPLIER,
     PlannedCell,
+    Thickness,
 )
+from analysis.campaign.reported import REPORTED, number
 from lagpdb.records import CodeCounter, save_record
-from samples.models import Cell, Coating, Material, Pellet, PelletBatch, PowderLot, Recipe, SputterRun
+from samples.models import (
+    Cell,
+    Coating,
+    Conversion,
+    ElectrodeLot,
+    Material,
+    Pellet,
+    PelletBatch,
+    PowderLot,
+    Recipe,
+    SputterRun,
+)
 
+Planned = TypeVar("Planned", bound=Thickness)
 REASON = "reference campaign"
 DATES = "The study gives no dates: this one is a placeholder."
 
@@ -32,42 +51,78 @@ def reference_lot() -> PowderLot | None:
 
 
 def cells_of(lot: PowderLot) -> list[tuple[PlannedCell, Cell]]:
-    """The planned cells with their records, told by their notes; without those that a person withdrew."""
+    """The planned blocking cells with their records; without those that a person withdrew."""
+    return _found(lot, CELLS)
+
+
+def tests_of(lot: PowderLot) -> list[tuple[PlannedTest, Cell]]:
+    """The planned lithium cells with their records; without those that a person withdrew."""
+    return _found(lot, TESTS)
+
+
+def _found(lot: PowderLot, planned: Iterable[Planned]) -> list[tuple[Planned, Cell]]:
     found = []
-    for planned in CELLS:
-        named = Cell.objects.live().filter(pellet__batch__powder_lot=lot, notes__contains=_place(planned))
-        cell = named.select_related("pellet").order_by("pk").first()
+    for item in planned:
+        cell = _cells_named(lot, item).live().select_related("pellet").order_by("pk").first()
         if cell is not None:
-            found.append((planned, cell))
+            found.append((item, cell))
     return found
 
 
-def _place(planned: PlannedCell) -> str:
+def _cells_named(lot: PowderLot, planned: Thickness) -> QuerySet:
+    """The records of a planned cell, told by their notes."""
+    return Cell.objects.filter(pellet__batch__powder_lot=lot, notes__contains=_place(planned))
+
+
+def _place(planned: Thickness) -> str:
     return f"Cell {planned.number} of the reference set."
 
 
-def make_records() -> PowderLot:
-    """Create lot, batch, pellets, sputter run and cells, unless they exist; in one transaction."""
+def make_records() -> tuple[PowderLot, bool]:
+    """Create what is missing of lot, batch, pellets, films and cells, in one transaction; and whether anything was.
+
+    A cell that a person withdrew is there, and not made again.
+    """
     with transaction.atomic():
         # Two calls at once: the second waits here, and then finds what the first made.
         CodeCounter.objects.get_or_create(prefix=PowderLot.PREFIX)
         CodeCounter.objects.select_for_update().get(prefix=PowderLot.PREFIX)
         found = reference_lot()
-        if found is not None:
-            return found
-        lot = _lot()
-        batch = _batch(lot)
-        pellets = [_pellet(planned, batch) for planned in CELLS]
-        _coat([pellet for planned, pellet in zip(CELLS, pellets, strict=True) if planned.is_coated])
-        for planned, pellet in zip(CELLS, pellets, strict=True):
-            _cell(planned, pellet)
-    return lot
+        if found is not None and found.is_withdrawn:
+            return found, False
+        lot = found or _lot()
+        blocking = [] if found else list(CELLS)
+        tests = [planned for planned in TESTS if not _cells_named(lot, planned).exists()]
+        if not blocking and not tests:
+            return lot, False
+        batch = lot.batches.filter(is_synthetic=True).order_by("pk").first() or _batch(lot)
+        _make_blocking(blocking, batch)
+        _make_tests(tests, batch)
+    return lot, True
 
 
-def _number(record: str) -> float:
-    value = REPORTED[record].value
-    assert isinstance(value, float)
-    return value
+def _make_blocking(planned: list[PlannedCell], batch: PelletBatch) -> None:
+    pellets = [_pellet(item, batch, _BLOCKING_SOURCE[item.is_coated]) for item in planned]
+    coated = [(pellet, "A") for item, pellet in zip(planned, pellets, strict=True) if item.is_coated]
+    if coated:
+        _coat(coated)
+    for item, pellet in zip(planned, pellets, strict=True):
+        _cell(item, pellet)
+
+
+def _make_tests(planned: list[PlannedTest], batch: PelletBatch) -> None:
+    """Pellets, one run per face (the tool coats one face at a time), conversions and cells."""
+    pellets = [_pellet(item, batch, _TEST_SOURCE) for item in planned]
+    both = list(zip(planned, pellets, strict=True))
+    for face in "AB":
+        coated = [(pellet, face) for item, pellet in both if face in item.faces]
+        if coated:
+            _coat(coated)
+    lot = _electrode_lot() if any(item.configuration == FULL for item in planned) else None
+    for item, pellet in both:
+        if item.state == CONVERTED:
+            _convert(item, pellet)
+        _test_cell(item, pellet, lot)
 
 
 def _note(*sentences: str) -> str:
@@ -91,9 +146,9 @@ def _batch(lot: PowderLot) -> PelletBatch:
     batch = PelletBatch(
         powder_lot=lot,
         recipe=Recipe.objects.filter(kind=Recipe.Kind.PELLET_BATCH, number=1).first(),
-        powder_mass_mg=_number("P01"),
-        sinter_temperature_degC=_number("P02"),
-        sinter_time_h=_number("P03"),
+        powder_mass_mg=number("P01"),
+        sinter_temperature_degC=number("P02"),
+        sinter_time_h=number("P03"),
         grits=list(REPORTED["P04"].value or ()),
         pressed_at=PRESSED_AT,
         is_synthetic=True,
@@ -103,14 +158,18 @@ def _batch(lot: PowderLot) -> PelletBatch:
     return batch
 
 
-def _pellet(planned: PlannedCell, batch: PelletBatch) -> Pellet:
-    readings = planned.thickness_readings_um
-    source = (
+_BLOCKING_SOURCE = {
+    False: "Thickness after the 800 µm that the study gives for a pristine pellet.",
+    True: (
         "Thickness after the 900 µm that the study gives for a pellet coated on one face (it also gives 850 µm for one "
         "coated on both, and 50 nm for the film: these are different pellets)."
-        if planned.is_coated
-        else "Thickness after the 800 µm that the study gives for a pristine pellet."
-    )
+    ),
+}
+_TEST_SOURCE = "Thickness as the study gives it: 800 µm bare, 900 µm coated on one face, 850 µm coated on both."
+
+
+def _pellet(planned: Thickness, batch: PelletBatch, source: str) -> Pellet:
+    readings = planned.thickness_readings_um
     pellet = Pellet(
         batch=batch,
         thickness_um=statistics.fmean(readings),
@@ -128,22 +187,22 @@ def _pellet(planned: PlannedCell, batch: PelletBatch) -> Pellet:
     return pellet
 
 
-def _coat(pellets: list[Pellet]) -> SputterRun:
+def _coat(faces: list[tuple[Pellet, str]]) -> SputterRun:
     run = SputterRun(
         target=Material.objects.get(code="CuS"),
-        power_W=_number("S03"),
-        pressure_Pa=_number("S04"),
-        base_pressure_Pa=_number("S01"),
+        power_W=number("S03"),
+        pressure_Pa=number("S04"),
+        base_pressure_Pa=number("S01"),
         base_pressure_limit="<",
-        target_distance_cm=_number("S02"),
-        duration_min=_number("S06"),
+        target_distance_cm=number("S02"),
+        duration_min=number("S06"),
         performed_at=SPUTTERED_AT,
         is_synthetic=True,
         notes=_note("Settings as in section 2.2; the study reports 50 nm after 10 min.", DATES),
     )
     save_record(run, by=None, reason=REASON)
-    for pellet in pellets:
-        coating = Coating(sputter_run=run, pellet=pellet, face="A")
+    for pellet, face in faces:
+        coating = Coating(sputter_run=run, pellet=pellet, face=face)
         coating.full_clean()
         coating.save()
     return run
@@ -163,6 +222,61 @@ def _cell(planned: PlannedCell, pellet: Pellet) -> Cell:
             "Assumed: silver electrodes of (10.00 ± 0.05) mm diameter; the study does not report their area.",
             DATES,
         ),
+    )
+    save_record(cell, by=None, reason=REASON)
+    cell.state = Cell.State.FINISHED
+    save_record(cell, by=None, reason=REASON)
+    return cell
+
+
+def _convert(planned: PlannedTest, pellet: Pellet) -> Conversion:
+    conversion = Conversion(
+        pellet=pellet,
+        faces=planned.faces,
+        lithium_diameter_mm=number("S12"),
+        temperature_degC=number("S10"),
+        duration_min=number("S11"),
+        performed_at=CONVERTED_AT,
+        is_synthetic=True,
+        notes=_note("As in section 2.2, 230 °C for 2 min; the introduction of the study says 200 °C.", DATES),
+    )
+    save_record(conversion, by=None, reason=REASON)
+    return conversion
+
+
+def _electrode_lot() -> ElectrodeLot:
+    """The cathode sheet of the campaign, made once."""
+    found = ElectrodeLot.objects.live().filter(is_synthetic=True, notes__startswith=NOTE).order_by("pk").first()
+    if found is not None:
+        return found
+    lot = ElectrodeLot(
+        material=Material.objects.get(code="LFP"),
+        active_fraction=0.8,
+        loading_mg_cm2=number("C04"),
+        diameter_mm=number("S12"),
+        coated_on=COATED_ON,
+        is_synthetic=True,
+        notes=_note("Loading as in section 2.3, 8:1:1 by mass. Assumed: discs of 10 mm, like the lithium.", DATES),
+    )
+    save_record(lot, by=None, reason=REASON)
+    return lot
+
+
+def _test_cell(planned: PlannedTest, pellet: Pellet, lot: ElectrodeLot | None) -> Cell:
+    is_full = planned.configuration == FULL
+    cell = Cell(
+        pellet=pellet,
+        configuration=planned.configuration,
+        electrode_material=Material.objects.get(code="Li"),
+        electrode_diameter_mm=number("S12"),
+        electrode_diameter_uncertainty_mm=ASSUMED["electrode_diameter_uncertainty_mm"],
+        electrode_lot=lot if is_full else None,
+        liquid_uL=number("C07") if is_full else None,
+        liquid_name="1 M LiPF₆ in EC/DEC" if is_full else "",
+        case="CR2032" if is_full else "",
+        assembled_at=ASSEMBLED_AT,
+        is_synthetic=True,
+        notes=_note(_place(planned), "Lithium discs of 10 mm as in section 2.2.", DATES),
     )
     save_record(cell, by=None, reason=REASON)
     cell.state = Cell.State.FINISHED

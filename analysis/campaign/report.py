@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from analysis.campaign.load import Campaign
-from analysis.campaign.plan import COATED, DOI, PRISTINE, REPORTED, Truth
+from analysis.campaign.plan import COATED, PRISTINE, Truth
+from analysis.campaign.reported import DOI, REPORTED
+from analysis.campaign.rows import ROWS, Row
 from analysis.models import Result
+from analysis.science.quantities import get as quantity_of
 from lagpdb.units import exact_value, format_value
 
 HEADING = ("Quantity", "Sample", "Reported", "Computed", "Cells", "Difference")
@@ -26,7 +31,16 @@ class Computed:
 def computed(campaign: Campaign, truth: Truth, quantity: str, **conditions: object) -> Computed:
     """The current numbers of a quantity for the cells of one state."""
     cells = [cell.pk for planned, cell in campaign.cells if planned.truth is truth]
-    rows = list(Result.objects.current().filter(cell__in=cells, quantity=quantity, value__isnull=False, **conditions))
+    return _mean(Result.objects.current().filter(cell__in=cells, quantity=quantity, **conditions))
+
+
+def computed_row(campaign: Campaign, row: Row) -> Computed:
+    """The current numbers of the campaign that answer a row."""
+    return _mean(Result.objects.current().filter(row.results, cell__in=campaign.cell_keys))
+
+
+def _mean(results: QuerySet[Result]) -> Computed:
+    rows = list(results.filter(value__isnull=False))
     if not rows:
         return Computed(None, None, 0)
     # Each cell has its own pellet and its own readings: their uncertainties are independent.
@@ -58,6 +72,7 @@ def table(campaign: Campaign) -> str:
     for truth, sample in ((PRISTINE, "LAGP"), (COATED, "CuS@LAGP")):
         found = activation_energy(campaign, truth)
         rows.append(_row("E_a from ln(σT), eV", sample, truth.activation_record, found, "meV"))
+    rows += [_test_row(campaign, row) for row in ROWS if row.configuration != "blocking"]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADING))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "-" * max(len(line) for line in lines))
@@ -73,6 +88,19 @@ def _row(quantity: str, sample: str, record: str, found: Computed, difference: s
         apart = (f"{share:+.1f} %" if difference == "%" else f"{shift:+.1f} meV").replace("-", "−")
     told = exact_value(reported) if isinstance(reported, float) else "not in the text"
     return quantity, sample, told, shown, str(found.count), apart
+
+
+def _test_row(campaign: Campaign, row: Row) -> tuple[str, ...]:
+    """A row of the symmetric and full cells."""
+    found = computed_row(campaign, row)
+    unit = quantity_of(row.quantity).unit
+    is_bare = found.value is not None and found.uncertainty is None
+    shown = f"{found.value:.4g}" if is_bare else format_value(found.value, found.uncertainty)
+    shown += " (flagged)" if found.is_flagged else ""
+    apart = "—" if found.value is None else f"{100 * (found.value / row.reported - 1):+.1f} %".replace("-", "−")
+    title = row.title if unit == "1" else f"{row.title}, {unit}"
+    told = f"{row.bound} {exact_value(row.reported)}".strip()
+    return title, row.sample, told, shown, str(found.count), apart
 
 
 def _sentences(campaign: Campaign) -> list[str]:

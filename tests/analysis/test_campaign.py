@@ -6,22 +6,26 @@ import io
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
 
+from analysis.campaign import lithium, plan, records
 from analysis.campaign import load as loading
-from analysis.campaign import plan, records
 from analysis.campaign.plan import CELLS, COATED, NOTE, PRISTINE, TEMPERATURES_DEGC
-from analysis.campaign.report import activation_energy, conductivity_25degC, table
+from analysis.campaign.report import activation_energy, computed_row, conductivity_25degC, table
+from analysis.campaign.rows import ROWS
+from analysis.campaign.series_writers import land, nova_transient
 from analysis.campaign.writers import LAYOUTS
 from analysis.models import AnalysisRun, Result
+from analysis.science.synthetic_cycling import cycling_test
 from lagpdb.records import withdraw
 from measurements import store as stores
 from measurements.models import Measurement, Upload, UploadFile
 from measurements.readers.recognise import readers, recognise
-from samples.models import Cell, Pellet, PelletBatch, PowderLot, SputterRun
+from samples.models import Cell, Conversion, ElectrodeLot, Pellet, PelletBatch, PowderLot, SputterRun
 
-RECORDS = (PowderLot, PelletBatch, Pellet, SputterRun, Cell, Upload, Measurement)
+RECORDS = (PowderLot, PelletBatch, Pellet, SputterRun, Conversion, ElectrodeLot, Cell, Upload, Measurement)
 
 
 @pytest.fixture
@@ -36,10 +40,11 @@ def own_store(tmp_path, settings):
 
 @pytest.fixture
 def small(monkeypatch):
-    """A campaign of two cells and four temperatures."""
+    """A campaign of two blocking cells and four temperatures."""
     chosen = (CELLS[0], CELLS[2])
     for module in (plan, records):
         monkeypatch.setattr(module, "CELLS", chosen)
+    monkeypatch.setattr(records, "TESTS", ())
     for module in (plan, loading):
         monkeypatch.setattr(module, "TEMPERATURES_DEGC", (20.0, 25.0, 50.0, 80.0))
     return chosen
@@ -82,6 +87,58 @@ def test_files_say_that_they_are_synthetic():
             assert NOTE.encode() in LAYOUTS[cell.layout].write(cell.sweep(25.0))
 
 
+LITHIUM_FILES = [(planned, file) for planned in lithium.TESTS for file in planned.files]
+
+
+@pytest.mark.parametrize(("planned", "file"), LITHIUM_FILES, ids=lambda item: getattr(item, "name", ""))
+def test_files_of_lithium_cells_are_read_back(planned, file, tmp_path):
+    content = planned.content(file)
+    assert content == planned.content(file)
+    name = file.name.format(code="CEL-0001")
+    assert "synthetic" in name
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert recognise(path, name).slug == file.reader
+    (recording,) = readers()[file.reader].read(path)
+    assert not recording.warnings
+    assert recording.technique == ("impedance" if file.kind == "eis" else "time_series")
+
+
+def test_land_records_keep_what_the_frame_holds(tmp_path):
+    test = cycling_test([0.25, 0.2], 0.99, 0.05, rng=np.random.default_rng(1), points_per_half=20)
+    path = tmp_path / "x.csv"
+    path.write_bytes(land(test.frame, plan.MEASURED_AT))
+    frame = readers()["land"].read(path)[0].frame
+    for name in ("potential_V", "current_A", "step_capacity_mAh"):
+        np.testing.assert_allclose(frame[name], test.frame[name], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(frame["time_s"], test.frame["time_s"], atol=6e-4)
+    for name in ("cycle_number", "step_number", "step_kind"):
+        assert list(frame[name]) == list(test.frame[name])
+    # What a tester counts by itself: 2 mA for an hour are 2 mAh, in either direction, from zero in every step.
+    ramp = pd.DataFrame(
+        {
+            "time_s": np.arange(600.0, 7201.0, 600.0),
+            "potential_V": 0.1,
+            "current_A": np.repeat([2e-3, -2e-3], 6),
+            "step_number": np.repeat([1, 2], 6),
+        }
+    )
+    path.write_bytes(land(ramp, plan.MEASURED_AT))
+    frame = readers()["land"].read(path)[0].frame
+    assert frame.groupby("step_number")["step_capacity_mAh"].max().tolist() == pytest.approx([2.0, 2.0])
+    assert set(frame["cycle_number"]) == {1}
+    assert frame["step_kind"].unique().tolist() == ["charge", "discharge"]
+
+
+def test_nova_transient_keeps_what_the_frame_holds(tmp_path):
+    before = pd.DataFrame({"time_s": [0.05, 0.1, 7200.0], "potential_V": 0.01, "current_A": [3e-6, 2e-6, 1.25e-6]})
+    path = tmp_path / "x.txt"
+    path.write_bytes(nova_transient(before))
+    (recording,) = readers()["nova"].read(path)
+    for name in before:
+        np.testing.assert_allclose(recording.frame[name], before[name], rtol=1e-8)
+
+
 # -- the whole campaign ------------------------------------------------------------------------------------------------
 @pytest.mark.django_db
 def test_campaign_gives_back_the_model_once(own_store):
@@ -90,7 +147,8 @@ def test_campaign_gives_back_the_model_once(own_store):
     assert "SYNTHETIC" in out.getvalue()
     assert "not in the text" in out.getvalue()
 
-    campaign = loading.Campaign(records.cells_of(PowderLot.objects.get(supplier_lot=plan.MARKER)))
+    lot = PowderLot.objects.get(supplier_lot=plan.MARKER)
+    campaign = loading.Campaign(records.cells_of(lot), records.tests_of(lot))
     for truth in (PRISTINE, COATED):
         sigma, energy = conductivity_25degC(campaign, truth), activation_energy(campaign, truth)
         assert (sigma.count, energy.count) == (2, 2)
@@ -101,6 +159,28 @@ def test_campaign_gives_back_the_model_once(own_store):
         assert cell.notation == ("Ag|CuS@LAGP|Ag" if planned.is_coated else "Ag|LAGP|Ag")
         measured = Measurement.objects.filter(cell=cell).values_list("temperature_degC", "kind")
         assert sorted(measured) == [(celsius, "eis") for celsius in TEMPERATURES_DEGC]
+
+    for planned, cell in campaign.tests:
+        left, body, right = cell.notation.split("|")
+        assert (left, right) == ("Li", "LFP" if planned.configuration == "full" else "Li")
+        films = {"": "LAGP", "A": "Li₂S/Cu@LAGP", "AB": "Li₂S/Cu@LAGP@Li₂S/Cu"}
+        assert body == films[planned.faces]
+        assert sorted(Measurement.objects.filter(cell=cell).values_list("kind", flat=True)) == sorted(
+            file.kind for file in planned.files
+        )
+    for row in ROWS:
+        found = computed_row(campaign, row)
+        assert found.count == (2 if row.configuration == "blocking" else 1), row.key
+        assert not found.is_flagged, row.key
+        if row.configuration == "blocking":
+            continue
+        if row.key == "F03":
+            # The lowest of a hundred cycles, from counters that resolve some 1e-9 mAh.
+            assert found.value == pytest.approx(lithium.EFFICIENCY["converted"], abs=1e-5)
+            continue
+        # Half an hour's drift of the overpotential, or one sample in time, beside the uncertainty.
+        slack = {"overpotential_mV": 0.15, "time_to_failure_h": 0.1}.get(row.quantity, 1e-4 * row.reported)
+        assert abs(found.value - row.reported) <= 2.0 * (found.uncertainty or 0.0) + slack, row.key
 
     # Nothing was brought in beside the upload path, and nothing without its mark.
     assert set(UploadFile.objects.values_list("matched_by", flat=True)) == {"from name", "from folder", "preset"}
@@ -177,4 +257,18 @@ def test_campaign_waits_for_workers_and_says_when_none_come(own_store, small, se
 
 @pytest.mark.django_db
 def test_table_without_numbers_has_dashes(own_store):
-    assert table(loading.Campaign()).count("—") >= 8
+    assert table(loading.Campaign()).count("—") >= 2 * len(ROWS)
+
+
+@pytest.mark.django_db
+def test_cells_of_an_older_campaign_are_added_and_withdrawn_ones_stay_away(own_store, small, monkeypatch):
+    lot, is_new = records.make_records()
+    assert is_new
+    assert records.tests_of(lot) == []
+    monkeypatch.setattr(records, "TESTS", lithium.TESTS[:2])
+    assert records.make_records() == (lot, True)
+    assert (PelletBatch.objects.count(), Cell.objects.count()) == (1, 4)
+    (_, first), _ = records.tests_of(lot)
+    withdraw(first, by=None, reason="not of interest")
+    assert records.make_records() == (lot, False)
+    assert len(records.tests_of(lot)) == 1

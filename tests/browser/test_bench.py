@@ -49,7 +49,7 @@ def test_a_batch_of_six(site):
     expect(page.locator("#say-row1")).to_contain_text("mean 801 ± 2 µm, n = 3")
     expect(page.locator("#density-row1")).to_have_text("94.0 %")
 
-    page.get_by_role("button", name="Save").last.click()
+    page.locator(".save-bar .btn.main").click()
     expect(page.get_by_text("PBT-0001 is saved: PEL-0001 to PEL-0006.")).to_be_visible()
     for number in range(1, 7):
         expect(page.get_by_role("link", name=f"PEL-000{number}", exact=True).first).to_be_visible()
@@ -111,11 +111,13 @@ def test_a_batch_by_keyboard_alone(site):
     for mass in ("290,1", "290,2", "290,3"):
         keys.type(mass)
         keys.press("Enter")
-    expect(page.locator(".save-bar .btn.main")).to_be_focused()
-    press_until(page, "Shift+Tab", "#id_row1-thickness_um")
+    expect(row(page, 1, "diameter_mm")).to_be_focused()  # at the foot of a column the next one begins
+    keys.press("Tab")
+    expect(row(page, 1, "thickness_um")).to_be_focused()
     for thickness in ("801", "802", "803"):
         keys.type(thickness)
         keys.press("Enter")
+    expect(page.locator(".save-bar .btn.main")).to_be_focused()
     keys.press("Enter")
     expect(page.get_by_text("PBT-0001 is saved: PEL-0001 to PEL-0003.")).to_be_visible()
     assert list(Pellet.objects.order_by("pk").values_list("mass_mg", "thickness_um")) == [
@@ -139,6 +141,23 @@ def test_a_pasted_column_fills_downward(site):
     )
     for number, text in enumerate(("801", "802", "803", "804", ""), start=1):
         expect(row(page, number, "thickness_um")).to_have_value(text)
+
+
+def test_a_pasted_block_fills_to_the_right_as_well(site):
+    builders.lot()
+    page = site.open("/pellets/new/")
+    row(page, 1, "mass_mg").focus()
+    page.evaluate(
+        """() => {
+          const clipboardData = new DataTransfer();
+          clipboardData.setData("text", "290,1\\t12,0\\t801\\n290,2\\t12,1\\t802\\n");
+          const paste = new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true});
+          document.activeElement.dispatchEvent(paste);
+        }"""
+    )
+    for number, texts in ((1, ("290,1", "12,0", "801")), (2, ("290,2", "12,1", "802")), (3, ("", "", ""))):
+        for field, text in zip(("mass_mg", "diameter_mm", "thickness_um"), texts, strict=True):
+            expect(row(page, number, field)).to_have_value(text)
 
 
 # -- J5: a cell --------------------------------------------------------------------------------------------------------

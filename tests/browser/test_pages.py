@@ -23,8 +23,8 @@ RULES = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations
 DOOR = {"account_login": "", "account_inactive": ""}  # for people who are not signed in
 GENERAL = {
     "dashboard": "", "glossary": "", "help": "",
-    "help_topic": "start upload conductivity cycling flags formats api backup",
-    "resolver_search": "", "resolver": "PEL-9999", "api": "",
+    "help_topic": "start bench upload conductivity cycling flags formats api backup",
+    "resolver_search": "", "resolver": "PEL-9999", "scan": "", "labels": "", "api": "",
     "account": "", "account_change_password": "", "account_tokens": "", "account_logout": "",
     "search": "", "history": "", "record_history": "PEL-0001", "trash": "", "result_list": "",
 }  # fmt: skip
@@ -33,6 +33,7 @@ SAMPLES = {
     "pellet_list": "", "batch_new": "", "pellet_detail": "PEL-0001 PEL-0002", "pellet_edit": "PEL-0001",
     "batch_detail": "PBT-0001", "batch_edit": "PBT-0001", "batch_correct": "PBT-0001",
     "cell_list": "", "cell_new": "", "cell_detail": "CEL-0001", "cell_edit": "CEL-0001",
+    "lot_tree": "LOT-0001", "batch_tree": "PBT-0001", "pellet_tree": "PEL-0001", "cell_tree": "CEL-0001",
     "sputter_run_list": "", "sputter_run_new": "", "sputter_run_detail": "SPT-0001", "sputter_run_edit": "SPT-0001",
     "witness_plate_detail": "WIT-0001", "film_thickness_new": "", "film_thickness_detail": "FLM-0001",
     "film_thickness_edit": "FLM-0001", "sputter_rates": "", "record_withdraw": "PEL-0001",
@@ -55,9 +56,11 @@ ADMIN = {
 }  # fmt: skip
 # Not pages: actions, parts of pages, data; and the curators' admin, which is Django's.
 OTHERS = {
-    "account_token_revoke", "api_root", "api_schema", "batch_rows", "cell_hint", "cell_state", "code_hint",
-    "conversion_hint", "draft_delete", "draft_token", "drafts", "echo", "echo_pellet", "file_assign", "file_lines",
-    "file_retry", "first_run", "health_live", "health_ready", "material_density", "measurement_figure",
+    "account_token_revoke", "api_root", "api_schema", "attachment_add", "attachment_download", "attachment_remove",
+    "attachment_send", "batch_rows", "batch_tree_file", "cell_hint", "cell_state", "cell_tree_file", "code_hint",
+    "conversion_hint", "draft_continue", "draft_delete", "draft_save", "draft_session",
+    "echo", "echo_pellet", "file_assign", "file_columns", "file_decide", "file_lines", "file_retry", "first_run", "furnace_hint", "health_live",
+    "health_ready", "labels_file", "lot_tree_file", "material_density", "measurement_figure", "pellet_tree_file",
     "measurement_live", "measurement_reanalyse", "measurement_temperature", "record_restore", "restore_value",
     "result_judge", "run_figure", "selection", "sputter_hint", "stock_hint", "upload_rows", "view_delete",
     "view_save",

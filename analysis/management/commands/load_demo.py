@@ -18,7 +18,8 @@ class Command(BaseCommand):
     """Load what is missing of the reference campaign, wait for its results, and compare them with the study."""
 
     help = (
-        "Load the synthetic reference campaign: pristine and CuS-coated LAGP, impedance at 20 to 80 °C. "
+        "Load the synthetic reference campaign: pristine and CuS-coated LAGP, impedance at 20 to 80 °C; symmetric and "
+        "full cells, pristine and with the converted interlayer. "
         "Loads nothing twice; ends with a table reported / computed."
     )
 

@@ -1,256 +1,361 @@
-// Nothing typed is lost: drafts on the server and in the browser, and signing in over the form when the session ended.
+// Nothing typed is lost: what stands in a form goes to the server every few seconds and stays in the browser until it is
+// there; a form whose session ended signs in again without leaving the page. Forms also work without all this.
 "use strict";
 (() => {
-  const form = document.getElementById("record-form");
-  if (!form) return;
-
   const EVERY_MS = 3000;
-  const page = location.pathname;
-  const keyField = form.querySelector("input[name=form_key]");
-  const versionField = form.querySelector("input[name=version]");
-  const key = () => (keyField ? keyField.value : "record");
-  const local = () => `draft:${page}:${key()}`;
-  const title = document.querySelector("h1")?.textContent.trim().replace(/\s+/g, " ") ?? page;
-  const LEFT_OUT = new Set(["csrfmiddlewaretoken", "draft", "confirm", "form_key"]);
+  const AGAIN_MS = 5000;
+  const PATIENCE_MS = 8000;
+  const NOT_TYPED = new Set(["csrfmiddlewaretoken", "use", "then", "confirm", "show_rows", "timer", "next"]);
+  const user = document.currentScript.dataset.user;
+  const mine = `lagpdb-draft:${user}:`;
+  let form = null;
+  let place = null;
+  let changes = 0;          // counted, so that an answer knows whether more was typed meanwhile
+  let sentChanges = 0;
+  let waits = null;         // the timer of the next sending
+  let mirrorWaits = null;
+  let onItsWay = Promise.resolve("");
+  let isGoing = false;      // the form is being saved
+  let whyOut = "";          // why the server does not know us any more
 
-  let initial = "";
-  let sent = "";
-  let isSending = false;
-  let isLeaving = false;
-  let draftId = null;
-
-  // --- What stands in the form ---------------------------------------------------------------------------------------------
-  function typed() {
-    const data = {};
-    for (const [name, value] of new FormData(form)) {
-      if (LEFT_OUT.has(name) || typeof value !== "string") continue;
-      (data[name] ??= []).push(value);
-    }
-    return data;
-  }
-
-  function fill(data) {
-    for (const [name, values] of Object.entries(data)) {
-      const items = [...form.elements].filter((item) => item.name === name && item.type !== "file");
-      const boxes = items.filter((item) => item.type === "checkbox" || item.type === "radio");
-      boxes.forEach((item) => { item.checked = values.includes(item.value); });
-      const texts = items.filter((item) => !boxes.includes(item) && item.type !== "hidden" && item.type !== "submit");
-      texts.forEach((item, place) => {
-        if (item instanceof HTMLSelectElement && item.multiple) {
-          [...item.options].forEach((option) => { option.selected = values.includes(option.value); });
-        } else if (values[place] !== undefined) item.value = values[place];
-      });
-      [...boxes.filter((item) => item.checked), ...texts].forEach((item) => {
-        item.dispatchEvent(new Event("input", { bubbles: true }));
-        item.dispatchEvent(new Event("change", { bubbles: true }));
-      });
-    }
-    // Boxes that were not ticked are not in the data.
-    for (const item of form.elements) {
-      if (item.type === "checkbox" && item.name && !(item.name in data) && !LEFT_OUT.has(item.name)) item.checked = false;
-    }
-  }
-
-  // --- The line that says what is kept -------------------------------------------------------------------------------------
-  const line = document.createElement("p");
-  line.className = "draft-line small muted";
-  line.setAttribute("role", "status");
-  (form.querySelector(".save-bar") ?? form).append(line);
-  const say = (text, isBad = false) => {
-    line.textContent = text;
-    line.classList.toggle("warned", isBad);
+  // --- The copy in this browser ---------------------------------------------------------------------------------------------
+  const storage = {
+    put(entry) {
+      try {
+        localStorage.setItem(mine + entry.address + entry.key, JSON.stringify(entry));
+      } catch {
+        // Full or switched off: the server has it, or the page still does.
+      }
+    },
+    drop(entry) {
+      try {
+        localStorage.removeItem(mine + entry.address + entry.key);
+      } catch {
+        // As above.
+      }
+    },
+    all() {
+      const found = [];
+      try {
+        for (const name of Object.keys(localStorage)) {
+          if (name.startsWith(mine)) found.push(JSON.parse(localStorage.getItem(name)));
+        }
+      } catch {
+        // As above.
+      }
+      return found;
+    },
   };
 
-  function keepHere(text) {
-    try { localStorage.setItem(local(), JSON.stringify({ at: Date.now(), data: JSON.parse(text) })); } catch { /* the server has it */ }
+  function entryOf() {
+    const data = {};
+    for (const [name, value] of new FormData(form)) {
+      if (typeof value === "string" && !NOT_TYPED.has(name)) (data[name] ??= []).push(value);
+    }
+    const query = new URLSearchParams(location.search);
+    query.delete("draft");
+    const rest = query.toString();
+    return {
+      user: Number(user), key: place.dataset.key, form: place.dataset.form, data,
+      title: document.querySelector("main h1")?.textContent.trim() ?? document.title,
+      address: location.pathname + (rest ? `?${rest}` : ""),
+    };
   }
 
-  function forgetHere() {
-    try { localStorage.removeItem(local()); } catch { /* nothing to forget */ }
+  function show(text, isProblem = false) {
+    const words = document.querySelector("[data-draft-state]");
+    if (!words) return;
+    words.textContent = text;
+    words.classList.toggle("warned", isProblem);
   }
 
-  const csrf = () => form.querySelector("input[name=csrfmiddlewaretoken]").value;
+  // --- To the server ----------------------------------------------------------------------------------------------------------
+  const token = () => document.querySelector("input[name=csrfmiddlewaretoken]")?.value ?? "";
 
-  async function send() {
-    const text = JSON.stringify(typed());
-    if (text === initial || text === sent || isSending || isLeaving) return;
-    keepHere(text);
-    isSending = true;
+  function useToken(csrf) {
+    for (const input of document.querySelectorAll("input[name=csrfmiddlewaretoken]")) input.value = csrf;
+    document.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": csrf }));
+  }
+
+  async function whoIsIn() {
+    const answer = await fetch("/drafts/session/", { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const state = await answer.json();
+    useToken(state.csrf);
+    return state;
+  }
+
+  // Answers "kept", "saved" (the record itself was), "out" (signed out), "offline" or "refused".
+  async function send(entry, keepalive = false, isAgain = false) {
+    let answer;
     try {
-      const body = { form: page, key: key(), title, version: Number(versionField?.value) || null, data: JSON.parse(text) };
-      const answer = await fetch("/drafts/", {
-        method: "POST", body: JSON.stringify(body), keepalive: text.length < 60000,
-        headers: { "Content-Type": "application/json", "X-CSRFToken": csrf() },
+      answer = await fetch("/drafts/", {
+        method: "POST", keepalive, body: JSON.stringify(entry), signal: AbortSignal.timeout(PATIENCE_MS),
+        headers: { "Content-Type": "application/json", "X-CSRFToken": token() },
       });
-      if (answer.status === 401 || answer.status === 403) {
-        say("You are signed out. Kept on this tablet, will be sent when you sign in.", true);
-        return;
-      }
-      if (!answer.ok) throw new Error(String(answer.status));
-      const { draft } = await answer.json();
-      draftId = draft.id;
-      hold(draft.id);
-      sent = text;
-      say(`Draft saved ${draft.saved_at}`);
     } catch {
-      say("No connection. Kept on this tablet, will be sent.", true);
-    } finally {
-      isSending = false;
+      return { state: "offline" };
+    }
+    if (answer.status === 401) return { state: "out", ...(await answer.json()) };
+    if (answer.status >= 500) return { state: "offline" };
+    if (answer.headers.get("Content-Type") !== "application/json") {   // the token is of another session
+      if (isAgain) return { state: "refused", detail: "The draft was refused. Save the form, or copy what you typed." };
+      try {
+        await whoIsIn();
+      } catch {
+        return { state: "offline" };
+      }
+      return send(entry, keepalive, true);
+    }
+    const said = await answer.json();
+    if (!answer.ok) return { state: "refused", ...said };
+    return { state: said.is_saved ? "saved" : "kept", ...said };
+  }
+
+  async function sendNow() {
+    clearTimeout(waits);
+    waits = null;
+    if (!form || changes === sentChanges) return onItsWay;
+    const upTo = changes;
+    const entry = entryOf();
+    storage.put(entry);
+    onItsWay = onItsWay.then(() => send(entry)).then((outcome) => {
+      settle(entry, outcome, upTo);
+      return outcome.state;
+    });
+    return onItsWay;
+  }
+
+  function settle(entry, outcome, upTo) {
+    if (outcome.state === "kept" || outcome.state === "saved") {
+      sentChanges = Math.max(sentChanges, upTo);
+      if (changes === sentChanges) storage.drop(entry);
+      const now = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+      if (outcome.state === "kept") show(`draft saved ${now}`);
+    } else if (outcome.state === "offline") {
+      show("No connection. Kept on this tablet, will be sent.", true);
+      waits ??= setTimeout(sendNow, AGAIN_MS);
+    } else if (outcome.state === "out") {
+      whyOut = outcome.detail;
+      show("You are signed out. Kept on this tablet.", true);
+      if (!isGoing) signIn().then((isIn) => isIn && sendNow());
+    } else {
+      show(outcome.detail, true);
     }
   }
 
-  function hold(id) {                                                 // the form takes its draft along, so that saving ends it
-    let field = form.querySelector("input[name=draft]");
-    if (!field) {
-      field = Object.assign(document.createElement("input"), { type: "hidden", name: "draft" });
-      form.append(field);
-    }
-    field.value = id;
+  function onInput(event) {
+    if (!form || !form.contains(event.target) || event.target.type === "file") return;
+    changes += 1;
+    clearTimeout(mirrorWaits);
+    mirrorWaits = setTimeout(() => { if (changes !== sentChanges) storage.put(entryOf()); }, 250);
+    waits ??= setTimeout(sendNow, EVERY_MS);
   }
 
-  // --- A draft that waits ---------------------------------------------------------------------------------------------------
-  function offer(found, when, throwAway) {
+  // --- What this browser still holds from before --------------------------------------------------------------------------------
+  function fill(data) {
+    for (const [name, texts] of Object.entries(data)) {
+      const found = form.elements.namedItem(name);
+      const fields = found instanceof RadioNodeList ? [...found] : found ? [found] : [];
+      fields.forEach((field, index) => {
+        if (field.type === "file" || NOT_TYPED.has(name)) return;
+        if (field.type === "checkbox" || field.type === "radio") field.checked = texts.includes(field.value);
+        else if (texts[index] !== undefined) field.value = texts[index];
+      });
+    }
+  }
+
+  async function bringBack() {
+    for (const entry of storage.all()) {
+      const isHere = place && entry.key === place.dataset.key && entry.form === place.dataset.form;
+      if (isHere) {
+        fill(entry.data);
+        changes += 1;
+        show("What you typed on this tablet is here again.");
+        sendNow();
+        continue;
+      }
+      const outcome = await send(entry);
+      if (["kept", "saved", "refused"].includes(outcome.state)) storage.drop(entry);
+      if (outcome.state === "kept" && place?.dataset.form === entry.form) offer(outcome.url);
+    }
+  }
+
+  function offer(address) {
     const box = document.createElement("div");
     box.className = "msg info gap draft-offer";
-    box.setAttribute("role", "status");
     const words = document.createElement("div");
-    words.textContent = `You typed something here ${when} and did not save it. `;
-    const buttons = document.createElement("div");
-    buttons.className = "row";
-    const go = Object.assign(document.createElement("button"), { type: "button", className: "btn sm", textContent: "Continue the draft" });
-    const drop = Object.assign(document.createElement("button"), { type: "button", className: "btn sm", textContent: "Throw it away" });
-    buttons.append(go, drop);
-    words.append(buttons);
+    words.textContent = "A draft that was kept on this tablet has been sent. ";
+    const link = document.createElement("a");
+    link.className = "btn sm";
+    link.href = address;
+    link.textContent = "Continue it";
+    words.append(link);
     box.append(words);
-    form.prepend(box);
-    go.addEventListener("click", () => { box.remove(); restore(found); });
-    drop.addEventListener("click", () => { box.remove(); throwAway(); });
+    place.after(box);
   }
 
-  function restore(found) {
-    if (found.key && keyField && found.key !== "record") keyField.value = found.key;
-    if (found.version && versionField) versionField.value = found.version;   // changes of others since then are asked about
-    fill(found.data);
-    if (form.querySelector("table.rows")) {                            // other rows come for another count
-      document.body.addEventListener("htmx:afterSettle", () => fill(found.data), { once: true });
-    }
-    if (found.id) { draftId = found.id; hold(found.id); }
-    say("Draft restored. Nothing is saved yet.");
-  }
-
-  function inBrowser() {
-    const found = [];
-    try {
-      for (let place = 0; place < localStorage.length; place += 1) {
-        const name = localStorage.key(place);
-        if (!name.startsWith(`draft:${page}:`)) continue;
-        found.push({ name, ...JSON.parse(localStorage.getItem(name)) });
-      }
-    } catch { /* a browser without a store has no draft */ }
-    return found.sort((a, b) => b.at - a.at)[0];
-  }
-
-  async function remove(id) {
-    await fetch(`/drafts/${id}/delete/`, { method: "POST", headers: { Accept: "application/json", "X-CSRFToken": csrf() } });
-  }
-
-  async function look() {
-    if (form.querySelector("[data-keep-typed]") || form.dataset.firstProblem) return;   // the server has just sent back what was typed
-    const here = inBrowser();
-    const wanted = new URLSearchParams(location.search).get("draft");
-    let there = null;
-    try {
-      const query = new URLSearchParams({ form: page, ...(wanted ? { id: wanted } : keyField ? {} : { key: "record" }) });
-      const answer = await fetch(`/drafts/?${query}`, { headers: { Accept: "application/json" } });
-      if (answer.ok) there = (await answer.json()).draft;
-    } catch { /* the browser's own copy will do */ }
-    if (there && wanted) { restore(there); return; }
-    if (there) {
-      const today = new Date().toISOString().slice(0, 10) === there.on;
-      offer(there, today ? `at ${there.saved_at}` : `on ${there.on}`, () => { remove(there.id); if (here) localStorage.removeItem(here.name); });
-    } else if (here) {
-      const found = { key: here.name.split(":").pop(), data: here.data };
-      offer(found, `at ${new Date(here.at).toTimeString().slice(0, 5)}`, () => localStorage.removeItem(here.name));
-    }
-  }
-
-  // --- Signing in over the form ---------------------------------------------------------------------------------------------
-  function renew(token) {
-    document.querySelectorAll("input[name=csrfmiddlewaretoken]").forEach((item) => { item.value = token; });
-    document.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": token }));
-  }
-
-  async function whoIsHere() {
-    const answer = await fetch("/drafts/token/", { headers: { Accept: "application/json" }, cache: "no-store" });
-    if (answer.status === 401) return null;
-    if (!answer.ok) throw new Error(String(answer.status));
-    return answer.json();
-  }
-
-  function dialog() {
-    const box = document.getElementById("sign-in-again");
-    const fields = box.querySelector("form");
-    const problem = box.querySelector("[role=alert]");
-    return new Promise((resolve) => {
-      problem.textContent = "";
-      box.showModal();
-      fields.elements.login.focus();
-      box.oncancel = () => resolve(false);
-      box.querySelector("[data-cancel]").onclick = () => { box.close(); resolve(false); };
-      fields.onsubmit = async (event) => {
-        event.preventDefault();
-        problem.textContent = "";
-        try {
-          const door = await fetch("/login/", { cache: "no-store" });
-          const text = new DOMParser().parseFromString(await door.text(), "text/html");
-          const token = text.querySelector("input[name=csrfmiddlewaretoken]")?.value ?? "";
-          const body = new URLSearchParams({ login: fields.elements.login.value, password: fields.elements.password.value, csrfmiddlewaretoken: token });
-          const answer = await fetch("/login/", { method: "POST", body });
-          const person = await whoIsHere();
-          if (person) {
-            renew(person.csrf);
-            fields.elements.password.value = "";
-            box.close();
-            resolve(true);
-          } else if (answer.url.includes("2fa") || answer.url.includes("authenticate")) {
-            problem.textContent = "A second step is asked for. Sign in in a new tab, then press Save again. What you typed stays here.";
-          } else {
-            problem.textContent = answer.status === 429 ? "Too many tries. Wait a little, then try again." : "Name or password is wrong.";
-          }
-        } catch {
-          problem.textContent = "No connection. What you typed stays here; try again when it is back.";
-        }
+  // --- Signing in over the form ------------------------------------------------------------------------------------------------
+  let asked = null;
+  function signIn() {
+    const dialog = document.getElementById("sign-in");
+    if (!dialog) return Promise.resolve(false);
+    asked ??= new Promise((done) => {
+      const of = (selector) => dialog.querySelector(selector);
+      const inner = of("form");
+      if (whyOut) of("[data-why]").textContent = whyOut;
+      const end = (isIn) => {
+        dialog.removeEventListener("close", onClose);
+        inner.removeEventListener("submit", onGo);
+        window.removeEventListener("focus", look);
+        of("[data-later]").onclick = null;
+        of("[name=password]").value = "";
+        dialog.close();
+        asked = null;
+        if (isIn) show("Signed in again.");
+        done(isIn);
       };
+      const onClose = () => end(false);
+      const problem = (text) => {
+        of("[data-problem]").textContent = text;
+        of("[data-problem]").hidden = !text;
+      };
+      async function look() {             // signed in meanwhile, in another tab
+        try {
+          const state = await whoIsIn();
+          if (String(state.user) === user) return end(true);
+          return state;
+        } catch {
+          return null;
+        }
+      }
+      async function onGo(event) {
+        event.preventDefault();
+        of("[data-go]").disabled = true;
+        problem("");
+        try {
+          const before = await whoIsIn();
+          if (String(before.user) === user) return end(true);
+          if (before.user) {
+            await fetch("/logout/", { method: "POST", headers: { "X-CSRFToken": token() }, redirect: "manual" });
+            await whoIsIn();
+          }
+          const body = new URLSearchParams(new FormData(inner));
+          const answer = await fetch("/login/", {
+            method: "POST", body, headers: { "X-CSRFToken": token(), "X-Requested-With": "XMLHttpRequest" },
+          });
+          if (!answer.ok) return problem(await complaint(answer));
+          const state = await look();
+          if (!state) return undefined;
+          if (state.user) return problem(`This form was filled in by ${place.dataset.userName}. Sign in as ${place.dataset.userName} to save it.`);
+          of("[data-second]").hidden = false;       // the password is right, and a second factor is asked for
+          return undefined;
+        } catch {
+          return problem("No connection. Try again when it is back.");
+        } finally {
+          of("[data-go]").disabled = false;
+        }
+      }
+      dialog.addEventListener("close", onClose);
+      inner.addEventListener("submit", onGo);
+      window.addEventListener("focus", look);
+      of("[data-later]").onclick = () => end(false);
+      dialog.showModal();
+      of(of("[name=login]").value ? "[name=password]" : "[name=login]").focus();
+    });
+    return asked;
+  }
+
+  async function complaint(answer) {
+    try {
+      const said = await answer.json();
+      const texts = [...said.form.errors, ...Object.values(said.form.fields).flatMap((field) => field.errors)];
+      return texts.join(" ") || "Name or password is wrong.";
+    } catch {
+      return answer.status === 429 ? "Too many failed tries. Wait a few minutes, then try again." : "Signing in did not work. Try again.";
+    }
+  }
+
+  // --- Saving: first make sure that somebody answers and knows us, then let the browser send the form --------------------------
+  async function ready() {
+    for (;;) {
+      let state = await sendNow();
+      if (changes === sentChanges && !["offline", "out"].includes(state)) {
+        try {
+          const who = await whoIsIn();
+          state = String(who.user) === user ? "kept" : "out";
+        } catch {
+          state = "offline";
+        }
+      }
+      if (state === "out") {
+        if (!(await signIn())) return false;
+      } else if (state === "offline") {
+        if (changes === sentChanges) changes += 1;       // keep it here, and try again
+        storage.put(entryOf());
+        show("No connection. Kept on this tablet, will be sent.", true);
+        waits ??= setTimeout(sendNow, AGAIN_MS);
+        return false;
+      } else {
+        return true;
+      }
+    }
+  }
+
+  let isReady = false;
+  async function onSubmit(event) {
+    if (event.target !== form || !place) return;
+    const button = event.submitter;
+    if (button?.dataset.forgets) {
+      changes = sentChanges = 0;
+      clearTimeout(waits);
+      clearTimeout(mirrorWaits);
+      storage.drop({ ...entryOf(), key: button.dataset.forgets });
+      return;
+    }
+    if (isReady) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (isGoing) return;
+    isGoing = true;
+    button?.classList.add("htmx-request");
+    try {
+      if (await ready()) {
+        clearTimeout(waits);
+        clearTimeout(mirrorWaits);
+        storage.drop(entryOf());
+        isReady = true;
+        form.requestSubmit(button ?? undefined);
+      }
+    } finally {
+      isGoing = false;
+      button?.classList.remove("htmx-request");
+    }
+  }
+
+  function onLeave() {
+    if (isReady || changes === sentChanges || !form) return;
+    const entry = entryOf();
+    storage.put(entry);
+    send(entry, true).then((outcome) => {
+      if (["kept", "saved"].includes(outcome.state)) storage.drop(entry);
     });
   }
 
-  // --- Saving: only when somebody answers, and somebody is signed in --------------------------------------------------------
-  let isChecked = false;
-  form.addEventListener("submit", async (event) => {
-    if (isChecked || event.defaultPrevented) return;
-    event.preventDefault();
-    const button = event.submitter;
-    keepHere(JSON.stringify(typed()));
-    try {
-      let person = await whoIsHere();
-      if (!person && (await dialog())) person = await whoIsHere();
-      if (!person) { say("Not saved: you are signed out. Everything is kept on this tablet.", true); return; }
-      renew(person.csrf);
-    } catch {
-      say("No connection. Kept on this tablet, will be sent. Press Save again when it is back.", true);
-      return;
-    }
-    isChecked = true;
-    isLeaving = true;
-    forgetHere();
-    form.requestSubmit(button ?? undefined);
-    setTimeout(() => { isChecked = false; isLeaving = false; }, 4000);   // a refused file dialog or a slow answer: go on keeping
+  document.addEventListener("DOMContentLoaded", () => {
+    place = document.getElementById("draft");
+    form = place ? document.getElementById("record-form") : null;
+    bringBack();
   });
-
-  initial = JSON.stringify(typed());
-  look();
-  setInterval(send, EVERY_MS);
-  form.addEventListener("focusout", () => setTimeout(send, 50));
-  window.addEventListener("online", send);
-  document.addEventListener("visibilitychange", () => { if (document.hidden) send(); });
+  document.addEventListener("input", onInput);
+  document.addEventListener("change", onInput);
+  document.addEventListener("focusout", (event) => { if (form?.contains(event.target)) sendNow(); });
+  document.addEventListener("submit", onSubmit, true);
+  window.addEventListener("online", () => (form && changes !== sentChanges ? sendNow() : bringBack()));
+  window.addEventListener("pagehide", onLeave);
+  window.addEventListener("pageshow", () => { isReady = false; });
+  document.addEventListener("htmx:beforeSwap", (event) => {    // a hint that was answered by the sign-in page
+    if (!place || !new URL(event.detail.xhr.responseURL || location.href).pathname.startsWith("/login/")) return;
+    event.detail.shouldSwap = false;
+    signIn();
+  });
 })();

@@ -28,12 +28,26 @@
     return null;
   }
 
+  // At the foot of a column: the head of the next column of numbers, at last nothing.
+  function nextColumn(input) {
+    const head = input.closest("tbody").querySelector("tr");
+    const columns = [...head.querySelectorAll("td.num input:not([type=hidden])")];
+    const suffix = input.name.slice(input.name.lastIndexOf("-"));
+    return columns[columns.findIndex((column) => column.name.endsWith(suffix)) + 1] ?? null;
+  }
+
   function onKey(event) {
     const input = event.target;
     if (event.key !== "Enter" || input.tagName !== "INPUT") return;
     if (input.matches("[data-pick]")) {                            // in a list of pickers a scan goes on to the next line
       event.preventDefault();
       nextPick(input);
+      return;
+    }
+    const first = input.id === "id_count" && document.querySelector("table.rows td.num input:not([type=hidden])");
+    if (first) {                                                    // how many is said: on to the first row
+      event.preventDefault();
+      first.focus();
       return;
     }
     if (input.matches("form.record input[autocapitalize]")) {      // a scanned code ends with Enter: go on, do not save yet
@@ -46,7 +60,8 @@
     event.preventDefault();
     const code = input.value.match(/^\s*pel[-_ ]?0*(\d+)\s*$/i);   // a scanned label ends with Enter
     if (code && jumpTo(code[1], input)) return;
-    const next = below(input);
+    const isNumber = input.closest("td.num") !== null;
+    const next = below(input) ?? (isNumber && nextColumn(input));
     if (next) {
       next.focus();
       next.select();
@@ -66,18 +81,46 @@
     return true;
   }
 
+  function beside(input) {
+    const inputs = [...input.closest("tr").querySelectorAll("input:not([type=hidden], [type=file])")];
+    return inputs[inputs.indexOf(input) + 1] ?? null;
+  }
+
+  // A column of a spreadsheet fills downward; several columns fill to the right as well.
   function onPaste(event) {
     let input = event.target;
     if (input.tagName !== "INPUT" || !input.closest("table.rows")) return;
-    const cells = event.clipboardData.getData("text").replace(/\r\n?/g, "\n").replace(/\n+$/, "").split("\n");
-    if (cells.length < 2 || cells.some((cell) => cell.includes("\t"))) return;
+    const text = event.clipboardData.getData("text").replace(/\r\n?/g, "\n").replace(/\n+$/, "");
+    const lines = text.split("\n").map((line) => line.split("\t"));
+    if (lines.length < 2 && lines[0].length < 2) return;
     event.preventDefault();
-    for (const cell of cells) {
+    for (const cells of lines) {
+      let target = input;
+      for (const cell of cells) {
+        if (!target) break;
+        target.value = cell.trim();
+        target.dispatchEvent(new Event("input", { bubbles: true }));
+        target = beside(target);
+      }
+      input = input && below(input);
       if (!input) break;
-      input.value = cell.trim();
-      input.dispatchEvent(new Event("input", { bubbles: true }));
-      input = below(input);
     }
+  }
+
+  // --- The sign of a limit: chosen here or typed, it stands in the field ------------------------------------------------------
+  const SIGN = /^\s*([<>]=?|[≤≥=])\s*/;
+
+  function onQualifier(menu) {
+    const input = menu.parentElement.querySelector("input");
+    const bare = input.value.replace(SIGN, "");
+    input.value = menu.value === "=" ? bare : `${menu.value} ${bare}`;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    input.focus();
+  }
+
+  function showQualifier(menu) {
+    const sign = SIGN.exec(menu.parentElement.querySelector("input").value)?.[1] ?? "=";
+    menu.value = { "≤": "<", "<=": "<", "≥": ">", ">=": ">" }[sign] ?? sign;
   }
 
   // --- The save button says what it will do --------------------------------------------------------------------------------
@@ -168,13 +211,29 @@
   document.addEventListener("input", (event) => {
     const box = event.target.closest(".inp[data-recipe]");
     if (box) markRecipe(box);
+    const menu = event.target.tagName === "INPUT" && event.target.parentElement.querySelector("select[data-qualifier]");
+    if (menu) showQualifier(menu);
   });
   document.addEventListener("change", (event) => {
     if (event.target.id === "id_count") onCount(event);
+    if (event.target.matches("select[data-qualifier]")) onQualifier(event.target);
+  });
+  // What is typed while other rows are on their way stays.
+  let before = {};
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id !== "rows") return;
+    before = Object.fromEntries([...event.detail.target.querySelectorAll("input, select")].map((field) => [field.name, field.value]));
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id !== "rows") return;
+    for (const field of event.detail.target.querySelectorAll("input:not([type=file]), select")) {
+      if (field.name in before && field.value !== before[field.name]) field.value = before[field.name];
+    }
   });
   document.addEventListener("htmx:afterSettle", nameSaveButton);
   document.addEventListener("DOMContentLoaded", () => {
     for (const box of document.querySelectorAll(".inp[data-recipe]")) markRecipe(box);
+    for (const menu of document.querySelectorAll("select[data-qualifier]")) showQualifier(menu);
     const first = form()?.dataset.firstProblem;
     const target = (first && document.getElementById(first)) || document.querySelector("table.rows .err input");
     if (target) target.focus();
