@@ -171,12 +171,18 @@ def analyse(measurement: Measurement, former_kind: str, file: UploadFile | None)
     measurement.known_part = None
     if measurement.kind == former_kind:
         answers = measurement_stored.send(sender=Measurement, measurements=[measurement], upload_file=file)
-        return sum(len(runs) for _, runs in answers)
+        queued = [run for _, runs in answers for run in runs]
+        for run in queued:  # a person's choices stay in force when a test grows
+            before = measurement.runs.filter(analysis=run.analysis, is_current=True)
+            if choices := before.values_list("parameters", flat=True).first():
+                run.parameters = choices
+                run.save(update_fields=["parameters"])
+        return len(queued)
     # Saving another kind has queued them already.
-    queued = list(measurement.runs.filter(state="queued"))
+    again = list(measurement.runs.filter(state="queued"))
     if file is not None:
-        file.runs.add(*queued)
-    return len(queued)
+        file.runs.add(*again)
+    return len(again)
 
 
 # -- what a person decides ---------------------------------------------------------------------------------------------
@@ -270,8 +276,9 @@ def _join(file: UploadFile, by: Any, reason: str) -> None:
     part = later.filter(measurement__kind=former.measurement.kind, superseded_at__isnull=True).first()
     if part is None or former.superseded_at is not None or former.measurement.is_withdrawn:
         raise ValidationError(f"{former.measurement.code} has changed since. Upload the file again to compare anew.")
-    keys = sorted((former.measurement_id, part.measurement_id))
-    held = {item.pk: item for item in Measurement.objects.select_for_update(no_key=True).filter(pk__in=keys)}
+    keys = (former.measurement_id, part.measurement_id)
+    rows = Measurement.objects.select_for_update(no_key=True).filter(pk__in=keys)
+    held = {item.pk: item for item in rows.order_by("pk")}  # locked in the order in which files compare
     first, second = held[former.measurement_id], held[part.measurement_id]
     withdraw(second, by=by, reason=reason or f"joined to {first.code}")
     part.measurement = first
@@ -293,8 +300,9 @@ def _join(file: UploadFile, by: Any, reason: str) -> None:
 def _part_again(file: UploadFile, by: Any, reason: str) -> None:
     """Undo of a join: two measurements again."""
     part = MeasurementFile.objects.get(pk=file.relation["part"])
-    keys = sorted((part.measurement_id, file.relation["second"]))
-    held = {item.pk: item for item in Measurement.objects.select_for_update(no_key=True).filter(pk__in=keys)}
+    keys = (part.measurement_id, file.relation["second"])
+    rows = Measurement.objects.select_for_update(no_key=True).filter(pk__in=keys)
+    held = {item.pk: item for item in rows.order_by("pk")}  # locked in the order in which files compare
     first, second = held[part.measurement_id], held[file.relation["second"]]
     if part.superseded_at is not None or first.files.filter(position__gt=part.position).exists():
         raise ValidationError(f"{first.code} has a newer version. Undo that first.")

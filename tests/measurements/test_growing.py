@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
+from analysis.decisions import reanalyse
 from analysis.models import AnalysisRun
 from analysis.tasks import drain
 from measurements import growing, store
@@ -80,6 +81,15 @@ def test_a_longer_copy_is_the_new_version_of_the_same_measurement(cell, first):
     third = sent(cell, series(31.5))
     assert third.message == f"Longer copy of {old.code}: first 30 h identical, adds 1.5 h."
     assert Measurement.objects.count() == 1
+
+
+def test_the_choices_of_a_person_stay_in_force(cell, first):
+    reanalyse(first.measurements.get(), parameters={"overpotential_at_h": [12]}, by=None, reason="as in the paper")
+    drain()
+    sent(cell, series(30))
+    run = AnalysisRun.objects.get(is_current=True, analysis="plating")
+    assert run.parameters == {"overpotential_at_h": [12.0]}
+    assert lifetime(cell).value == pytest.approx(30, abs=0.05)
 
 
 def test_former_versions_are_known_as_duplicates(cell, first):
