@@ -58,13 +58,12 @@ ADMIN = {
 OTHERS = {
     "account_token_revoke", "api_root", "api_schema", "attachment_add", "attachment_download", "attachment_remove",
     "attachment_send", "batch_rows", "batch_tree_file", "cell_hint", "cell_state", "cell_tree_file", "code_hint",
-    "conversion_hint", "draft_continue", "draft_delete", "draft_save", "draft_session",
-    "echo", "echo_pellet", "file_assign", "file_columns", "file_decide", "file_lines",
-    "file_retry", "first_run", "furnace_hint", "health_live",
-    "health_ready", "labels_file", "lot_tree_file", "material_density", "measurement_figure", "pellet_tree_file",
-    "measurement_live", "measurement_reanalyse", "measurement_temperature", "record_restore", "restore_value",
-    "result_judge", "run_figure", "selection", "sputter_hint", "stock_hint", "upload_rows", "view_delete",
-    "view_save",
+    "conversion_hint", "draft_continue", "draft_delete", "draft_save", "draft_session", "echo", "echo_pellet",
+    "file_assign", "file_columns", "file_decide", "file_lines", "file_retry", "first_run", "furnace_hint",
+    "health_live", "health_ready", "labels_file", "lot_tree_file", "material_density", "measurement_figure",
+    "measurement_live", "measurement_reanalyse", "measurement_temperature", "pellet_tree_file", "record_restore",
+    "restore_value", "result_judge", "run_figure", "selection", "sputter_hint", "stock_hint", "upload_rows",
+    "view_delete", "view_save",
 }  # fmt: skip
 
 
