@@ -69,10 +69,12 @@ def pytest_configure() -> None:
 
     shipped = import_module("samples.migrations.0002_study_defaults")
     completed = import_module("samples.migrations.0004_conversion_products")
+    named = import_module("samples.migrations.0006_film_of_conversion")
 
     def ship(sender, **_):
         if sender.label == "analysis":  # the last app: by now every table is there
             shipped.ship(apps, None)
             completed.complete(apps, None)
+            named.name_film(apps, None)
 
     post_migrate.connect(ship, weak=False, dispatch_uid="ship_again")

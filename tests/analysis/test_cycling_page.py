@@ -122,7 +122,7 @@ def test_a_cycle_that_is_no_number_is_refused_with_a_sentence(client, member, fi
 @pytest.fixture
 def recorded(monkeypatch, own_store):
     """Let every run of this test read the sample recording."""
-    monkeypatch.setattr(pipeline, "table", lambda part: SAMPLES["retention"]()[0])
+    monkeypatch.setattr(pipeline, "joined", lambda parts: SAMPLES["retention"]()[0])
 
 
 def number(measurement, quantity, label):
