@@ -27,6 +27,7 @@ GENERAL = {
     "resolver_search": "", "resolver": "PEL-9999", "api": "",
     "account": "", "account_change_password": "", "account_tokens": "", "account_logout": "",
     "search": "", "history": "", "record_history": "PEL-0001", "trash": "", "result_list": "",
+    "paper_check": "",
 }  # fmt: skip
 SAMPLES = {
     "lot_list": "", "lot_new": "", "lot_detail": "LOT-0001", "lot_edit": "LOT-0001",
@@ -58,9 +59,9 @@ OTHERS = {
     "account_token_revoke", "api_root", "api_schema", "batch_rows", "cell_hint", "cell_state", "code_hint",
     "conversion_hint", "draft_delete", "draft_token", "drafts", "echo", "echo_pellet", "file_assign", "file_lines",
     "file_retry", "first_run", "health_live", "health_ready", "material_density", "measurement_figure",
-    "measurement_live", "measurement_reanalyse", "measurement_temperature", "record_restore", "restore_value",
-    "result_judge", "run_figure", "selection", "sputter_hint", "stock_hint", "upload_rows", "view_delete",
-    "view_save",
+    "measurement_live", "measurement_reanalyse", "measurement_temperature", "paper_csv", "record_restore",
+    "restore_value", "result_judge", "run_figure", "selection", "sputter_hint", "stock_hint", "upload_rows",
+    "view_delete", "view_save",
 }  # fmt: skip
 
 
