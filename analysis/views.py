@@ -17,6 +17,7 @@ from analysis.decisions import judge, reanalyse
 from analysis.lists import ResultList
 from analysis.models import AnalysisRun, Result
 from analysis.panels import is_working, measurement_context
+from analysis.paper import paper_check, paper_csv
 from analysis.rates import sputter_rates
 from analysis.science.quantities import QUANTITIES
 from analysis.search import search
@@ -261,5 +262,7 @@ urlpatterns = [
     path("measurements/<str:code>/figures/<slug:name>.<str:form>", measurement_figure, name="measurement_figure"),
     path("runs/<int:run_id>/figures/<slug:name>.<str:form>", run_figure, name="run_figure"),
     path("sputter-rates/", sputter_rates, name="sputter_rates"),
+    path("paper/", paper_check, name="paper_check"),
+    path("paper/table.csv", paper_csv, name="paper_csv"),
     path("results/<int:result_id>/judge/", result_judge, name="result_judge"),
 ]

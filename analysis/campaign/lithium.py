@@ -289,7 +289,7 @@ TESTS = (
                 _plating_file(_plating(number("D03"), number("D03"), number("D04"), fails=True))),
     PlannedTest(10, BOTH_UM, CONVERTED, SYMMETRIC, "AB",
                 _plating_file(_plating(_BEGIN_MV, number("D06"), number("D07"), fails=False),
-                              overpotential_at_h=[LIFE_ASKED_H])),
+                              overpotential_at_h=[LIFE_ASKED_H, number("D07")])),
     PlannedTest(11, PRISTINE_UM, PRISTINE, FULL, "",
                 _cycling_file(_cycling(PRISTINE, faded_capacities_mAh(number("F04"), number("F05"), 50)))),
     PlannedTest(12, ONE_UM, CONVERTED, FULL, "A",

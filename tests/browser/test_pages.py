@@ -27,6 +27,7 @@ GENERAL = {
     "resolver_search": "", "resolver": "PEL-9999", "scan": "", "labels": "", "api": "",
     "account": "", "account_change_password": "", "account_tokens": "", "account_logout": "",
     "search": "", "history": "", "record_history": "PEL-0001", "trash": "", "result_list": "",
+    "paper_check": "",
 }  # fmt: skip
 SAMPLES = {
     "lot_list": "", "lot_new": "", "lot_detail": "LOT-0001", "lot_edit": "LOT-0001",
@@ -61,9 +62,9 @@ OTHERS = {
     "conversion_hint", "draft_continue", "draft_delete", "draft_save", "draft_session", "echo", "echo_pellet",
     "file_assign", "file_columns", "file_decide", "file_lines", "file_retry", "first_run", "furnace_hint",
     "health_live", "health_ready", "labels_file", "lot_tree_file", "material_density", "measurement_figure",
-    "measurement_live", "measurement_reanalyse", "measurement_temperature", "pellet_tree_file", "record_restore",
-    "restore_value", "result_judge", "run_figure", "selection", "sputter_hint", "stock_hint", "upload_rows",
-    "view_delete", "view_save",
+    "measurement_live", "measurement_reanalyse", "measurement_temperature", "paper_csv", "pellet_tree_file",
+    "record_restore", "restore_value", "result_judge", "run_figure", "selection", "sputter_hint", "stock_hint",
+    "upload_rows", "view_delete", "view_save",
 }  # fmt: skip
 
 
