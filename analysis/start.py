@@ -130,7 +130,7 @@ def _latest() -> list[dict[str, Any]]:
         Result.objects.current()
         .filter(quantity__in=MAIN, measurement__isnull=False, value__isnull=False)
         .select_related("measurement__witness_plate", "cell", "pellet")
-        .order_by("-pk")[: 6 * LIST]
+        .order_by("-pk")[: 40 * LIST]
     )
     by_measurement: dict[int, Result] = {}
     for result in rows:
