@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 from django.utils import timezone
 from playwright.sync_api import Page, expect
@@ -51,6 +52,7 @@ def test_several_pellets_in_one_run(site):
     page.get_by_role("button", name="Remove line 3").click()
     expect(hint).to_contain_text("2 pellets in this run.")
     page.get_by_role("button", name="Save run").click()
+    expect(page.get_by_text(re.compile(r"SPT-\d+ is saved\."))).to_be_visible()
     run = SputterRun.objects.order_by("pk").last()
     expect(page.get_by_text(f"{run.code} is saved.")).to_be_visible()
     plate = WitnessPlate.objects.get(sputter_run=run)
