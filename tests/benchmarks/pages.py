@@ -194,6 +194,7 @@ def main() -> int:
             ("results above a value", "/results/?quantity=ionic_conductivity_S_cm&value__gt=3e-4", LIST_MS),
             ("history", "/history/", LIST_MS),
             ("pellet with genealogy", f"/pellets/{codes['pellet']}/", PELLET_MS),
+            ("its tree, whole lot", f"/pellets/{codes['pellet']}/tree/?view=lot", PELLET_MS),
             ("search: part of a note", "/search/?q=slightly+yellow", SEARCH_MS),
             ("search: file name", "/search/?q=run_4711", SEARCH_MS),
             ("search: supplier", "/search/?q=North+Ceramics", SEARCH_MS),
