@@ -98,6 +98,7 @@ def test_wrong_paths(site):
         "href", f"/sputter-runs/{first.code}/edit/"
     )
     question.get_by_role("button", name="Add a second layer").click()
+    expect(page.get_by_text(re.compile(r"SPT-\d+ is saved\."))).to_be_visible()
     expect(page.get_by_text(noted).first).to_be_visible()
     run = SputterRun.objects.order_by("pk").last()
     assert run.base_pressure_Pa == 2e-4
