@@ -67,7 +67,7 @@ def read(file_id: int) -> None:
 def _go_on() -> None:
     """Do what else waits, without a message for each; the broker's message only woke this worker."""
     until = time.monotonic() + BURST_S
-    drain(lambda: time.monotonic() < until, beside_others=True)
+    drain(lambda: time.monotonic() < until and not ledger.stopping.value, beside_others=True)
     if time.monotonic() >= until:
         ledger.ring_for_the_rest()
 

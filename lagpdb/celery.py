@@ -47,10 +47,13 @@ def stop_fence(**_: object) -> None:
 
 @worker_shutting_down.connect
 def end_in_time(**_: object) -> None:
-    """A worker that is told to stop ends within ten seconds, also when a file or the broker holds it.
+    """A worker that is told to stop begins nothing more, and ends within ten seconds whatever holds it.
 
     What it had in hand is not lost: its lease lapses, and another worker takes it up.
     """
+    from lagpdb import ledger
+
+    ledger.stopping.value = True
     last = threading.Timer(STOP_S, _end_now)
     last.daemon = True
     last.start()

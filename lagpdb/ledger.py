@@ -14,8 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from ctypes import c_bool
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from typing import Any, ClassVar
 from zlib import crc32
@@ -40,6 +42,10 @@ ATTEMPTS = 3
 BELLS = 16  # enough to wake every worker
 # What the surroundings do to a job, as opposed to what its file does: worth another attempt.
 ENVIRONMENT_ERRORS = (OperationalError, InterfaceError, ConnectionError, TimeoutError, OSError)
+
+
+# Shared with the processes of a worker's pool: set when the worker is told to stop, so that they begin nothing more.
+stopping = RawValue(c_bool, False)
 
 
 class LostClaim(Exception):

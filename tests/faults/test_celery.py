@@ -67,13 +67,13 @@ def test_frozen_worker_that_comes_back_writes_nothing(site: Site) -> None:
 def test_worker_is_told_to_stop_in_the_middle(site: Site) -> None:
     site.beat()
     worker = site.worker()
-    site.send(16)
+    site.send(80)
     wait_for_first(site)
     assert worker.end() < 10
     assert site.ask("in_work") == []
     assert site.ask("unfinished")["jobs"] > 0
     site.worker("two")
-    assert site.settle()["done"] == 16
+    assert site.settle()["done"] == 80
 
 
 def test_worker_that_is_held_by_a_file_still_stops_in_time(
