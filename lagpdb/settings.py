@@ -266,8 +266,7 @@ SPECTACULAR_SETTINGS = {
 # -- background work ---------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL or "memory://"
 CELERY_TASK_IGNORE_RESULT = True
-# The message only wakes a worker; the row is the truth. Nothing is left to acknowledge when the broker goes away.
-CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the ledger rings again; a poison file must not loop
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 840

@@ -100,6 +100,7 @@ def test_redis_is_down_at_upload(site: Site, broker: Redis) -> None:
     files = site.spectra(14)
     assert site.post(*files[:2]).status_code == 201
     site.settle()
+    time.sleep(1)  # the worker is idle: it has acknowledged what woke it
     broker.stop()
     began = time.monotonic()
     assert site.post(*files[2:7]).status_code == 201
