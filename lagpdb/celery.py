@@ -6,16 +6,38 @@ import os
 import signal
 import threading
 from contextlib import suppress
+from typing import Any
 
 from billiard import active_children
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
+from celery.worker.request import Request
 
 logger = logging.getLogger(__name__)
 STOP_S = 8.0  # from SIGTERM to the end of a worker, whatever it has in hand
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lagpdb.settings")
-app = Celery("lagpdb")
+
+
+class Answered(Request):
+    """A message whose acknowledgement may come too late: the broker has gone meanwhile, and it is noted in the log.
+
+    Celery lets only the errors of a live connection pass. That of a channel which its broker's end has closed already is
+    an AttributeError, and would end the worker instead of letting it connect again. A message that comes twice does no
+    harm: the ledger knows what was done.
+    """
+
+    def __init__(self, *args: Any, connection_errors: tuple[type[Exception], ...] = (), **more: Any) -> None:
+        super().__init__(*args, connection_errors=(*connection_errors, AttributeError), **more)
+
+
+class Rung(Task):
+    """What a bell wakes."""
+
+    Request = Answered
+
+
+app = Celery("lagpdb", task_cls=Rung)
 app.set_default()  # in every thread of the web server, not only in the one that imports this
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Celery would close the database connection around every task, and a new one costs more than most of our work; the

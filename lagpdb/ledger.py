@@ -27,6 +27,7 @@ from django.conf import settings
 from django.db import (
     DatabaseError,
     InterfaceError,
+    InternalError,
     OperationalError,
     close_old_connections,
     connection,
@@ -40,8 +41,10 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 BELLS = 16  # enough to wake every worker
+# The database is away, or has ended our connection: InternalError, when that was for an idle transaction.
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 # What the surroundings do to a job, as opposed to what its file does: worth another attempt.
-ENVIRONMENT_ERRORS = (OperationalError, InterfaceError, ConnectionError, TimeoutError, OSError)
+ENVIRONMENT_ERRORS = (*DATABASE_AWAY, ConnectionError, TimeoutError, OSError)
 
 
 # Shared with the processes of a worker's pool: set when the worker is told to stop, so that they begin nothing more.
@@ -202,7 +205,7 @@ def retried(write: Callable[[], Any], tries: int = 40) -> Any:
     for attempt in range(tries):
         try:
             return write()
-        except (OperationalError, InterfaceError):
+        except DATABASE_AWAY:
             if attempt == tries - 1 or connection.in_atomic_block:
                 raise
             logger.warning("The database did not take the result; trying again.")

@@ -34,7 +34,7 @@ def generated_key(path: Path) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
-def database(url: str, data_dir: Path) -> dict[str, object]:
+def database(url: str, data_dir: Path, lease_s: float) -> dict[str, object]:
     """Django's description of the database at `url`; SQLite in the data folder when there is none."""
     if not url:
         return {
@@ -57,6 +57,10 @@ def database(url: str, data_dir: Path) -> dict[str, object]:
         )
     # Most statements of a worker are always the same: the server plans them once.
     options: dict[str, object] = {"server_side_binding": True, "prepare_threshold": 5} | dict(parse_qsl(parts.query))
+    # A process that is frozen in a transaction holds its rows locked, and the sweep that should free its job would wait
+    # for them: the server ends that connection when the lease has lapsed too.
+    timeout = f"-c idle_in_transaction_session_timeout={lease_s * 1000:.0f}"
+    options["options"] = f"{timeout} {options.get('options', '')}".strip()
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
@@ -146,7 +150,7 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = {"default": database(env("DATABASE_URL"), DATA_DIR)}
+DATABASES = {"default": database(env("DATABASE_URL"), DATA_DIR, LEASE_S)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     "default": {

@@ -80,6 +80,17 @@ def in_work() -> list[tuple[int, int]]:
     return list(AnalysisRun.objects.filter(job_state="working").values_list("pk", "attempts"))
 
 
+def idle_transactions(longer_than_s: float) -> int:
+    """How many connections of this database wait within a transaction for their client for so long."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+        " AND clock_timestamp() - state_change > make_interval(secs => %s)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query, [longer_than_s])
+        return int(cursor.fetchone()[0])
+
+
 def token() -> str:
     """A token of somebody new who may upload."""
     return builders.token()

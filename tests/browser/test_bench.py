@@ -65,6 +65,20 @@ def assert_is_grey(page: Page, selector: str, is_grey: bool = True) -> None:
     assert (page.evaluate(colour, selector) != plain) is is_grey
 
 
+def test_what_was_typed_before_the_scripts_came_is_heard(site):
+    pellet = builders.pellet(mass_mg=None, thickness_um=None, thickness_uncertainty_um=None)
+    page = site.page()
+    held = []
+    page.route("**/htmx*.js", held.append)
+    page.goto(f"/pellets/{pellet.code}/edit/", wait_until="commit")
+    page.locator("#id_thickness_um").fill("801")
+    page.unroute("**/htmx*.js", held.append)
+    for route in held:
+        route.continue_()
+    expect(page.locator("#id_thickness_um_echo")).to_contain_text("801 µm")
+    expect(page.locator("[data-draft-state]")).to_contain_text("draft saved")
+
+
 def test_a_slip_of_ten(site):
     builders.lot()
     page = site.open("/pellets/new/")

@@ -7,7 +7,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from tests.analysis.test_cycling_page import measured
-from tests.browser.site import NARROW, WIDE, Site
+from tests.browser.site import NARROW, WIDE, Site, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,7 +30,7 @@ def test_the_axis_of_the_efficiency_has_two_frames_and_keys_step_through_cycles(
     assert near == [90, 102]
     plot.get_by_role("button", name="Full range").click()
     expect(plot.get_by_role("button", name="Full range")).to_have_attribute("aria-pressed", "true")
-    page.wait_for_function("document.querySelector('#plot-capacity .plot-canvas')._fullLayout.yaxis2.range[0] > 95")
+    until(page, "document.querySelector('#plot-capacity .plot-canvas')._fullLayout.yaxis2.range[0] > 95")
     plot.locator(".plot-canvas").focus()
     page.keyboard.press("ArrowRight")
     expect(plot.locator(".plot-read")).to_contain_text("Cycle 4: discharge 147 mAh g⁻¹, CE 99.00 %")

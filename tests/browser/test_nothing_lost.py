@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from lagpdb.models import Draft
 from samples.models import Pellet, PelletBatch, PowderLot
 from tests import builders
+from tests.browser.site import until
 
 STATE = "[data-draft-state]"
 PASSWORD = "a long password"
@@ -138,7 +139,7 @@ def test_the_tablet_is_switched_off_without_a_network(site):
     assert not Draft.objects.exists()
     again = site.contexts[-1].new_page()
     again.goto("/cells/")
-    again.wait_for_function("Object.keys(localStorage).every((name) => !name.startsWith('lagpdb-draft:'))")
+    until(again, "Object.keys(localStorage).every((name) => !name.startsWith('lagpdb-draft:'))")
     assert Draft.objects.get().data["notes"] == ["a chip at the rim"]
     again.goto(f"/pellets/{pellet.code}/edit/")
     expect(again.locator("#id_notes")).to_have_value("a chip at the rim")

@@ -259,24 +259,44 @@ class Site(Installation):
 
     # -- to catch a worker in the act ----------------------------------------------------------------------------------
     def catch(self, pool: Callable[[], list[int]], seconds: float = 30.0) -> int:
-        """Freeze a process that has a run in hand, in the middle of it; returns its id.
+        """Freeze a process that has a run in hand, in the middle of it; returns its id."""
+        return self._freeze(pool, self._in_hand, seconds)
 
-        Whoever is frozen and not thawed is not the one that ends a fit within 0.2 s: a run that is still in work with
-        the same claim belongs to the frozen process.
-        """
+    def catch_in_transaction(self, pool: Callable[[], list[int]], seconds: float = 30.0) -> int:
+        """Freeze a process in the middle of a transaction of PostgreSQL; returns its id."""
+
+        def is_within() -> bool:
+            time.sleep(0.3)  # nobody else is idle in a transaction for so long
+            return bool(self.ask("idle_transactions", longer_than_s=0.25))
+
+        return self._freeze(pool, is_within, seconds)
+
+    def _freeze(self, pool: Callable[[], list[int]], is_caught: Callable[[], bool], seconds: float) -> int:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             for pid in pool():
                 send(signal.SIGSTOP, pid)
-                if held := self._in_work():
-                    time.sleep(0.2)
-                    held &= self._in_work()
-                if held:
-                    self._caught |= held
+                if is_caught():
                     return pid
                 send(signal.SIGCONT, pid)
                 time.sleep(random.uniform(0.002, 0.02))
-        pytest.fail(f"No process was caught with a run in hand: {self.ask('states')}\n{self.log()}")
+        pytest.fail(f"No process was caught in the act: {self.ask('states')}\n{self.log()}")
+
+    def _in_hand(self) -> bool:
+        """Whether the process that was just frozen has a run: one that stays in work while others end theirs.
+
+        Where nobody else has anything left to end, a run that stays for longer than any fit takes is the frozen one's.
+        """
+        ended, held = self.ask("succeeded"), self._in_work()
+        until = time.monotonic() + 1.5
+        while held and time.monotonic() < until:
+            time.sleep(0.05)
+            others_went_on = self.ask("succeeded") > ended
+            held &= self._in_work()
+            if others_went_on:
+                break
+        self._caught |= held
+        return bool(held)
 
     def _in_work(self) -> set[tuple[int, int]]:
         """Runs in hand with their claims, without those of processes that were caught before."""

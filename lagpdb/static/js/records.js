@@ -218,6 +218,13 @@
     if (event.target.id === "id_count") onCount(event);
     if (event.target.matches("select[data-qualifier]")) onQualifier(event.target);
   });
+  // Typed on a slow connection before this was loaded: echoed, and kept as a draft, like everything that is typed later.
+  function hearWhatWasTyped() {
+    for (const field of form()?.querySelectorAll("input:not([type=hidden]):not([type=file]), textarea") ?? []) {
+      if (field.value !== field.defaultValue) field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  }
+
   // What is typed while other rows are on their way stays.
   let before = {};
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -238,5 +245,6 @@
     const target = (first && document.getElementById(first)) || document.querySelector("table.rows .err input");
     if (target) target.focus();
     nameSaveButton();
+    setTimeout(hearWhatWasTyped);
   });
 })();
