@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from lagpdb.units import frequency_text as frequency_text  # figures and their tests name it from here
 
 Curves = Mapping[str, Any]
 Figure = dict[str, Any]
+View = Mapping[str, str]  # the options of its switches that a person chose, by name
+AS_IS: View = MappingProxyType({})  # nothing chosen
+
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -27,6 +31,7 @@ class Sample:
     name: str = ""  # as spoken: 'CEL-0095, Ag|LAGP|Ag'
     is_coated: bool = False
     temperature_degC: float | None = None
+    area_cm2: float | None = None  # of the electrode; figures can then be drawn per area
 
     @property
     def words(self) -> str:
@@ -50,6 +55,27 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     steps = (1, 2, 5) if math.log10(high / low) < 2.2 else (1,)
     values = [step * 10.0**exponent for exponent in range(first, last + 1) for step in steps]
     return values, [power_text(value) for value in values]
+
+
+# --- Switches: what a person may have drawn otherwise -----------------------------------------------------------------
+def switch(name: str, label: str, options: Mapping[str, str], view: View) -> Figure:
+    """A group of buttons: its name in the address, what it is called, its options in words, and the one in force."""
+    wanted = view.get(name, "")
+    return {
+        "name": name, "label": label, "options": dict(options),
+        "value": wanted if wanted in options else next(iter(options)),
+    }  # fmt: skip
+
+
+def rounded(part: Any, digits: int = 7) -> Any:
+    """A figure with its numbers cut to what a screen can show, so that the answer to a page stays small."""
+    if isinstance(part, float):
+        return float(f"{part:.{digits}g}") if math.isfinite(part) else None
+    if isinstance(part, list | tuple):
+        return [rounded(item, digits) for item in part]
+    if isinstance(part, dict):
+        return {key: rounded(value, digits) for key, value in part.items()}
+    return part
 
 
 # --- Parts ------------------------------------------------------------------------------------------------------------

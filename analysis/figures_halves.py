@@ -1,0 +1,164 @@
+"""Figures of half-cycles: voltage curves, polarisation at half capacity, dQ/dV. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis import figures_cycling_parts as draw
+from analysis.figure_parts import (
+    AS_IS,
+    Curves,
+    Figure,
+    Sample,
+    View,
+    data_marker,
+    line_trace,
+    pick,
+    plain_axis,
+    point_trace,
+    switch,
+)
+from analysis.thinning import LIMIT, envelope_note, envelope_rows
+from lagpdb.units import format_value
+
+VIEWS = {"curves": "V–Q curves", "half": "Polarisation at half capacity"}
+
+
+# --- Voltage curves and dQ/dV -----------------------------------------------------------------------------------------
+def voltage(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
+    """Potential against capacity of chosen cycles; charge and discharge of a cycle in one colour, cut-offs dotted."""
+    what = switch("view", "View", VIEWS, view)
+    if what["value"] == "half":
+        return _half_capacity(curves, sample, what)
+    factor, suffix, switches = draw.capacity_unit(curves, sample, view)
+    parts = curves["voltage"]
+    numbers = list(dict.fromkeys(part["cycle_number"] for part in parts))
+    traces, drawn, total = [], 0, 0
+    for part in parts:
+        x = [value * factor for value in part["capacity_mAh"]]
+        y = part["potential_V"]
+        rows = [int(row) for row in envelope_rows(x, y)] if len(x) > LIMIT else list(range(len(x)))
+        drawn, total = drawn + len(rows), total + max(part.get("point_count", 0), len(x))
+        name = f"cycle {part['cycle_number']}, {part['direction']}"
+        texts = [f"{name}: {draw.value(x[row], suffix)}, {y[row]:.4f} V" for row in rows]
+        traces.append(_curve(part, numbers, pick(x, rows), pick(y, rows), texts))
+    ends = [value for part in parts for value in part["potential_V"][-1:]]
+    cutoffs = sorted({round(min(ends), 2), round(max(ends), 2)}) if ends else []
+    note = envelope_note(total) if drawn < total else ""
+    everything = [value * factor for part in parts for value in part["capacity_mAh"]]
+    potentials = [value for part in parts for value in part["potential_V"]]
+    layout = {
+        "xaxis": plain_axis(f"Capacity ({draw.SYMBOLS[suffix]})", range=draw.span([0.0, *everything], 0.03)),
+        "yaxis": plain_axis("Potential (V)", range=draw.span(potentials)),
+        "shapes": [draw.level(value) for value in cutoffs],
+        "annotations": [draw.corner(note)] if note else [],
+    }
+    between = f" between {cutoffs[0]:g} and {cutoffs[-1]:g} V" if cutoffs else ""
+    return {
+        "kind": "voltage", "traces": traces, "layout": layout, "switches": [what, *switches],
+        "summary": f"Voltage curves of {sample.words}, cycles {', '.join(map(str, numbers)) or 'none'}{between}."
+        + (f" {note}" if note else ""),
+    }  # fmt: skip
+
+
+def _half_capacity(curves: Curves, sample: Sample, what: Figure) -> Figure:
+    """Charge minus discharge potential, each at half of its own capacity, of the cycles whose curves are drawn."""
+    numbers, values = polarisation_at_half_capacity(curves["voltage"])
+    texts = [
+        f"Cycle {n}: {format_value(v, None, '=', 'mV')} between charge and discharge"
+        for n, v in zip(numbers, values, strict=True)
+    ]
+    trace = point_trace("polarisation", numbers, values, texts, marker=data_marker(sample), mode="lines+markers",
+                        line={"width": 1, "color": "role:ink3"})  # fmt: skip
+    ends = [min(numbers, default=0) - 0.5, max(numbers, default=1) + 0.5]
+    words = "; ".join(f"cycle {n} {format_value(v, None, '=', 'mV')}" for n, v in zip(numbers, values, strict=True))
+    return {
+        "kind": "voltage", "traces": [trace], "switches": [what],
+        "layout": {
+            "xaxis": plain_axis("Cycle", range=draw.span(ends, 0.03), nticks=9),
+            "yaxis": plain_axis("Polarisation at half capacity (mV)", range=draw.span([0.0, *values], 0.1)),
+            "annotations": [], "showlegend": False,
+        },
+        "summary": f"Polarisation at half capacity of {sample.words}: {words or 'no cycle has both halves'}.",
+    }  # fmt: skip
+
+
+def polarisation_at_half_capacity(parts: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[float]]:
+    """Cycles that have both halves, and their difference of potentials. [mV]"""
+    middle: dict[tuple[int, str], float] = {}
+    for part in parts:
+        charge = np.asarray(part["capacity_mAh"], dtype=float)
+        if charge.size > 1:
+            potential = np.interp(0.5 * charge[-1], charge, np.asarray(part["potential_V"], dtype=float))
+            middle[part["cycle_number"], part["direction"]] = float(potential)
+    numbers = [n for n in dict.fromkeys(n for n, _ in middle) if {(n, "charge"), (n, "discharge")} <= set(middle)]
+    return numbers, [1000.0 * (middle[n, "charge"] - middle[n, "discharge"]) for n in numbers]
+
+
+def _curve(part: Mapping[str, Any], numbers: list[int], x: list[Any], y: list[Any], texts: list[str]) -> Figure:
+    """A line of one half-cycle; both halves of a cycle share colour and legend, discharge is the full line."""
+    cycle, is_charge = part["cycle_number"], part["direction"] == "charge"
+    line = {
+        "color": draw.colour(numbers.index(cycle), len(numbers)),
+        "width": 1.8,
+        "dash": "dash" if is_charge else "solid",
+    }
+    return point_trace(
+        f"cycle {cycle}", x, y, texts, mode="lines", line=line, legendgroup=f"cycle {cycle}", showlegend=not is_charge
+    )
+
+
+def differential(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
+    """dQ/dV against potential, discharge downwards; method and window stand in the legend, peaks are marked."""
+    factor, suffix, switches = draw.capacity_unit(curves, sample, view)
+    parts = curves["differential"]
+    numbers = list(dict.fromkeys(part["cycle_number"] for part in parts))
+    traces: list[Figure] = []
+    peaks: list[tuple[float, float, str]] = []
+    heights = [0.0]
+    for part in parts:
+        sign = 1.0 if part["direction"] == "charge" else -1.0
+        x, y = part["potential_V"], [sign * value * factor for value in part["differential_capacity_mAh_V"]]
+        rows = [int(row) for row in envelope_rows(x, y)]
+        colour = draw.colour(numbers.index(part["cycle_number"]), len(numbers))
+        name = f"cycle {part['cycle_number']}"
+        traces.append(
+            line_trace(name, pick(x, rows), pick(y, rows), line={"color": colour, "width": 1.6}, legendgroup=name,
+                       showlegend=sign < 0)
+        )  # fmt: skip
+        row = max(range(len(y)), key=lambda i, y=y: abs(y[i]))  # type: ignore[misc]
+        heights += [min(y), max(y)]
+        words = f"{name}, {part['direction']}: peak at {x[row]:.3f} V, {draw.value(abs(y[row]), f'{suffix}_V')}"
+        peaks.append((x[row], y[row], words))
+    if peaks:
+        marker = {"symbol": "circle-open", "size": 8, "color": "role:ink", "line": {"width": 1.4}}
+        x, y, texts = (list(values) for values in zip(*peaks, strict=True))
+        traces.append(point_trace("peaks", x, y, texts, marker=marker))  # type: ignore[arg-type]
+    potentials = [value for part in parts for value in (part["potential_V"][0], part["potential_V"][-1])]
+    method = curves.get("differential_method") or "method not stored"
+    layout = {
+        "xaxis": plain_axis("Potential (V)", range=draw.span(potentials, 0.02)),
+        "yaxis": plain_axis(f"dQ/dV ({draw.SYMBOLS[suffix]} V⁻¹)", range=draw.span(heights), zeroline=True),
+        "legend": {"title": {"text": method, "side": "top", "font": {"size": 11}}},
+        "annotations": _peak_notes(peaks, len(numbers)),
+    }
+    found = "; ".join(words for *_, words in peaks[-2:])
+    return {
+        "kind": "differential", "traces": traces, "layout": layout, "switches": switches,
+        "summary": f"Differential capacity of {sample.words}, {method}. {found[:1].upper()}{found[1:]}.",
+    }  # fmt: skip
+
+
+def _peak_notes(peaks: Sequence[tuple[float, float, str]], cycles: int) -> list[Figure]:
+    """Where the peaks of the last cycle stand, beside them; those of all others are read point by point."""
+    shown = peaks[-2:] if cycles else []
+    return [
+        {
+            "x": x, "y": y, "text": f"{x:.3f} V", "showarrow": False, "xanchor": "left", "xshift": 10,
+            "font": {"size": 11.5, "color": "role:ink"}, "bgcolor": "role:surface@0.8",
+        }
+        for x, y, _ in shown
+    ]  # fmt: skip
