@@ -1,19 +1,30 @@
-"""Figures of symmetric cells and of polarisations: staircase, long cycling, overpotential, transient. Pure.
+"""Figures of symmetric cells: staircase, long cycling, overpotential; the transient is joined to them here. Pure.
 
 Built as those of `analysis.figures`: plain dictionaries for Plotly, with a summary and the same numbers as columns.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from analysis.figure_parts import Curves, Figure, Sample, data_marker, line_trace, log_axis, plain_axis, point_trace
-from analysis.thinning import LIMIT, envelope_note
+from analysis import figures_series_parts as draw
+from analysis.figure_parts import (
+    AS_IS,
+    Curves,
+    Figure,
+    Sample,
+    View,
+    data_marker,
+    log_axis,
+    plain_axis,
+    point_trace,
+    switch,
+)
+from analysis.figures_staircase import staircase
+from analysis.figures_transient import transient
 from lagpdb.units import format_value
 
-KINDS = {"hard_short": "short", "soft_short": "soft short", "polarisation": "polarisation"}
 TITLES = {
     "staircase": "Current staircase",
     "plating": "Plating and stripping",
@@ -22,165 +33,124 @@ TITLES = {
 }
 PARTS = {"staircase": "series", "plating": "series", "overpotential": "cycles", "transient": "series"}
 CYCLE_TICKS = 8
-
-
-# --- Parts ------------------------------------------------------------------------------------------------------------
-def _span(values: Sequence[float], margin: float = 0.06) -> list[float]:
-    """Range of an axis with a margin on both sides."""
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    pad = margin * ((high - low) or abs(high) or 1.0)
-    return [low - pad, high + pad]
-
-
-def _even(values: Sequence[float], margin: float = 0.12) -> list[float]:
-    """Range of an axis with zero in its middle."""
-    size = max((abs(value) for value in values), default=1.0) or 1.0
-    return [-(1.0 + margin) * size, (1.0 + margin) * size]
-
-
-def _upright(x: float, colour: str = "role:bad") -> Figure:
-    """A line over the whole height."""
-    line = {"color": colour, "width": 1.6, "dash": "dash"}
-    return {"type": "line", "xref": "x", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": line}
-
-
-def _band(span: Mapping[str, float], colour: str) -> Figure:
-    """A shaded stretch of time."""
-    return {
-        "type": "rect", "xref": "x", "x0": span["from_h"], "x1": span["to_h"], "yref": "paper", "y0": 0, "y1": 1,
-        "fillcolor": colour, "line": {"width": 0}, "layer": "below",
-    }  # fmt: skip
-
-
-def _note(x: float, y: float, text: str, **more: Any) -> Figure:
-    """Words at a place in time and at a share of the height."""
-    return {
-        "x": x, "y": y, "yref": "paper", "showarrow": False, "text": text, "bgcolor": "role:surface@0.8",
-        "font": {"size": 11.5, "color": "role:ink"}, "yanchor": "top", **more,
-    }  # fmt: skip
-
-
-def _series_note(curves: Curves) -> str:
-    """What a thinned drawing says, with a blank before it; '' for one that holds every point."""
-    count = int(curves.get("point_count") or 0)
-    return f" {envelope_note(count)}" if count > LIMIT else ""
-
-
-def _thinned(curves: Curves) -> list[Figure]:
-    """The same words below the axis."""
-    text = _series_note(curves).strip()
-    corner = {"xref": "paper", "xanchor": "right", "yanchor": "bottom", "font": {"size": 11, "color": "role:ink3"}}
-    return [_note(1.0, 0.0, text, **corner)] if text else []
-
-
-def _line(name: str, x: Sequence[float], y: Sequence[float], colour: str, **more: Any) -> Figure:
-    return line_trace(name, x, y, line={"color": colour, "width": 1.2} | more.pop("line", {}), **more)
-
-
-def _half_step_points(curves: Curves, sample: Sample, name: str) -> Figure:
-    """One point per half-step, which people step through: voltage and resistance."""
-    halves = curves["half_steps"]
-    volts = [sign * value / 1000.0 for sign, value in zip(halves["sign"], halves["overpotential_mV"], strict=True)]
-    texts = [
-        f"Half-step {k}, {format_value(hours, None, '=', 'h')}: {format_value(1000.0 * volt, None, '=', 'mV')}, "
-        f"{format_value(ohm, None, '=', 'ohm')}"
-        for k, (hours, volt, ohm) in enumerate(
-            zip(halves["time_h"], volts, halves["resistance_ohm"], strict=True), start=1
-        )
-    ]
-    return point_trace(name, halves["time_h"], volts, texts, marker=data_marker(sample) | {"size": 5})
-
-
-# --- CCD staircase ----------------------------------------------------------------------------------------------------
-def staircase(curves: Curves, sample: Sample) -> Figure:
-    """V and j against time; the failing step shaded and named, the last sound one marked, the protocol written."""
-    series, marks = curves["series"], curves["marks"]
-    hours, volts = series["time_h"], series["potential_V"]
-    has_area = "current_density_mA_cm2" in series
-    current = series["current_density_mA_cm2" if has_area else "current_mA"]
-    unit = "mA cm⁻²" if has_area else "mA"
-    traces = [
-        _line("j" if has_area else "I", hours, current, "role:data2", yaxis="y2", line={"shape": "vh", "dash": "dot"}),
-        _line("V", hours, volts, "role:data"),
-        _half_step_points(curves, sample, "V, middle of the half-step"),
-    ]
-    shapes: list[Figure] = []
-    notes: list[Figure] = []
-    if sound := marks.get("sound"):
-        shapes.append(_band(sound, "role:ok@0.14"))
-        notes.append(_note(sound["from_h"], 0.93, f"last sound step{_density(sound)}", xanchor="right"))
-    failing, kind = marks.get("failing"), str(marks.get("kind", "none"))
-    if failing:
-        shapes += [_band(failing, "role:bad@0.16"), _upright(marks["event_h"])]
-        text = f"{KINDS.get(kind, kind)}{_density(failing)}"
-        notes.append(_note(failing["from_h"], 0.86, text, xanchor="right", font={"size": 12, "color": "role:bad"}))
-    lines = "<br>".join(text for text in (str(marks.get("protocol", "")), _series_note(curves).strip()) if text)
-    notes.append(_note(0.01, 0.02, lines, xref="paper", xanchor="left", yanchor="bottom", align="left"))
-    words = f"{KINDS.get(kind, kind).capitalize()} in the step{_density(failing)}." if failing else "No short."
-    return {
-        "kind": "staircase", "traces": traces,
-        "layout": {
-            "xaxis": plain_axis("Time (h)", range=_span(hours, 0.02)),
-            "yaxis": plain_axis("V (V)", range=_even(_usual(volts, curves["half_steps"]["overpotential_mV"]), 0.2),
-                                zeroline=True),
-            "yaxis2": plain_axis(f"{'j' if has_area else 'I'} ({unit})", overlaying="y", side="right", showgrid=False,
-                                 tickmode="auto", range=_even(current, 0.6)),
-            "shapes": shapes, "annotations": notes,
-        },
-        "summary": f"Current staircase of {sample.words}: {marks.get('protocol', '')}. {words}{_series_note(curves)}",
-    }  # fmt: skip
-
-
-def _density(step: Mapping[str, Any] | None) -> str:
-    """', 0.45 mA cm⁻²' of a step; '' without an area."""
-    value = (step or {}).get("density_mA_cm2")
-    return f", {value:.3g} mA cm⁻²" if value is not None else ""
+MAIN, STRIP = (0.42, 1.0), (0.0, 0.24)  # heights of the whole test and of the close views below it
+STRIP_GAP = 0.04
 
 
 # --- Long cycling -----------------------------------------------------------------------------------------------------
-def plating(curves: Curves, sample: Sample) -> Figure:
+def plating(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     """V against time with the cycle on top, the envelope of the overpotential, and the failure."""
     series, marks, halves = curves["series"], curves["marks"], curves["half_steps"]
-    hours, volts = series["time_h"], series["potential_V"]
-    traces = [_line("V", hours, volts, "role:data", line={"width": 0.9})]
+    correct, switches = _ir_switch(curves, view)
+    area = sample.area_cm2 or 1.0
+    current = series.get("current_mA") or [j * area for j in series["current_density_mA_cm2"]]
+    hours, volts = series["time_h"], correct(series["potential_V"], current)
+    plated = correct(
+        [value / 1000.0 for value in halves["overpotential_mV"]],
+        halves.get("current_mA") or [0.0] * len(halves["sign"]),
+    )
+    traces = [draw.line("V", hours, volts, "role:data", line={"width": 0.9})]
     for sign, name in ((1, "overpotential"), (-1, "overpotential, other direction")):
         rows = [row for row, value in enumerate(halves["sign"]) if value == sign]
-        traces.append(
-            _line(
-                name,
-                [halves["time_h"][row] for row in rows],
-                [sign * halves["overpotential_mV"][row] / 1000.0 for row in rows],
-                "role:fit",
-                line={"width": 2},
-                showlegend=sign == 1,
-            )
-        )
+        x, y = [halves["time_h"][row] for row in rows], [sign * plated[row] for row in rows]
+        traces.append(draw.line(name, x, y, "role:fit", line={"width": 2}, showlegend=sign == 1))
+    traces.append(_cycle_points(curves, plated, sample))
     traces.append({"type": "scatter", "x": hours[:1], "y": volts[:1], "xaxis": "x2", "mode": "markers",
                    "marker": {"opacity": 0}, "hoverinfo": "skip", "showlegend": False})  # fmt: skip
-    span = _span(hours, 0.02)
+    span = draw.span(hours, 0.02)
     places, texts = _cycle_ticks(curves)
     shapes, notes, words = _failure(marks)
+    events, told = _events(curves)
+    heights = draw.even(draw.usual(volts, [1000.0 * value for value in plated], 1.0), 0.35)
+    close, below = _strips(curves, correct, heights)
+    layout = {
+        "xaxis": plain_axis("Time (h)", range=span),
+        "xaxis2": plain_axis("Cycle", overlaying="x", matches="x", side="top", range=span, showgrid=False,
+                             tickvals=places, ticktext=texts),
+        "yaxis": plain_axis("V (V)", range=heights, zeroline=True),
+        "shapes": events + shapes, "annotations": told + notes + draw.thinned(curves) + below.pop("annotations", []),
+        "legend": {"x": 0.02, "y": 0.98, "yanchor": "top"}, **below,
+    }  # fmt: skip
+    if close:
+        layout["yaxis"]["domain"] = list(MAIN)
+    pause = f" {len(curves['pauses'])} pauses." if curves.get("pauses") else ""
     return {
-        "kind": "plating", "traces": traces,
-        "layout": {
-            "xaxis": plain_axis("Time (h)", range=span),
-            "xaxis2": plain_axis("Cycle", overlaying="x", matches="x", side="top", range=span, showgrid=False,
-                                 tickvals=places, ticktext=texts),
-            "yaxis": plain_axis("V (V)", range=_even(_usual(volts, halves["overpotential_mV"], 1.0), 0.35),
-                                zeroline=True),
-            "shapes": shapes, "annotations": notes + _thinned(curves),
-            "legend": {"x": 0.02, "y": 0.98, "yanchor": "top"},
-        },
+        "kind": "plating", "traces": traces + close, "layout": layout, "switches": switches, "window": "hours",
         "summary": f"Voltage of {sample.words} over {format_value(max(hours, default=0.0), None, '=', 'h')}. "
-        f"{words}{_series_note(curves)}",
+        f"{words}{pause}{draw.series_note(curves)}",
     }  # fmt: skip
 
 
-def _usual(volts: Sequence[float], overpotential_mV: Sequence[float], room: float = 1.4) -> list[float]:
-    """What the axis must show: nine tenths of the half-steps with some room, never more than there is."""
-    ordered = sorted(abs(value) / 1000.0 for value in overpotential_mV)
-    top = room * ordered[int(0.9 * (len(ordered) - 1))] if ordered else 1.0
-    return [min(top, max((abs(value) for value in volts), default=top))]
+def _ir_switch(curves: Curves, view: View) -> tuple[Callable[..., list[float]], list[Figure]]:
+    """What takes the electrolyte's own voltage off, and the switch; none where its resistance is not known."""
+    ohmic = curves["marks"].get("ohmic") or {}
+    if not ohmic:
+        return (lambda volts, current_mA: list(volts)), []
+    value = format_value(ohmic["resistance_ohm"], None, "=", "ohm")
+    options = {"measured": "As measured", "corrected": f"IR-corrected, {value} of {ohmic['origin']}"}
+    chosen = switch("ir", "Voltage", options, view)
+    ohm = ohmic["resistance_ohm"] if chosen["value"] == "corrected" else 0.0
+    return (lambda volts, current_mA: [v - 1.0e-3 * i * ohm for v, i in zip(volts, current_mA, strict=True)]), [chosen]
+
+
+def _cycle_points(curves: Curves, volts: Sequence[float], sample: Sample) -> Figure:
+    """One invisible point per half-step, which people step through and hover over."""
+    halves = curves["half_steps"]
+    rows, _ = draw.few(halves["time_h"], halves["overpotential_mV"])
+    texts = [
+        f"Half-cycle {row + 1}, {format_value(halves['time_h'][row], None, '=', 'h')}: "
+        f"{format_value(1000.0 * volts[row], None, '=', 'mV')}"
+        for row in rows
+    ]
+    marker = data_marker(sample) | {"size": 6, "opacity": 0}
+    return point_trace(
+        "half-cycles", [halves["time_h"][row] for row in rows], [halves["sign"][row] * volts[row] for row in rows],
+        texts, marker=marker, showlegend=False,
+    )  # fmt: skip
+
+
+def _events(curves: Curves) -> tuple[list[Figure], list[Figure]]:
+    """Pauses shaded, and other measurements of the cell (EIS) marked with their code."""
+    shapes = [draw.band(pause, "role:ink3@0.25") for pause in curves.get("pauses") or ()]
+    notes = []
+    if shapes:
+        first = curves["pauses"][0]
+        notes.append(draw.note(first["from_h"], 0.1, "pause", xanchor="left", font={"size": 11, "color": "role:ink2"}))
+    for event in curves.get("events") or ():
+        shapes.append(draw.upright(event["time_h"], "role:ink3"))
+        notes.append(draw.note(event["time_h"], 0.02, event["label"], xanchor="left", yanchor="bottom",
+                               font={"size": 11, "color": "role:ink2"}))  # fmt: skip
+    return shapes, notes
+
+
+def _strips(
+    curves: Curves, correct: Callable[..., list[float]], heights: Sequence[float]
+) -> tuple[list[Figure], dict[str, Any]]:
+    """Two cycles at the begin, in the middle and at the end, side by side below the whole."""
+    windows = curves.get("windows") or []
+    traces: list[Figure] = []
+    below: dict[str, Any] = {"annotations": []}
+    width = (1.0 - STRIP_GAP * (len(windows) - 1)) / max(len(windows), 1)
+    drawn = [correct(window["potential_V"], window["current_mA"]) for window in windows]
+    highest = draw.even([max(abs(v) for v in heights) / 1.35, *(v for volts in drawn for v in volts)], 0.1)
+    for place, (window, volts) in enumerate(zip(windows, drawn, strict=True)):
+        number, left = place + 3, place * (width + STRIP_GAP)
+        traces.append(draw.line(f"window {place + 1}", window["time_h"], volts, "role:data", showlegend=False,
+                                xaxis=f"x{number}", yaxis=f"y{number}"))  # fmt: skip
+        below[f"xaxis{number}"] = plain_axis(
+            "Time (h)" if place == len(windows) // 2 else "", range=draw.span(window["time_h"], 0.0),
+            domain=[left, left + width], anchor=f"y{number}", fixedrange=True, nticks=4,
+        )  # fmt: skip
+        below[f"yaxis{number}"] = plain_axis(
+            "V (V)" if place == 0 else "", range=highest, domain=list(STRIP), anchor=f"x{number}", zeroline=True,
+            fixedrange=True, nticks=4, showticklabels=place == 0,
+        )  # fmt: skip
+        below["annotations"].append(
+            draw.note(0.5, 1.0, f"cycles {window['first_cycle']} and {window['last_cycle']}", xanchor="center",
+                      xref=f"x{number} domain", yref=f"y{number} domain", yanchor="bottom", bgcolor="role:surface@0",
+                      font={"size": 11, "color": "role:ink2"})
+        )  # fmt: skip
+    return traces, below if windows else {}
 
 
 def _cycle_ticks(curves: Curves) -> tuple[list[float], list[str]]:
@@ -196,97 +166,49 @@ def _failure(marks: Mapping[str, Any]) -> tuple[list[Figure], list[Figure], str]
     """Line, words beside it, and the sentence of the summary."""
     if marks.get("event_h") is None:
         return [], [], "No failure to the end of the recording."
-    kind = KINDS.get(str(marks["kind"]), str(marks["kind"]))
+    kind = draw.KINDS.get(str(marks["kind"]), str(marks["kind"]))
     after = format_value(marks["event_h"], None, "=", "h")
-    note = _note(marks["event_h"], 0.99, f"{kind}, {after}", xanchor="right", font={"size": 12, "color": "role:bad"})
-    return [_upright(marks["event_h"])], [note], f"{kind.capitalize()} after {after}."
+    note = draw.note(
+        marks["event_h"], 0.99, f"{kind}, {after}", xanchor="right", font={"size": 12, "color": "role:bad"}
+    )
+    return [draw.upright(marks["event_h"])], [note], f"{kind.capitalize()} after {after}."
 
 
-def overpotential(curves: Curves, sample: Sample) -> Figure:
+def overpotential(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     """Overpotential of every cycle against time."""
     cycles = curves["cycles"]
+    correct, switches = _ir_switch(curves, view)
+    currents = cycles.get("current_mA") or [0.0] * len(cycles["cycle"])
+    values = [1000.0 * v for v in correct([value / 1000.0 for value in cycles["overpotential_mV"]], currents)]
+    rows, _ = draw.few(cycles["time_h"], values)
     texts = [
-        f"Cycle {number}, {format_value(hours, None, '=', 'h')}: {format_value(value, spread, '=', 'mV')}"
-        for number, hours, value, spread in zip(
-            cycles["cycle"], cycles["time_h"], cycles["overpotential_mV"], cycles["uncertainty_mV"], strict=True
-        )
+        f"Cycle {cycles['cycle'][row]}, {format_value(cycles['time_h'][row], None, '=', 'h')}: "
+        f"{format_value(values[row], cycles['uncertainty_mV'][row], '=', 'mV')}"
+        for row in rows
     ]
+    scale = switch("scale", "η axis", {"linear": "Linear", "log": "Log"}, view)
+    above = [value for value in values if value > 0.0]
+    is_log = scale["value"] == "log" and bool(above)
+    axis = (
+        log_axis("η (mV)", min(above), max(above)) if is_log
+        else plain_axis("η (mV)", range=[0.0, 1.25 * max([*values, 1e-3])])
+    )  # fmt: skip
     shapes, notes, words = _failure(curves["marks"])
-    values = cycles["overpotential_mV"]
-    traces = [point_trace("overpotential", cycles["time_h"], values, texts, marker=data_marker(sample))]
-    ends = f"From {format_value(values[0], None, '=', 'mV')} to {format_value(values[-1], None, '=', 'mV')}. "
+    x, y = [cycles["time_h"][row] for row in rows], [values[row] for row in rows]
+    traces = [point_trace("overpotential", x, y, texts, marker=data_marker(sample))]
+    ends = (
+        f"From {format_value(values[0], None, '=', 'mV')} to {format_value(values[-1], None, '=', 'mV')}. "
+        if values
+        else ""
+    )
     return {
-        "kind": "overpotential", "traces": traces,
+        "kind": "overpotential", "traces": traces, "switches": [scale, *switches],
         "layout": {
-            "xaxis": plain_axis("Time (h)", range=_span(curves["series"]["time_h"], 0.02)),
-            "yaxis": plain_axis("η (mV)", range=[0.0, 1.25 * max([*values, 1e-3])]),
-            "shapes": shapes, "annotations": notes, "showlegend": False,
+            "xaxis": plain_axis("Time (h)", range=draw.span(curves["series"]["time_h"], 0.02)),
+            "yaxis": axis, "shapes": shapes, "annotations": notes, "showlegend": False,
         },
-        "summary": f"Overpotential of {sample.words}, {len(values)} cycles. {ends if values else ''}{words}",
+        "summary": f"Overpotential of {sample.words}, {len(values)} cycles. {ends}{words}",
     }  # fmt: skip
-
-
-# --- Polarisation -----------------------------------------------------------------------------------------------------
-def transient(curves: Curves, sample: Sample) -> Figure:
-    """Current against the logarithm of time, with the initial and the steady current and how they were found."""
-    series, marks = curves["series"], curves["marks"]
-    rows = [row for row, value in enumerate(series["time_s"]) if value > 0.0]
-    time = [series["time_s"][row] for row in rows]
-    unit, factor = _current_unit([series["current_A"][row] for row in rows])
-    current = [factor * series["current_A"][row] for row in rows]
-    texts = [
-        f"{format_value(t, None, '=', 's')}: {format_value(i, None, '=', unit)}"
-        for t, i in zip(time, current, strict=True)
-    ]
-    small = data_marker(sample) | {"size": 4}
-    traces = [point_trace("current", time, current, texts, marker=small)]
-    notes = _thinned(curves)
-    for name, symbol, place in (("initial", "I<sub>0</sub>", "left"), ("steady", "I<sub>s</sub>", "right")):
-        mark = marks[name]
-        value = factor * mark["current_A"]
-        span = [max(mark["from_s"], min(time)), mark["to_s"]]
-        label = f"{symbol} = {format_value(value, factor * mark['uncertainty_A'], '=', unit)}"
-        traces.append(line_trace(f"{name} current", span, [value, value], line={"width": 4}))
-        notes.append(
-            {
-                "x": math.log10(span[0 if place == "left" else 1]),
-                "y": value,
-                "xanchor": place,
-                "yanchor": "bottom" if place == "left" else "top",
-                "yshift": 6 if place == "left" else -6,
-                "showarrow": False,
-                "font": {"size": 12, "color": "role:fit"},
-                "bgcolor": "role:surface@0.8",
-                "text": f"{label}<br>{mark['rule']}",
-                "align": place,
-            }
-        )
-    # The spike of the double layer must not crush the rest.
-    shown = [value for t, value in zip(time, current, strict=True) if t >= 0.1] or current
-    shown = [*shown, *(factor * marks[name]["current_A"] for name in ("initial", "steady"))]
-    state = "steady" if marks["steady"].get("is_steady") else "not yet steady"
-    voltage = format_value(1000.0 * marks["voltage_V"], None, "=", "mV")
-    return {
-        "kind": "transient", "traces": traces,
-        "layout": {
-            "xaxis": log_axis("t (s)", min(time, default=0.1), max(time, default=1.0)),
-            "yaxis": plain_axis(f"I ({_symbol(unit)})", range=_span([0.0, *shown], 0.3)),
-            "annotations": notes,
-        },
-        "summary": f"Current of {sample.words} at {voltage}. Initial current "
-        f"{format_value(factor * marks['initial']['current_A'], None, '=', unit)}, at the end "
-        f"{format_value(factor * marks['steady']['current_A'], None, '=', unit)}, {state}.{_series_note(curves)}",
-    }  # fmt: skip
-
-
-def _current_unit(values: Sequence[float]) -> tuple[str, float]:
-    """Suffix of the unit that suits the currents, and the factor from A."""
-    size = sorted(abs(value) for value in values)[len(values) // 2] if values else 0.0
-    return ("mA", 1.0e3) if size >= 1.0e-3 else ("uA", 1.0e6)
-
-
-def _symbol(unit: str) -> str:
-    return {"mA": "mA", "uA": "µA"}[unit]
 
 
 BUILDERS: dict[str, Callable[..., Figure]] = {

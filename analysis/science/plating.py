@@ -105,6 +105,7 @@ class Plating(Analysis):
                 "time_h": [0.5 * (cycle.start_h + cycle.end_h) for cycle in cycles],
                 "overpotential_mV": [cycle.overpotential_mV for cycle in cycles],
                 "uncertainty_mV": [cycle.uncertainty_mV for cycle in cycles],
+                "current_mA": [cycle.current_A * 1.0e3 for cycle in cycles],
             },
             "marks": {
                 "kind": event.kind if event else "none",

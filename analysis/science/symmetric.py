@@ -14,6 +14,9 @@ from analysis.thinning import envelope_rows
 
 Real = NDArray[np.float64]
 
+WINDOW_HALVES, WINDOW_POINTS = 4, 400  # of each close view of a long test
+PAUSE_FACTOR, PAUSE_LEAST_S, MOST_PAUSES = 2.0, 600.0, 50  # longer than rests usually are
+
 
 def ohmic_resistance_ohm(
     subject: Subject, parameters: Parameters, area_cm2: float | None, outcome: Outcome
@@ -76,6 +79,7 @@ def series_curves(steps: Steps, area_cm2: float | None) -> dict[str, Any]:
     else:
         current = {"current_mA": (steps.current_A[rows] * 1.0e3).tolist()}
     middle = 0.5 * (steps.start_s + steps.end_s) - steps.time_s[0]
+    per_area = 1.0e3 / area_cm2 if area_cm2 else None
     return {
         "series": {"time_h": hours[rows].tolist(), "potential_V": steps.potential_V[rows].tolist(), **current},
         "point_count": int(steps.time_s.size),
@@ -86,5 +90,43 @@ def series_curves(steps: Steps, area_cm2: float | None) -> dict[str, Any]:
             "sign": steps.sign.tolist(),
             "overpotential_mV": (steps.eta_V * 1.0e3).tolist(),
             "resistance_ohm": steps.resistance_ohm.tolist(),
+            "current_mA": (steps.magnitude_A * 1.0e3).tolist(),
+            **({"current_density_mA_cm2": (steps.magnitude_A * per_area).tolist()} if per_area else {}),
         },
+        "windows": sample_windows(steps),
+        "pauses": pauses(steps),
     }
+
+
+def sample_windows(steps: Steps) -> list[dict[str, Any]]:
+    """Two cycles at the begin, in the middle and at the end, drawn closely; none where all cycles fit beside them."""
+    if steps.count < 3 * WINDOW_HALVES:
+        return []
+    places = (0, (steps.count - WINDOW_HALVES) // 2 // 2 * 2, (steps.count - WINDOW_HALVES) // 2 * 2)
+    found = []
+    for first in places:
+        rows = slice(max(int(steps.first[first]) - 1, 0), int(steps.last[first + WINDOW_HALVES - 1]))
+        hours = (steps.time_s[rows] - steps.time_s[0]) / 3600.0
+        kept = envelope_rows(hours, steps.potential_V[rows], limit=WINDOW_POINTS, columns=WINDOW_POINTS // 4)
+        found.append(
+            {
+                "first_cycle": first // 2 + 1,
+                "last_cycle": (first + WINDOW_HALVES) // 2,
+                "time_h": hours[kept].tolist(),
+                "potential_V": steps.potential_V[rows][kept].tolist(),
+                "current_mA": (1.0e3 * steps.current_A[rows][kept]).tolist(),
+            }
+        )
+    return found
+
+
+def pauses(steps: Steps) -> list[dict[str, float]]:
+    """Times without current between two half-steps that are much longer than those between the others. [h]"""
+    if steps.count < 3:
+        return []
+    gaps = steps.start_s[1:] - steps.end_s[:-1]
+    long = np.flatnonzero(gaps > np.maximum(PAUSE_FACTOR * np.median(gaps), PAUSE_LEAST_S))
+    begin, end = (values - steps.time_s[0] for values in (steps.end_s[:-1][long], steps.start_s[1:][long]))
+    return [{"from_h": float(a) / 3600.0, "to_h": float(b) / 3600.0} for a, b in zip(begin, end, strict=True)][
+        :MOST_PAUSES
+    ]
