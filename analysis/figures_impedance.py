@@ -37,6 +37,7 @@ def nyquist(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     """Z′ against −Z″, 1 : 1; frames Arc and Full range; decades of frequency and intercepts marked."""
     suffix, symbol, curves, switches = _per_area(curves, sample, view)
     frequency, real, minus_imag, used = spectrum_of(curves)
+    numbers = curves["data"].get("row") or list(range(len(frequency)))  # of the recording
     total = total_resistance_ohm(curves)
     texts = [
         f"{frequency_text(f)}: Z′ {format_value(a, None, '=', suffix)}, −Z″ {format_value(b, None, '=', suffix)}"
@@ -47,7 +48,7 @@ def nyquist(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     traces = [
         point_trace(
             name, pick(real, part), pick(minus_imag, part), pick(texts, part), marker=marker,
-            customdata=pick(frequency, part), meta={"steps": True, "rows": part},
+            customdata=pick(frequency, part), meta={"steps": True, "rows": pick(numbers, part)},
         )
         for name, part, marker in rows
         if part
@@ -321,7 +322,7 @@ def residuals(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
             ]
             worst = max([worst, *(abs(v) for v in part[key])])
             traces.append(point_trace(words, part["frequency_Hz"], part[key], texts, marker=marker, yaxis=axis,
-                                  showlegend=axis == panels[0][2]))  # fmt: skip
+                                  legendgroup=words, showlegend=axis == panels[0][2]))  # fmt: skip
         shapes.append({"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "yref": axis, "y0": -1, "y1": 1,
                        "fillcolor": "role:ok@0.12", "line": {"width": 0}, "layer": "below"})  # fmt: skip
     span = [-1.15 * max(limit, 1.3), 1.15 * max(limit, 1.3)]

@@ -8,6 +8,7 @@ from typing import Any
 from analysis.figure_parts import Curves, Figure, line_trace
 from analysis.thinning import LIMIT, envelope_note, envelope_rows
 
+MOST_DRAWN = 3 * LIMIT  # rows of a series; ends of more steps come when somebody zooms
 KINDS = {"hard_short": "short", "soft_short": "soft short", "polarisation": "polarisation"}
 
 
@@ -52,6 +53,11 @@ def series_note(curves: Curves) -> str:
     return f" {envelope_note(count)}" if count > LIMIT else ""
 
 
+def window(curves: Curves) -> str:
+    """In what a page asks again for a stretch of a thinned series; '' where all of it is drawn."""
+    return "hours" if int(curves.get("point_count") or 0) > LIMIT else ""
+
+
 def thinned(curves: Curves) -> list[Figure]:
     """The same words below the axis."""
     text = series_note(curves).strip()
@@ -68,6 +74,15 @@ def usual(volts: Sequence[float], overpotential_mV: Sequence[float], room: float
     ordered = sorted(abs(value) / 1000.0 for value in overpotential_mV)
     top = room * ordered[int(0.9 * (len(ordered) - 1))] if ordered else 1.0
     return [min(top, max((abs(value) for value in volts), default=top))]
+
+
+def drawable(curves: Curves) -> Mapping[str, list[float]]:
+    """The series to draw: as stored, or its envelope alone where the ends of its steps are more than a screen shows."""
+    series = curves["series"]
+    if len(series["time_h"]) <= MOST_DRAWN:
+        return series  # type: ignore[no-any-return]
+    rows = envelope_rows(series["time_h"], series["potential_V"])
+    return {name: [values[row] for row in rows] for name, values in series.items()}
 
 
 def few(x: Sequence[float], y: Sequence[float]) -> tuple[list[int], str]:

@@ -16,13 +16,13 @@ VIEWS = {"time": "Against time", "v_j": "V against j", "resistance": "Resistance
 def _half_step_points(curves: Curves, sample: Sample, name: str) -> Figure:
     """One point per half-step, which people step through: voltage and resistance."""
     halves = curves["half_steps"]
+    rows, _ = draw.few(halves["time_h"], halves["overpotential_mV"])
+    halves = {key: [values[row] for row in rows] for key, values in halves.items()}
     volts = [sign * value / 1000.0 for sign, value in zip(halves["sign"], halves["overpotential_mV"], strict=True)]
     texts = [
-        f"Half-step {k}, {format_value(hours, None, '=', 'h')}: {format_value(1000.0 * volt, None, '=', 'mV')}, "
+        f"Half-step {k + 1}, {format_value(hours, None, '=', 'h')}: {format_value(1000.0 * volt, None, '=', 'mV')}, "
         f"{format_value(ohm, None, '=', 'ohm')}"
-        for k, (hours, volt, ohm) in enumerate(
-            zip(halves["time_h"], volts, halves["resistance_ohm"], strict=True), start=1
-        )
+        for k, hours, volt, ohm in zip(rows, halves["time_h"], volts, halves["resistance_ohm"], strict=True)
     ]
     return point_trace(name, halves["time_h"], volts, texts, marker=data_marker(sample) | {"size": 5})
 
@@ -33,7 +33,7 @@ def staircase(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     can_switch = bool(curves["half_steps"].get("current_mA"))  # runs of older versions stored no current of a step
     if can_switch and what["value"] != "time":
         return _per_step(curves, sample, view, what)
-    series, marks = curves["series"], curves["marks"]
+    series, marks = draw.drawable(curves), curves["marks"]
     hours, volts = series["time_h"], series["potential_V"]
     has_area = "current_density_mA_cm2" in series
     current = series["current_density_mA_cm2" if has_area else "current_mA"]
@@ -61,7 +61,7 @@ def staircase(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     usual = draw.usual(volts, curves["half_steps"]["overpotential_mV"])
     about = f"Current staircase of {sample.words}: {marks.get('protocol', '')}."
     return {
-        "kind": "staircase", "traces": traces, "switches": [what] if can_switch else [], "window": "hours",
+        "kind": "staircase", "traces": traces, "switches": [what] if can_switch else [], "window": draw.window(curves),
         "layout": {
             "xaxis": plain_axis("Time (h)", range=draw.span(hours, 0.02)),
             "yaxis": plain_axis("V (V)", range=draw.even(usual, 0.2), zeroline=True),

@@ -40,7 +40,7 @@ STRIP_GAP = 0.04
 # --- Long cycling -----------------------------------------------------------------------------------------------------
 def plating(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     """V against time with the cycle on top, the envelope of the overpotential, and the failure."""
-    series, marks, halves = curves["series"], curves["marks"], curves["half_steps"]
+    series, marks, halves = draw.drawable(curves), curves["marks"], curves["half_steps"]
     correct, switches = _ir_switch(curves, view)
     area = sample.area_cm2 or 1.0
     current = series.get("current_mA") or [j * area for j in series["current_density_mA_cm2"]]
@@ -50,8 +50,9 @@ def plating(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
         halves.get("current_mA") or [0.0] * len(halves["sign"]),
     )
     traces = [draw.line("V", hours, volts, "role:data", line={"width": 0.9})]
+    kept, _ = draw.few(halves["time_h"], plated)
     for sign, name in ((1, "overpotential"), (-1, "overpotential, other direction")):
-        rows = [row for row, value in enumerate(halves["sign"]) if value == sign]
+        rows = [row for row in kept if halves["sign"][row] == sign]
         x, y = [halves["time_h"][row] for row in rows], [sign * plated[row] for row in rows]
         traces.append(draw.line(name, x, y, "role:fit", line={"width": 2}, showlegend=sign == 1))
     traces.append(_cycle_points(curves, plated, sample))
@@ -75,7 +76,8 @@ def plating(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
         layout["yaxis"]["domain"] = list(MAIN)
     pause = f" {len(curves['pauses'])} pauses." if curves.get("pauses") else ""
     return {
-        "kind": "plating", "traces": traces + close, "layout": layout, "switches": switches, "window": "hours",
+        "kind": "plating", "traces": traces + close, "layout": layout, "switches": switches,
+        "window": draw.window(curves),
         "summary": f"Voltage of {sample.words} over {format_value(max(hours, default=0.0), None, '=', 'h')}. "
         f"{words}{pause}{draw.series_note(curves)}",
     }  # fmt: skip

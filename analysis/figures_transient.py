@@ -66,7 +66,6 @@ def transient(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     inset, formula = _around(curves.get("around") or {}, sample, layout, _is_fallen(marks))
     return {
         "kind": "transient", "traces": traces + lines + inset, "switches": [scale, clock], "layout": layout,
-        "window": clock["value"] if not is_log else "",
         "summary": f"Current of {sample.words} at {voltage}. Initial current "
         f"{format_value(factor * marks['initial']['current_A'], None, '=', unit)}, at the end "
         f"{format_value(factor * marks['steady']['current_A'], None, '=', unit)}, {state}."

@@ -88,6 +88,7 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
         "quality": _quality(results),
         "plots": drawn,
         "cell_plots": plots.plots_of_run(cell_run) if cell_run else {},
+        "trend": plots.plots_of_cell(measurement.cell).get("trend") if measurement.kind == "eis" else None,
         "cell_run": cell_run,
         "plots_templates": [f"analysis/{latest.analysis}.html"] if latest else ["analysis/_impedance.html"],
         "cell_template": f"analysis/{cell_run.analysis}.html" if cell_run else "",

@@ -10,13 +10,13 @@ from typing import Any
 
 from django.urls import reverse
 
-from analysis import figures, figures_cycling, figures_symmetric
-from analysis.figure_parts import Sample
+from analysis import figures, figures_cycling, figures_symmetric, figures_trend, plot_context
+from analysis.figure_parts import AS_IS, Sample, View
 from analysis.models import AnalysisRun, Result
 from lagpdb import units
 from measurements.models import Measurement
 from measurements.store import StoreError, recording
-from samples.models import SputterSetting
+from samples.models import Cell, SputterSetting
 
 TABLE_ROWS = 200
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -42,6 +42,7 @@ TITLES = (
         "residuals": "Residuals of fit and Kramers–Kronig test",
         "arrhenius": "Arrhenius plot",
         "thickness": "Film thickness against sputter time",
+        "trend": "Interfacial resistance",
     }
     | figures_cycling.TITLES
     | figures_symmetric.TITLES
@@ -60,6 +61,7 @@ class Plot:
     summary: str
     frames: dict[str, str]  # words of the buttons that switch between them, the first shown first
     columns: dict[str, list[Any]] = field(repr=False)
+    switches: list[dict[str, Any]] = field(default_factory=list)  # as `analysis.figure_parts.switch` makes them
 
     @property
     def kind(self) -> str:
@@ -70,6 +72,16 @@ class Plot:
     def title(self) -> str:
         """In words."""
         return TITLES[self.name]
+
+    @property
+    def takes_cycles(self) -> bool:
+        """Whether people choose the cycles whose curves are drawn."""
+        return self.name in ("voltage", "differential")
+
+    @property
+    def can_mask(self) -> bool:
+        """Whether points may be marked in it for the next run to leave out."""
+        return self.name == "nyquist"
 
     @property
     def headings(self) -> list[str]:
@@ -111,11 +123,19 @@ def sample_of(run: AnalysisRun | None, measurement: Measurement | None) -> Sampl
     temperature = measurement.temperature_degC if measurement else None
     if isinstance(subject, SputterSetting):
         return Sample(subject.code, subject.code, is_coated=True)
-    return Sample(subject.code, f"{subject.code}, {subject.notation}", subject.is_coated, temperature)
+    used = (run.inputs.get("electrode_area_cm2") or {}).get("value") if run else None
+    area = used or getattr(subject, "electrode_area_cm2", None)
+    return Sample(subject.code, f"{subject.code}, {subject.notation}", subject.is_coated, temperature, area)
 
 
-def figure_of_run(run: AnalysisRun, name: str) -> dict[str, Any] | None:
-    """The figure of a run, or None where the run has none of that name."""
+def figure_of_run(run: AnalysisRun, name: str, view: View = AS_IS) -> dict[str, Any] | None:
+    """The figure of a run as a person wants it drawn, or None where the run has none of that name.
+
+    Raises
+    ------
+    StoreError
+        It takes rows of the recording, which cannot be read.
+    """
     if name not in FIGURES_OF.get(run.analysis, ()) or not _has_curves(run, name):
         return None
     sample = sample_of(run, run.measurement)
@@ -123,7 +143,7 @@ def figure_of_run(run: AnalysisRun, name: str) -> dict[str, Any] | None:
         return figures.arrhenius(run.curves, sample, energy_of(run))
     if name == "thickness":
         return figures.thickness(run.curves, sample, rate_of(run))
-    return BUILDERS[name](run.curves, sample)
+    return BUILDERS[name](plot_context.completed(run, name, view), sample, view)
 
 
 def columns(name: str, curves: dict[str, Any]) -> dict[str, list[Any]]:
@@ -211,7 +231,7 @@ def plots_of_run(run: AnalysisRun) -> dict[str, Plot]:
             address = {form: reverse("run_figure", args=[run.pk, name, form]) for form in ("json", "csv")}
             found[name] = Plot(
                 name, address["json"], address["csv"], source, f"{code}_{name}", figure["summary"],
-                _frames(figure), columns(name, run.curves),
+                _frames(figure), columns(name, run.curves), figure.get("switches", []),
             )  # fmt: skip
     return found
 
@@ -227,9 +247,33 @@ def plots_of_recording(measurement: Measurement) -> dict[str, Plot]:
         address = {form: reverse("measurement_figure", args=[measurement.code, name, form]) for form in ("json", "csv")}
         found[name] = Plot(
             name, address["json"], address["csv"], f"{measurement.code}, as in the file, lagpdb",
-            f"{measurement.code}_{name}", figure["summary"], {}, columns(name, curves),
+            f"{measurement.code}_{name}", figure["summary"], {}, columns(name, curves), figure.get("switches", []),
         )  # fmt: skip
     return found
+
+
+def trend_of_cell(cell: Cell, view: View = AS_IS) -> tuple[dict[str, Any], dict[str, list[Any]]] | None:
+    """The figure of a cell's interfacial resistances and its numbers; None below two spectra of it."""
+    points = plot_context.interfaces(cell)
+    if sum(point["is_own"] for point in points) < 2:
+        return None
+    sample = Sample(cell.code, f"{cell.code}, {cell.notation}", cell.is_coated)
+    return figures_trend.trend(points, sample, view), figures_trend.columns(points)
+
+
+def plots_of_cell(cell: Cell | None) -> dict[str, Plot]:
+    """Figures that put several measurements of a cell together."""
+    drawn = trend_of_cell(cell) if cell else None
+    if cell is None or drawn is None:
+        return {}
+    figure, numbers = drawn
+    address = {form: reverse("cell_figure", args=[cell.code, "trend", form]) for form in ("json", "csv")}
+    return {
+        "trend": Plot(
+            "trend", address["json"], address["csv"], f"{cell.code}, current results, lagpdb", f"{cell.code}_trend",
+            figure["summary"], {}, numbers, figure["switches"],
+        )
+    }  # fmt: skip
 
 
 def csv_text(columns: dict[str, list[Any]], comments: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from analysis import choices, plots, start
 from analysis.comparison import compared
 from analysis.decisions import judge, reanalyse
+from analysis.figure_parts import rounded
 from analysis.lists import ResultList
 from analysis.models import AnalysisRun, Result
 from analysis.panels import is_working, measurement_context
@@ -27,6 +28,7 @@ from lagpdb.records import StaleVersion, normal_code, save_record
 from lagpdb.roles import role_required
 from measurements.models import Measurement
 from measurements.store import StoreError, recording
+from samples.models import Cell
 
 RELATED = (
     "cell__pellet__batch__powder_lot__material",
@@ -209,7 +211,10 @@ def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpR
     """One figure of a run: JSON for plot.js, CSV for people."""
     runs = AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet", "sputter_setting")
     run = get_object_or_404(runs, pk=run_id)
-    figure = plots.figure_of_run(run, name)
+    try:
+        figure = plots.figure_of_run(run, name, request.GET.dict())
+    except (StoreError, OSError) as error:
+        return JsonResponse({"detail": str(error)}, status=503)
     if figure is None:
         raise Http404("This run has no such figure.")
     code = run.measurement.code if run.measurement else run.subject.code
@@ -231,14 +236,24 @@ def measurement_figure(request: HttpRequest, code: str, name: str, form: str) ->
     curves = plots.raw_curves(measurement)
     if name not in ("nyquist", "bode") or curves is None:
         raise Http404("This measurement has no such figure.")
-    figure = plots.BUILDERS[name](curves, plots.sample_of(None, measurement))
+    figure = plots.BUILDERS[name](curves, plots.sample_of(None, measurement), request.GET.dict())
     comments = (measurement.code, figure["summary"], "as in the file, no analysis")
     return _figure(figure, form, f"{measurement.code}_{name}", plots.columns(name, curves), comments)
 
 
+def cell_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponse:
+    """A figure over several measurements of one cell."""
+    cell = get_record(Cell, code, "pellet__batch")
+    drawn = plots.trend_of_cell(cell, request.GET.dict()) if name == "trend" else None
+    if drawn is None:
+        raise Http404("This cell has no such figure.")
+    figure, numbers = drawn
+    return _figure(figure, form, f"{cell.code}_{name}", numbers, (cell.code, figure["summary"], "current results"))
+
+
 def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str, ...]) -> HttpResponse:
     if form == "json":
-        return JsonResponse(figure)
+        return JsonResponse(rounded(figure))
     if form != "csv":
         raise Http404("Figures come as json or csv.")
     response = HttpResponse(plots.csv_text(columns, comments), content_type="text/csv; charset=utf-8")
@@ -261,6 +276,7 @@ urlpatterns = [
     path("measurements/<str:code>/temperature/", measurement_temperature, name="measurement_temperature"),
     path("measurements/<str:code>/figures/<slug:name>.<str:form>", measurement_figure, name="measurement_figure"),
     path("runs/<int:run_id>/figures/<slug:name>.<str:form>", run_figure, name="run_figure"),
+    path("cells/<str:code>/figures/<slug:name>.<str:form>", cell_figure, name="cell_figure"),
     path("sputter-rates/", sputter_rates, name="sputter_rates"),
     path("paper/", paper_check, name="paper_check"),
     path("paper/table.csv", paper_csv, name="paper_csv"),

@@ -83,6 +83,7 @@ def spectrum_curves(
             "z_real_ohm": turned.real[shown].tolist(),
             "z_imag_ohm": turned.imag[shown].tolist(),
             "is_used": is_used[shown].tolist(),
+            "row": np.flatnonzero(shown).tolist(),
         },
         "fit": {"frequency_Hz": dense.tolist(), "z_real_ohm": line.real.tolist(), "z_imag_ohm": line.imag.tolist()},
         "residuals": _percent(fit.spectrum.frequency_Hz, fit.residuals),

@@ -3,11 +3,9 @@
 "use strict";
 (() => {
   const DRAWN = new WeakMap();                     // figure element → state: {element, canvas, spec, frame}
-  const PNG_SCALE = 2;
-  const WIDTH_MM = 170;
-  const PX_PER_MM = 96 / 25.4;
   const FONT = 'Inter, system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
-  const EXPORT_FONT = "Helvetica, Arial, sans-serif";
+  const ACTS = {};                                 // what buttons of the other files do: data-act → (state, button)
+  const HOOKS = { begin: [], ready: [], drawn: [], step: [] };
 
   // The library brings a style sheet for maps, which the security policy would refuse with an error; it is not needed.
   document.head.appendChild = (node) => (node instanceof HTMLStyleElement ? node : Node.prototype.appendChild.call(document.head, node));
@@ -93,11 +91,12 @@
   }
 
   function shownTraces(state) {
-    return state.spec.traces.map((trace) => {
+    const shown = state.spec.traces.map((trace) => {
       const frame = trace.meta?.frame;
-      if (!frame) return trace;
-      return frame === state.frame ? thinned(state, trace) : { ...trace, visible: false };
+      if (frame) return frame === state.frame ? thinned(state, trace) : { ...trace, visible: false };
+      return state.seen.has(trace.name) ? { ...trace, visible: state.seen.get(trace.name) } : trace;
     });
+    return [...shown, ...(state.overlay ?? [])];
   }
 
   function picture(state, scheme, font) {
@@ -186,10 +185,12 @@
     }
     const note = state.element.querySelector(".plot-note");
     if (note) note.textContent = outsideNote(state);
+    for (const hook of HOOKS.drawn) hook(state);
   }
 
   async function setFrame(state, name) {
     state.frame = name;
+    if (state.whole) state.spec.traces = state.whole;
     const frame = state.spec.frames?.[name];
     for (const [axis, range] of Object.entries(state.home)) state.spec.layout[axis].range = [...range];
     for (const [axis, range] of Object.entries(frame ?? {})) state.spec.layout[`${axis[0]}axis${axis.slice(1)}`].range = [...range];
@@ -209,7 +210,7 @@
   async function zoom(state, factor) {
     keepRanges(state);
     for (const [name, axis] of Object.entries(state.spec.layout)) {
-      if (!/^[xy]axis\d*$/.test(name) || axis.matches) continue;
+      if (!/^[xy]axis\d*$/.test(name) || axis.matches || axis.fixedrange) continue;
       const middle = (axis.range[0] + axis.range[1]) / 2;
       axis.range = axis.range.map((edge) => middle + (edge - middle) * factor);
     }
@@ -218,41 +219,16 @@
     await draw(state);
   }
 
-  // --- Exports: always in the light palette, with a line that says where the data come from -------------------------------------
-  function exportPicture(state) {
-    keepRanges(state);
-    const figure = picture(state, "light", EXPORT_FONT);
-    const width = Math.round(WIDTH_MM * PX_PER_MM);
-    const height = Math.round(width * state.canvas.clientHeight / state.canvas.clientWidth);
-    figure.layout.margin = { ...figure.layout.margin, b: 66 };
-    figure.layout.annotations = [...(figure.layout.annotations ?? []), {
-      text: state.element.dataset.source ?? "", xref: "paper", yref: "paper", x: 1, y: 0, yshift: -62, xanchor: "right",
-      yanchor: "bottom", showarrow: false, font: { size: 9, color: "#616a64" },
-    }];
-    return { figure, width, height };
-  }
-
-  async function exportFile(state, format) {
-    const { figure, width, height } = exportPicture(state);
-    const scale = format === "png" ? PNG_SCALE : 1;
-    const address = await Plotly.toImage(figure, { format, width, height, scale });
-    const link = document.createElement("a");
-    link.download = `${state.element.dataset.name ?? state.spec.kind}.${format}`;
-    if (format === "svg") {
-      const text = decodeURIComponent(address.slice(address.indexOf(",") + 1));
-      const sized = text.replace(/^<svg([^>]*?) width="\d+" height="\d+"/, `<svg$1 width="${WIDTH_MM}mm" height="${Math.round(height / PX_PER_MM)}mm"`);
-      link.href = URL.createObjectURL(new Blob([sized], { type: "image/svg+xml" }));
-    } else {
-      link.href = address;
-    }
-    link.click();
-    say(state, `${format.toUpperCase()} saved.`);
-  }
-
   // --- Keyboard: arrows step through the points, up and down change the series ----------------------------------------------------
-  function say(state, text) {
+  function say(state, text, code) {
     const reading = state.element.querySelector(".plot-read");
-    if (reading) reading.textContent = text;
+    if (!reading) return;
+    reading.textContent = text;
+    if (!code) return;
+    const link = document.createElement("a");
+    link.href = `/measurements/${code}/`;
+    link.textContent = code;
+    reading.append(" ", link);
   }
 
   function step(state, event) {
@@ -268,63 +244,71 @@
       Home: () => { at.point = 0; },
       End: () => { at.point = last(); },
     };
-    if (!moves[event.key]) return;
+    if (!moves[event.key]) {
+      for (const hook of HOOKS.step) hook(state, event, series);
+      return;
+    }
     event.preventDefault();
     moves[event.key]();
     state.cursor = at;
     const { trace, index } = series[at.series];
     const subplot = `${trace.xaxis ?? "x"}${trace.yaxis ?? "y"}`;
     Plotly.Fx.hover(state.canvas, [{ curveNumber: index, pointNumber: at.point }], [subplot]);
-    say(state, `${trace.name}, ${at.point + 1} of ${trace.x.length}. ${trace.text[at.point]}`);
+    say(state, `${trace.name}, ${at.point + 1} of ${trace.x.length}. ${trace.text[at.point]}`, trace.meta.codes?.[at.point]);
   }
 
   // --- Buttons -----------------------------------------------------------------------------------------------------------------------
-  async function copyLink(state, button) {
-    const words = button.textContent;
-    const address = `${location.origin}${location.pathname}${location.search}#${state.element.id}`;
-    try {
-      await navigator.clipboard.writeText(address);
-      button.textContent = "Copied";
-    } catch {
-      history.replaceState(null, "", `#${state.element.id}`);
-      button.textContent = "In the address line";
-    }
-    setTimeout(() => { button.textContent = words; }, 2000);
-  }
-
   function onClick(state, event) {
     const button = event.target.closest("button");
     if (!button) return;
     const act = {
       "zoom-in": () => zoom(state, 0.6), "zoom-out": () => zoom(state, 1 / 0.6), reset: () => setFrame(state, state.frame),
-      png: () => exportFile(state, "png"), svg: () => exportFile(state, "svg"), link: () => copyLink(state, button),
-    }[button.dataset.act];
+    }[button.dataset.act] ?? (ACTS[button.dataset.act] && (() => ACTS[button.dataset.act](state, button)));
     if (act) act();
     else if (button.dataset.frame) setFrame(state, button.dataset.frame);
   }
 
   // --- Start -------------------------------------------------------------------------------------------------------------------------
+  // The figure as the server draws it, with the options that a person chose.
+  function address(state, more = {}) {
+    const url = new URL(state.element.dataset.src, location.href);
+    for (const [name, value] of Object.entries({ ...state.chosen, ...more })) url.searchParams.set(name, value);
+    return url;
+  }
+
+  async function ask(state, more) {
+    const answer = await fetch(address(state, more), { headers: { Accept: "application/json" } });
+    if (!answer.ok) throw new Error(String(answer.status));
+    return answer.json();
+  }
+
+  function adopt(state, spec) {
+    state.spec = spec;
+    state.whole = spec.traces;
+    state.home = {};
+    for (const [name, axis] of Object.entries(spec.layout)) {
+      if (/^[xy]axis\d*$/.test(name)) state.home[name] = [...axis.range];
+    }
+    state.frame = spec.frames?.[state.frame] ? state.frame : spec.frame ?? null;
+    state.cursor = undefined;
+    state.canvas.setAttribute("aria-label", `${spec.summary} Arrow keys step through the points.`);
+  }
+
   async function start(element) {
     const canvas = element.querySelector(".plot-canvas");
     if (!canvas || DRAWN.has(element)) return;
-    const state = { element, canvas, spec: null, frame: null, home: {} };
+    const state = { element, canvas, spec: null, frame: null, home: {}, chosen: {}, seen: new Map() };
     DRAWN.set(element, state);
     canvas.classList.add("is-waiting");
     try {
-      const answer = await fetch(element.dataset.src, { headers: { Accept: "application/json" } });
-      if (!answer.ok) throw new Error(String(answer.status));
-      state.spec = await answer.json();
+      for (const hook of HOOKS.begin) hook(state);
+      adopt(state, await ask(state));
     } catch {
       DRAWN.delete(element);
       showFailure(element, canvas);
       return;
     }
     canvas.classList.remove("is-waiting");
-    for (const [name, axis] of Object.entries(state.spec.layout)) {
-      if (/^[xy]axis\d*$/.test(name)) state.home[name] = [...axis.range];
-    }
-    state.frame = state.spec.frame ?? null;
-    canvas.setAttribute("aria-label", `${state.spec.summary} Arrow keys step through the points.`);
     await setFrame(state, state.frame);
     canvas.addEventListener("keydown", (event) => step(state, event));
     element.addEventListener("click", (event) => onClick(state, event));
@@ -335,6 +319,7 @@
       state.isZoomed = true;
       draw(state);
     });
+    for (const hook of HOOKS.ready) await hook(state);
     new ResizeObserver(() => fit(state)).observe(canvas);
   }
 
@@ -375,6 +360,9 @@
       draw(state);
     }
   }
+
+  // For plot_view.js and plot_export.js.
+  window.lagpdbPlot = { ACTS, HOOKS, picture, keepRanges, say, ask, adopt, draw, setFrame };
 
   document.addEventListener("DOMContentLoaded", () => startAll(document));
   document.addEventListener("htmx:afterSwap", (event) => startAll(event.detail.elt.parentElement ?? document));

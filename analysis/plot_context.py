@@ -1,0 +1,216 @@
+"""What figures need beside the curves of their run: spectra around a polarisation, rows of a recording, other cells."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from django.db.models import Sum
+
+from analysis.models import AnalysisRun, Result
+from analysis.science.cycles import cycles_of
+from analysis.science.differential import METHOD
+from analysis.science.retention import half_curves
+from analysis.thinning import envelope_rows
+from measurements.models import Measurement
+from measurements.readers.columns import CURRENT, POTENTIAL, TIME
+from measurements.store import recording
+from samples.models import Cell, Coating
+
+MOST_CYCLES = 12  # of curves chosen by a person; more are not told apart
+SECONDS_PER_HOUR = 3600.0
+MOST_EVENTS = 30
+
+
+# --- Around a measurement ---------------------------------------------------------------------------------------------
+def around(run: AnalysisRun) -> dict[str, Any]:
+    """Of a polarisation: curves of the spectra before and after it, and the transference number with its numbers."""
+    if run.analysis != "polarisation" or run.measurement is None:
+        return {}
+    found = AnalysisRun.objects.filter(cell=run.measurement.cell, analysis="transference", is_current=True).first()
+    if found is None or (found.inputs.get("measurement_polarisation") or {}).get("value") != run.measurement.code:
+        return {}
+    codes = {role: (found.inputs.get(f"measurement_{role}") or {}).get("value") for role in ("before", "after")}
+    spectra = {
+        spectrum.measurement.code: spectrum.curves
+        for spectrum in AnalysisRun.objects.filter(
+            analysis="interface", is_current=True, measurement__code__in=[code for code in codes.values() if code]
+        ).select_related("measurement")
+    }
+    formula = (found.inputs.get("formula") or {}).get("filled")
+    return {role: spectra[code] for role, code in codes.items() if code in spectra} | {"formula": formula}
+
+
+def ohmic(run: AnalysisRun) -> dict[str, Any] | None:
+    """The electrolyte's own resistance of a cell, from its newest spectrum; None where none is known."""
+    if run.measurement is None or run.measurement.cell_id is None:
+        return None
+    found = Result.objects.filter(
+        cell=run.measurement.cell_id, quantity="electrolyte_resistance_ohm", is_current=True, value__isnull=False
+    )
+    result = found.exclude(acceptance=Result.Acceptance.REJECTED).select_related("measurement").order_by("-pk").first()
+    if result is None or result.measurement is None:
+        return None
+    return {"resistance_ohm": result.value, "origin": result.measurement.code}
+
+
+def events(run: AnalysisRun) -> list[dict[str, Any]]:
+    """Spectra of the same cell that were taken while a long test ran."""
+    test = run.measurement
+    if test is None or test.measured_at is None or test.cell_id is None:
+        return []
+    last = max(run.curves.get("series", {}).get("time_h") or [0.0])
+    spectra = Measurement.objects.live().filter(cell=test.cell_id, kind="eis", measured_at__gt=test.measured_at)
+    marks = []
+    for code, at in spectra.order_by("measured_at").values_list("code", "measured_at")[:MOST_EVENTS]:
+        hours = (at - test.measured_at).total_seconds() / SECONDS_PER_HOUR
+        if hours <= last:
+            marks.append({"time_h": hours, "label": f"EIS {code}"})
+    return marks
+
+
+def completed(run: AnalysisRun, name: str, view: Mapping[str, str]) -> dict[str, Any]:
+    """The curves of a run with what its figure takes from elsewhere, and the rows or cycles that a person asked for.
+
+    Raises
+    ------
+    StoreError
+        The recording cannot be read.
+    """
+    curves = dict(run.curves)
+    if name == "transient":
+        curves["around"] = around(run)
+    if name in ("plating", "overpotential"):
+        curves["marks"] = curves["marks"] | {"ohmic": ohmic(run)}
+        curves["events"] = events(run)
+    if name in ("plating", "staircase") and (stretch := _stretch(view)):
+        curves["series"] = window(run, *stretch)
+    if name in ("voltage", "differential") and (numbers := _cycles(view)):
+        curves |= chosen_cycles(run, numbers)
+    return curves
+
+
+# --- Rows of the recording --------------------------------------------------------------------------------------------
+def _stretch(view: Mapping[str, str]) -> tuple[float, float] | None:
+    """From and to [h], as the page asks for when somebody zooms; None where it asks for nothing sensible."""
+    try:
+        low, high = float(view.get("from", "")), float(view.get("to", ""))
+    except ValueError:
+        return None
+    return (low, high) if np.isfinite(low) and np.isfinite(high) and low < high else None
+
+
+def window(run: AnalysisRun, from_h: float, to_h: float) -> dict[str, list[float]]:
+    """Potential and current of a stretch of time from the recording, thinned to what a screen shows."""
+    frame = recording(run.measurement)[[TIME, POTENTIAL, CURRENT]].dropna()
+    time = np.maximum.accumulate(frame[TIME].to_numpy(dtype=float))
+    hours = (time - time[0]) / SECONDS_PER_HOUR
+    first = max(int(np.searchsorted(hours, from_h)) - 1, 0)  # one row beyond each edge: lines reach the frame
+    last = min(int(np.searchsorted(hours, to_h, side="right")) + 1, hours.size)
+    rows = slice(first, last)
+    potential, current = (frame[name].to_numpy(dtype=float)[rows] for name in (POTENTIAL, CURRENT))
+    starts = np.flatnonzero(np.diff(np.sign(current)) != 0) + 1
+    kept = envelope_rows(hours[rows], potential, starts)
+    milliampere = 1.0e3 * current[kept]
+    series = run.curves["series"]
+    area = (run.inputs.get("electrode_area_cm2") or {}).get("value")
+    is_density = "current_density_mA_cm2" in series and area
+    flowing = {"current_density_mA_cm2": milliampere / area} if is_density else {"current_mA": milliampere}
+    found = {"time_h": hours[rows][kept], "potential_V": potential[kept], **flowing}
+    return {name: values.tolist() for name, values in found.items()}
+
+
+def _cycles(view: Mapping[str, str]) -> list[int]:
+    """Numbers of cycles from '1 5 20-22'; what is none is left out."""
+    numbers: list[int] = []
+    for part in view.get("cycles", "").replace(",", " ").replace(";", " ").replace("–", "-").split():
+        first, _, last = part.partition("-")
+        if first.isdigit() and (last.isdigit() or not last):
+            numbers += range(int(first), min(int(last or first), int(first) + MOST_CYCLES) + 1)
+    return sorted({number for number in numbers if number > 0})[:MOST_CYCLES]
+
+
+def chosen_cycles(run: AnalysisRun, numbers: list[int]) -> dict[str, Any]:
+    """Curves of cycles that the run did not store; the stored ones where none of them is complete."""
+    stored = {part["cycle_number"] for part in run.curves.get("voltage") or ()}
+    if set(numbers) <= stored:
+        return {
+            name: [part for part in run.curves[name] if part["cycle_number"] in numbers]
+            for name in ("voltage", "differential")
+        }
+    cycles = cycles_of(recording(run.measurement))
+    known = [number for number in numbers if number in set(cycles.complete["cycle_number"])]
+    if not known:
+        return {}
+    curves, slopes = half_curves(cycles, known)
+    return {"voltage": curves, "differential": slopes, "differential_method": METHOD}
+
+
+# --- Several measurements ---------------------------------------------------------------------------------------------
+def interfaces(cell: Cell) -> list[dict[str, Any]]:
+    """The interfacial resistances of a cell in the order of measurement, and those of others of its batch.
+
+    For a full cell the sum of all interfaces, since they differ.
+    """
+    name = "interfacial_resistance_ohm" if cell.configuration == "symmetric" else "cell_interfacial_resistance_ohm"
+    rows = (
+        Result.objects.filter(
+            quantity__in=[name, "interfacial_asr_ohm_cm2"],
+            is_current=True,
+            value__isnull=False,
+            measurement__withdrawn_at__isnull=True,
+            cell__configuration=cell.configuration,
+            cell__pellet__batch=cell.pellet.batch_id,
+        )
+        .exclude(acceptance=Result.Acceptance.REJECTED)
+        .select_related("measurement", "cell__pellet")
+        .order_by("measurement__measured_at", "measurement_id")
+    )
+    by_measurement: dict[int, dict[str, Result]] = defaultdict(dict)
+    for row in rows:
+        by_measurement[row.measurement_id][row.quantity] = row
+    found = [item for item in by_measurement.values() if name in item]
+    times = _sputter_times({item[name].cell.pellet_id for item in found})
+    points = [_point(item, name, cell, times) for item in found]
+    own = [point for point in points if point["is_own"]]
+    begun = next((point["measured_at"] for point in own if point["measured_at"]), None)
+    for number, point in enumerate(own, 1):
+        point["spectrum"] = number
+        if begun and point["measured_at"]:
+            point["time_h"] = (point["measured_at"] - begun).total_seconds() / SECONDS_PER_HOUR
+    return [*own, *(point for point in points if not point["is_own"])]
+
+
+def _point(item: dict[str, Result], name: str, cell: Cell, times: dict[int, float]) -> dict[str, Any]:
+    result, area = item[name], item.get("interfacial_asr_ohm_cm2")
+    return {
+        "measurement": result.measurement.code,
+        "cell": result.cell.code,
+        "is_own": result.cell_id == cell.pk,
+        "is_coated": result.cell.is_coated,
+        "interfaces": "1" if name == "interfacial_resistance_ohm" else result.label or "2",
+        "measured_at": result.measurement.measured_at,
+        "spectrum": None,
+        "time_h": None,
+        "cycle_number": result.cycle_number,
+        "sputter_time_min": times.get(result.cell.pellet_id, 0.0),
+        "interfacial_resistance_ohm": result.value,
+        "interfacial_resistance_uncertainty_ohm": result.uncertainty,
+        "interfacial_asr_ohm_cm2": area.value if area else None,
+        "interfacial_asr_uncertainty_ohm_cm2": area.uncertainty if area else None,
+    }
+
+
+def _sputter_times(pellets: set[int]) -> dict[int, float]:
+    """Sputter time of the thickest face of each pellet; those without a film have none. [min]"""
+    faces = (
+        Coating.objects.filter(pellet__in=pellets, sputter_run__withdrawn_at__isnull=True)
+        .values_list("pellet_id", "face")
+        .annotate(minutes=Sum("sputter_run__duration_min"))
+    )
+    longest: dict[int, float] = {}
+    for pellet, _, minutes in faces:
+        longest[pellet] = max(longest.get(pellet, 0.0), minutes or 0.0)
+    return longest
