@@ -79,6 +79,7 @@ def nyquist(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     }
     if has_inset and inset["value"] == "arc":
         traces, start = [*traces, *_inset(traces, frames, layout, symbol)], "full"
+        frames = {"full": frames["full"]}  # the arc stands in the inset
     span = f"{frequency_text(max(frequency))} to {frequency_text(min(frequency))}" if frequency else "no points"
     value = f" Total resistance {format_value(total, None, '=', suffix)}." if total else ""
     return {

@@ -10,6 +10,7 @@ from analysis.figure_parts import AS_IS, Curves, Figure, Sample, View, data_mark
 from analysis.figures_series_parts import KINDS
 from lagpdb.units import format_value
 
+OTHER = {"symbol": "square-open", "size": 10, "color": "role:data", "line": {"width": 1.4}}
 VIEWS = {"time": "Against time", "v_j": "V against j", "resistance": "Resistance per step"}
 
 
@@ -95,7 +96,7 @@ def _per_step(curves: Curves, sample: Sample, view: View, what: Figure) -> Figur
     suffix = "mA_cm2" if has_area else "mA"
     traces, usual = [], []
     failing = marks.get("failing") or {}
-    for sign, name, symbol in ((1, "first direction", "circle"), (-1, "other direction", "square")):
+    for sign, name in ((1, "first direction"), (-1, "other direction")):
         rows = [row for row, own in enumerate(halves["sign"]) if own == sign]
         texts = [
             f"Half-step {row + 1}, {format_value(density[row], None, '=', suffix)}: "
@@ -104,7 +105,8 @@ def _per_step(curves: Curves, sample: Sample, view: View, what: Figure) -> Figur
         ]
         x, y = [density[row] for row in rows], [values[row] for row in rows]
         usual += [values[row] for row in rows if not _state(halves, row, failing)]
-        traces.append(point_trace(name, x, y, texts, marker=data_marker(sample, symbol), mode="lines+markers",
+        marker = data_marker(sample) if sign > 0 else OTHER
+        traces.append(point_trace(name, x, y, texts, marker=marker, mode="lines+markers",
                                   line={"width": 1, "color": "role:ink3"}))  # fmt: skip
     shapes = [draw.upright(failing["density_mA_cm2"])] if failing.get("density_mA_cm2") and has_area else []
     kind = KINDS.get(str(marks.get("kind")), str(marks.get("kind", "none")))

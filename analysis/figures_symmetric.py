@@ -34,7 +34,7 @@ TITLES = {
 PARTS = {"staircase": "series", "plating": "series", "overpotential": "cycles", "transient": "series"}
 CYCLE_TICKS = 8
 MAIN, STRIP = (0.42, 1.0), (0.0, 0.24)  # heights of the whole test and of the close views below it
-STRIP_GAP = 0.04
+STRIP_GAP = 0.06
 
 
 # --- Long cycling -----------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def _strips(
                                 xaxis=f"x{number}", yaxis=f"y{number}"))  # fmt: skip
         below[f"xaxis{number}"] = plain_axis(
             "Time (h)" if place == len(windows) // 2 else "", range=draw.span(window["time_h"], 0.0),
-            domain=[left, left + width], anchor=f"y{number}", fixedrange=True, nticks=4,
+            domain=[left, left + width], anchor=f"y{number}", fixedrange=True, nticks=3,
         )  # fmt: skip
         below[f"yaxis{number}"] = plain_axis(
             "V (V)" if place == 0 else "", range=highest, domain=list(STRIP), anchor=f"x{number}", zeroline=True,

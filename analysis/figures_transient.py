@@ -60,7 +60,7 @@ def transient(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     )  # fmt: skip
     layout: dict[str, Any] = {
         "xaxis": axis,
-        "yaxis": plain_axis(f"I ({_symbol(unit)})", range=draw.span([0.0, *shown], 0.3), zeroline=True),
+        "yaxis": plain_axis(f"I ({_symbol(unit)})", range=_heights(shown), zeroline=True),
         "annotations": draw.thinned(curves) + notes,
     }
     inset, formula = _around(curves.get("around") or {}, sample, layout, _is_fallen(marks))
@@ -71,6 +71,13 @@ def transient(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
         f"{format_value(factor * marks['steady']['current_A'], None, '=', unit)}, {state}."
         f"{draw.series_note(curves)}{f' {formula}.' if formula else ''}",
     }  # fmt: skip
+
+
+def _heights(current: Sequence[float]) -> list[float]:
+    """Zero, all of the current, and room for the words above it."""
+    low, high = min(0.0, *current), max(0.0, *current)
+    size = (high - low) or 1.0
+    return [low - (0.04 if high >= -low else 0.3) * size, high + (0.3 if high >= -low else 0.04) * size]
 
 
 def _marks(
@@ -114,8 +121,8 @@ def _around(
     spectra = [
         (name, around[name], marker)
         for name, marker in (
-            ("before", data_marker(Sample(), "circle") | {"size": 4.5}),
-            ("after", data_marker(Sample(is_coated=True), "square") | {"size": 4}),
+            ("before", data_marker(Sample(), "circle") | {"size": 8}),
+            ("after", data_marker(Sample(is_coated=True), "square") | {"size": 3.5}),
         )
         if around.get(name)
     ]

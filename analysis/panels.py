@@ -100,6 +100,8 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
         "circuits": CIRCUITS,
         "chosen": (current or latest).parameters if runs else {},
         "choice_fields": choices.fields_of(measurement.kind, (current or latest).parameters) if runs else [],
+        "ramp_steps": _ramp_steps(current),
+        "has_interface": bool(runs) and (current or latest).analysis == "interface",
         "raw": _raw_rows(measurement),
         "may_edit": can_edit(request.user),
         "cell_warnings": [tuple(warning) for warning in cell_run.warnings] if cell_run else [],
@@ -250,6 +252,10 @@ def choices_text(run: AnalysisRun) -> str:
         words.append(" to ".join(frequency_text(value) for value in limits))
     if masked := run.parameters.get("masked_points"):
         words.append(f"{len(masked)} {'point' if len(masked) == 1 else 'points'} left out by hand")
+    if arcs := run.parameters.get("interface_arcs"):
+        words.append(f"interface: {' + '.join(f'R{arc}' for arc in arcs)}")
+    if run.parameters.get("flip_sign"):
+        words.append("sign of Z″ flipped")
     if cycle := run.parameters.get("reference_cycle"):
         words.append(f"reference cycle {cycle}")
     if formation := run.parameters.get("formation_cycles"):
@@ -258,6 +264,13 @@ def choices_text(run: AnalysisRun) -> str:
         words.append(f"active mass {units.format_named('active_mass_mg', mass)}")
     words += [f"{choice.label}: {text}" for choice, text in choices.given(run.parameters)]
     return ", ".join(words)
+
+
+def _ramp_steps(run: AnalysisRun | None) -> list[str]:
+    """The current densities of a ramp, from which a person picks the failing one."""
+    rows = run.tables.get("steps", []) if run and run.analysis == "critical_current" else []
+    densities = [abs(row["current_density_mA_cm2"]) for row in rows if row.get("current_density_mA_cm2") is not None]
+    return list(dict.fromkeys(f"{density:.3g}" for density in densities))
 
 
 def _raw_rows(measurement: Measurement) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Iterable
 from itertools import count as counting
 from typing import Any
@@ -20,10 +18,9 @@ from analysis.queueing import analyses, combinations
 from analysis.science.quantities import QUANTITIES
 from lagpdb.models import Revision
 from lagpdb.pages import name_of
-from lagpdb.registry import discover
+from measurements.formats import formats
 from measurements.kinds import KINDS
 from measurements.models import Measurement, UploadFile
-from measurements.readers.base import Reader
 from samples.clocks import running_clocks
 from samples.models import PowderLot
 
@@ -266,25 +263,7 @@ def help_page(request: HttpRequest, topic: str = "start") -> HttpResponse:
         raise Http404("There is no help page of that name.")
     context: dict[str, Any] = {"topic": topic, "title": TOPICS[topic], "topics": TOPICS}
     if topic == "formats":
-        context["readers"] = _readers()
+        context["readers"] = formats()
     if topic == "upload":
         context["kinds"] = KINDS
     return render(request, f"help/{topic}.html", context)
-
-
-def _readers() -> list[dict[str, Any]]:
-    """Every format that is read, in the words of its reader, and whether a file of the vendor has confirmed it."""
-    found = []
-    for reader in discover("measurements.readers", Reader).values():
-        words = " ".join((sys.modules[reader.__module__].__doc__ or "").split())
-        first = re.split(r"\.\s+(?=[A-Z][a-z])", words)[0].rstrip(".").replace("`", "")
-        found.append(
-            {
-                "name": reader.name,
-                "version": reader.version,
-                "words": first,
-                "is_generic": reader.is_generic,
-                "is_confirmed": "not yet confirmed with a vendor file" not in words,
-            }
-        )
-    return sorted(found, key=lambda item: (item["is_generic"], item["name"].lower()))

@@ -117,16 +117,21 @@ def _run_parameters(kind: str, data: Any) -> dict[str, Any]:
     masked = data.get("masked_points", "").replace(",", " ").replace(";", " ").split()
     if masked:
         parameters["masked_points"] = sorted({row for part in masked for row in _rows_of(part)})
+    if text := data.get("interface_arcs", "").replace(",", " ").replace("+", " ").replace("R", " ").strip():
+        if not all(part.isdigit() for part in text.split()):
+            raise ValidationError(f"Interface arcs: ‘{text}’ is not a list of arcs. Write 2, or 1 2.")
+        parameters["interface_arcs"] = [int(part) for part in text.split()]
     for name, words in (("reference_cycle", "Reference cycle"), ("formation_cycles", "Formation cycles")):
         if text := data.get(name, "").strip():
             if not text.isdigit() or int(text) < 1:
                 raise ValidationError(f"{words}: ‘{text}’ is not a whole number above 0.")
             parameters[name] = int(text)
-    if text := data.get("active_mass_mg", "").strip():
-        try:
-            parameters["active_mass_mg"] = parse_quantity(text, "mg", allow_limit=False).value
-        except QuantityError as error:
-            raise ValidationError(f"Active mass: {error.sentence}") from error
+    for name, words, unit in (("active_mass_mg", "Active mass", "mg"), ("electrode_area_cm2", "Electrode area", "cm2")):
+        if text := data.get(name, "").strip():
+            try:
+                parameters[name] = parse_quantity(text, unit, allow_limit=False).value
+            except QuantityError as error:
+                raise ValidationError(f"{words}: {error.sentence}") from error
     return parameters
 
 
@@ -146,11 +151,12 @@ def _rows_of(text: str) -> range:
 def measurement_reanalyse(request: HttpRequest, code: str) -> HttpResponse:
     """Queue a new run with a person's choices."""
     measurement = _measurement(code)
+    reason = request.POST.get("reason", "").strip()
     try:
-        reanalyse(
-            measurement, parameters=_run_parameters(measurement.kind, request.POST), by=request.user,
-            reason=request.POST.get("reason", "").strip(),
-        )  # fmt: skip
+        parameters = _run_parameters(measurement.kind, request.POST)
+        if any(parameters.values()) and not reason:
+            raise ValidationError("Say why you choose this: the reason is kept with the run.")
+        reanalyse(measurement, parameters=parameters, by=request.user, reason=reason)
     except ValidationError as error:
         _say(request, error)
     else:

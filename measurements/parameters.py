@@ -32,7 +32,7 @@ CODES = {"eis_before", "eis_after"}  # measurements that a person picks for the 
 COUNTS = {"formation_cycles", "reference_cycle"}
 CIRCUITS = ("A", "B", "C", "D", "E", "F")
 SWITCHES = {"flip_sign"}
-OTHERS = {"measured_at", "fit_range_Hz", "circuit", "masked_points", "overpotential_at_h"}
+OTHERS = {"measured_at", "fit_range_Hz", "circuit", "masked_points", "overpotential_at_h", "interface_arcs"}
 
 
 def check_parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -93,6 +93,11 @@ def _parameter(name: str, value: Any) -> Any:
         if not 0 < low < high < math.inf:
             raise ValueError("fit_range_Hz needs a lower and a higher frequency, both above 0.")
         return [low, high]
+    if name == "interface_arcs":  # which of the fitted resistances R₁, R₂ … are the interface
+        arcs = value if isinstance(value, list) else [value]
+        if not arcs or not all(isinstance(v, int) and not isinstance(v, bool) and 1 <= v <= 9 for v in arcs):
+            raise ValueError(f"interface_arcs must be numbers of fitted arcs, such as [2], not ‘{value}’.")
+        return sorted(set(arcs))
     if name == "masked_points":
         if not (
             isinstance(value, list) and all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in value)

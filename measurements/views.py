@@ -21,7 +21,7 @@ from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.mainvalues import main_results
 from lagpdb.pages import NO_WORKER, already_saved, can_curate, can_edit, get_record, new_key, remember_saved
 from lagpdb.roles import role_required
-from measurements import attachments, growing, ingest
+from measurements import attachments, formats, growing, ingest
 from measurements.api import Measurements
 from measurements.forms import AssignForm, UploadForm, sample_options
 from measurements.instruments import urlpatterns as instrument_pages
@@ -32,10 +32,6 @@ from measurements.rows import GROUPS, batch_of, rows_of
 from measurements.store import StoreError, open_raw
 from samples.lists import CODE
 
-FORMATS = (
-    "impedance from NOVA, EC-Lab, Gamry, ZView, VersaStudio, Parstat, CH Instruments, PowerSuite, RelaxIS, impedance "
-    "analysers, or any csv with named columns"
-)
 LINES_BEFORE = 2
 
 
@@ -52,7 +48,7 @@ def _show_upload(request: HttpRequest, form: UploadForm, status: int = 200) -> H
     context = {
         "form": form,
         "form_key": new_key(),
-        "formats": FORMATS,
+        "formats": formats.names(),
         "limit_mb": settings.UPLOAD_MAX_MB,
         "samples": sample_options(),
         "recent": Upload.objects.live()

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
+from analysis.science.base import Analysis, AnalysisError, Finding, Outcome, Parameters, Subject
 from analysis.science.circuit import effective_capacitance_F
 from analysis.science.fitted import Fit
 from analysis.science.given import electrode_area, finding, stated_area, temperature
@@ -75,12 +75,13 @@ class Interface(Analysis):
         subject : Subject
             Configuration and electrode area. Values per interface are given for symmetric cells only.
         parameters : mapping
-            As for `analysis.science.conductivity`.
+            As for `analysis.science.conductivity`, and ``interface_arcs``: numbers of the fitted arcs that a person
+            calls the interface; faster ones then belong to the electrolyte, slower ones to the electrodes.
 
         Raises
         ------
         AnalysisError
-            Fewer than ten usable points, or no circuit can be fitted.
+            Fewer than ten usable points, no circuit can be fitted, or it has no arc of a number that was asked for.
 
         Notes
         -----
@@ -97,7 +98,7 @@ class Interface(Analysis):
         fit = fit_prepared(fitted, circuit, None if circuit else CANDIDATES)
         outcome.warnings += [warning for warning in fit.warnings if warning[0] not in NOT_HERE]
         check_kramers_kronig(outcome, test, fit)
-        split = split_resistances(fit, outcome)
+        split = split_resistances(fit, outcome, tuple(parameters.get("interface_arcs") or ()))
         celsius = temperature(parameters, outcome)
         outcome.findings = [
             replace(found, temperature_degC=celsius)
@@ -119,7 +120,7 @@ class Interface(Analysis):
         return outcome
 
 
-def split_resistances(fit: Fit, outcome: Outcome) -> Split:
+def split_resistances(fit: Fit, outcome: Outcome, chosen: tuple[int, ...] = ()) -> Split:
     """Give every fitted resistance its role by the capacitance of its arc.
 
     Parameters
@@ -127,16 +128,28 @@ def split_resistances(fit: Fit, outcome: Outcome) -> Split:
     fit : Fit
     outcome : Outcome
         Takes what is doubtful.
+    chosen : tuple of int
+        Numbers of the arcs, from 1, that a person calls the interface; their capacitances then decide nothing.
 
     Returns
     -------
     Split
+
+    Raises
+    ------
+    AnalysisError
+        The circuit has no arc of a chosen number.
     """
     circuit, theta = fit.model.circuit, fit.theta
     electrolyte, interface = np.zeros(theta.size), np.zeros(theta.size)
     roles: dict[str, str] = {}
     if circuit.has_resistor:
         electrolyte[0] = math.exp(theta[0])
+    if chosen and max(chosen) > circuit.arc_count:
+        raise AnalysisError(
+            f"The circuit has {circuit.arc_count} arc{'' if circuit.arc_count == 1 else 's'}, so that R{max(chosen)} "
+            "cannot be the interface. Choose another circuit or another arc."
+        )
     arcs = range(circuit.first_arc_index, circuit.first_arc_index + 3 * circuit.arc_count, 3)
     capacitances = {at: effective_capacitance_F(math.exp(theta[at]), math.exp(theta[at + 1])) for at in arcs}
     for k, at in enumerate(arcs, 1):
@@ -146,19 +159,24 @@ def split_resistances(fit: Fit, outcome: Outcome) -> Split:
             role = "electrolyte"
         elif capacitance > DIFFUSION_FROM_F and not is_only:
             role = "slow"
+        if chosen:
+            role = "interface" if k in chosen else "electrolyte" if k < min(chosen) else "slow"
         roles[f"R{k}_ohm"] = role
         {"electrolyte": electrolyte, "interface": interface}.get(role, np.zeros(theta.size))[at] = math.exp(theta[at])
-    if circuit.arc_count == 1 and capacitances and min(capacitances.values()) < ELECTROLYTE_BELOW_F:
+    if chosen:
+        words = " + ".join(f"R{k}" for k in chosen)
+        outcome.inputs["interface_arcs"] = {"value": words, "uncertainty": None, "origin": "person"}
+    elif circuit.arc_count == 1 and capacitances and min(capacitances.values()) < ELECTROLYTE_BELOW_F:
         outcome.warn(
             "arc_like_grain_boundary",
             f"The only arc has {min(capacitances.values()):.1e} F, which is more like grain boundaries than an "
             "interface. Measure to lower frequency.",
         )
-    if list(roles.values()).count("interface") > 1:
+    if list(roles.values()).count("interface") > 1 and not chosen:
         outcome.warn(
             "two_interface_arcs", "Two arcs have the capacitance of an interface; their sum is reported. See the fit."
         )
-    if "slow" in roles.values():
+    if "slow" in roles.values() and not chosen:
         outcome.warn(
             "slow_arc_left_out", "The slowest arc has the capacitance of an electrode process and is not counted."
         )

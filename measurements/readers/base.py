@@ -124,6 +124,9 @@ class Reader(ABC):
     is_generic: ClassVar[bool] = False  # asked only when no specific reader recognises the file
     # No sample of this format can be written without the vendor's software; the reader's docstring says why.
     needs_vendor_file: ClassVar[bool] = False
+    needs_module: ClassVar[str] = (
+        ""  # of an optional extra; without it files are recognised and refused with a sentence
+    )
 
     @abstractmethod
     def recognises(self, peek: Peek) -> bool:

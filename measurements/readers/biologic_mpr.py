@@ -36,6 +36,7 @@ class BiologicMprReader(Reader):
     """EC-Lab .mpr; must be called in the child process (see the module)."""
 
     slug, version, name = "biologic_mpr", 2, "EC-Lab .mpr"
+    needs_module = "galvani"
 
     def recognises(self, peek: Peek) -> bool:
         return peek.head.startswith(MPR_SIGNATURE)

@@ -5,8 +5,8 @@ It starts nothing by itself. With a site that runs (``make demo``) and the packa
     export LAGPDB_URL=http://127.0.0.1:8000 LAGPDB_USER=demo LAGPDB_PASSWORD=…
     python tests/browser/screenshots.py FOLDER [KIND …]    # default: all kinds of measurements
 
-Every figure of the newest measurement of each kind and configuration is drawn alone; `FOLDER/kind-figure-theme-width.png`.
-Switches of a figure are taken too, one after the other, under the name of their option.
+Every figure of the newest measurement of each kind and configuration is taken: `FOLDER/kind-figure-theme-width.png`.
+Options of its switches are taken too, one after the other, under their names.
 """
 
 from __future__ import annotations
