@@ -74,7 +74,8 @@ def plating(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     }  # fmt: skip
     if close:
         layout["yaxis"]["domain"] = list(MAIN)
-    pause = f" {len(curves['pauses'])} pauses." if curves.get("pauses") else ""
+    count = len(curves.get("pauses") or ())
+    pause = f" {count} pause{'' if count == 1 else 's'}." if count else ""
     return {
         "kind": "plating", "traces": traces + close, "layout": layout, "switches": switches,
         "window": draw.window(curves),

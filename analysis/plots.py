@@ -253,9 +253,9 @@ def plots_of_recording(measurement: Measurement) -> dict[str, Plot]:
 
 
 def trend_of_cell(cell: Cell, view: View = AS_IS) -> tuple[dict[str, Any], dict[str, list[Any]]] | None:
-    """The figure of a cell's interfacial resistances and its numbers; None below two spectra of it."""
+    """The figure of a cell's interfacial resistances and its numbers; None without two to compare."""
     points = plot_context.interfaces(cell)
-    if sum(point["is_own"] for point in points) < 2:
+    if len(points) < 2 or not points[0]["is_own"]:
         return None
     sample = Sample(cell.code, f"{cell.code}, {cell.notation}", cell.is_coated)
     return figures_trend.trend(points, sample, view), figures_trend.columns(points)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from analysis import relatives
+from analysis import plots, relatives
 from analysis.family import Wish, family_of
 from analysis.tree import KINDS, context_of
 
@@ -24,6 +24,12 @@ def genealogy_of(record: Any) -> dict[str, Any]:
 def relatives_of(pellet: Any) -> dict[str, Any]:
     """Values that other samples gave: of siblings, and of witness plates of the same runs."""
     return {"witness": relatives.of_witnesses(pellet), "siblings": relatives.of_siblings(pellet)}
+
+
+@register.simple_tag
+def trend_of(cell: Any) -> plots.Plot | None:
+    """The figure of a cell's interfacial resistances; None without two to compare."""
+    return plots.plots_of_cell(cell).get("trend")
 
 
 @register.filter
