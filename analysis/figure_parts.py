@@ -52,7 +52,9 @@ def power_text(value: float) -> str:
 def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     """Ticks of a logarithmic axis and their texts, beyond its ends too: decades, or 1-2-5 when it spans few of them."""
     first, last = math.floor(math.log10(low)) - 2, math.ceil(math.log10(high)) + 2
-    steps = (1, 2, 5) if math.log10(high / low) < 2.2 else (1,)
+    steps: Sequence[int] = (1, 2, 5) if math.log10(high / low) < 2.2 else (1,)
+    if math.log10(high / low) < 0.5:  # else a single tick, or none, would lie inside
+        steps = range(1, 10)
     values = [step * 10.0**exponent for exponent in range(first, last + 1) for step in steps]
     return values, [power_text(value) for value in values]
 

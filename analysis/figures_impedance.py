@@ -194,7 +194,8 @@ def _intercepts(marks: Sequence[Mapping[str, Any]], width: float, suffix: str) -
     marks = [mark for mark in marks if mark.get("z_real_ohm")]
     places = [mark["z_real_ohm"] for mark in marks]
     is_tight = len(places) == 2 and abs(places[1] - places[0]) < 0.3 * width
-    anchors = ["right", "left"] if is_tight else ["center"] * len(places)
+    is_close = len(places) == 2 and abs(places[1] - places[0]) < 0.45 * width
+    anchors = ["right", "left" if is_tight else "center"] if is_close else ["center"] * len(places)
     stroke = {"width": 2.2, "color": "role:fit"}
     trace = {
         "type": "scatter", "mode": "markers", "name": "intercepts", "showlegend": False, "x": places,

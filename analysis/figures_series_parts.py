@@ -61,7 +61,13 @@ def window(curves: Curves) -> str:
 def thinned(curves: Curves) -> list[Figure]:
     """The same words below the axis."""
     text = series_note(curves).strip()
-    corner = {"xref": "x domain", "xanchor": "right", "yanchor": "bottom", "font": {"size": 11, "color": "role:ink3"}}
+    corner = {
+        "xref": "x domain",
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "font": {"size": 11, "color": "role:ink3"},
+        "name": "words",
+    }
     return [note(1.0, 0.0, text, **corner)] if text else []
 
 

@@ -50,14 +50,18 @@ def staircase(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     notes: list[Figure] = []
     if sound := marks.get("sound"):
         shapes.append(draw.band(sound, "role:ok@0.14"))
-        notes.append(draw.note(sound["from_h"], 0.93, f"last sound step{_density(sound)}", xanchor="right"))
+        notes.append(
+            draw.note(sound["from_h"], 0.93, f"last sound step{_density(sound)}", xanchor="right", name="words")
+        )
     failing, kind = marks.get("failing"), str(marks.get("kind", "none"))
     if failing:
         shapes += [draw.band(failing, "role:bad@0.16"), draw.upright(marks["event_h"])]
         text = f"{KINDS.get(kind, kind)}{_density(failing)}"
         notes.append(draw.note(failing["from_h"], 0.86, text, xanchor="right", font={"size": 12, "color": "role:bad"}))
     lines = "<br>".join(text for text in (str(marks.get("protocol", "")), draw.series_note(curves).strip()) if text)
-    notes.append(draw.note(0.01, 0.02, lines, xref="paper", xanchor="left", yanchor="bottom", align="left"))
+    notes.append(
+        draw.note(0.01, 0.02, lines, xref="paper", xanchor="left", yanchor="bottom", align="left", name="words")
+    )
     words = f"{KINDS.get(kind, kind).capitalize()} in the step{_density(failing)}." if failing else "No short."
     usual = draw.usual(volts, curves["half_steps"]["overpotential_mV"])
     about = f"Current staircase of {sample.words}: {marks.get('protocol', '')}."

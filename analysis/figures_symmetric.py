@@ -142,18 +142,27 @@ def _strips(
                                 xaxis=f"x{number}", yaxis=f"y{number}"))  # fmt: skip
         below[f"xaxis{number}"] = plain_axis(
             "Time (h)" if place == len(windows) // 2 else "", range=draw.span(window["time_h"], 0.0),
-            domain=[left, left + width], anchor=f"y{number}", fixedrange=True, nticks=3,
+            domain=[left, left + width], anchor=f"y{number}", fixedrange=True, **_two_ticks(window["time_h"]),
         )  # fmt: skip
         below[f"yaxis{number}"] = plain_axis(
             "V (V)" if place == 0 else "", range=highest, domain=list(STRIP), anchor=f"x{number}", zeroline=True,
             fixedrange=True, nticks=4, showticklabels=place == 0,
         )  # fmt: skip
         below["annotations"].append(
-            draw.note(0.5, 1.0, f"cycles {window['first_cycle']} and {window['last_cycle']}", xanchor="center",
+            draw.note(0.5, 1.0, f"cycles {window['first_cycle']}–{window['last_cycle']}", xanchor="center",
                       xref=f"x{number} domain", yref=f"y{number} domain", yanchor="bottom", bgcolor="role:surface@0",
-                      font={"size": 11, "color": "role:ink2"})
+                      font={"size": 10.5, "color": "role:ink2"})
         )  # fmt: skip
     return traces, below if windows else {}
+
+
+def _two_ticks(hours: Sequence[float]) -> dict[str, Any]:
+    """Two ticks away from the ends, so that those of neighbours do not meet."""
+    low, wide = hours[0], hours[-1] - hours[0]
+    places = [low + 0.25 * wide, low + 0.75 * wide]
+    digits = 0 if wide >= 3.0 else 1 if wide >= 0.4 else 3
+    values = [round(place, digits) for place in places]
+    return {"tickvals": values, "ticktext": [f"{value:g}" for value in values], "tickangle": 0}
 
 
 def _cycle_ticks(curves: Curves) -> tuple[list[float], list[str]]:

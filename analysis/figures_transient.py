@@ -154,6 +154,7 @@ def _corner(text: str, x: float, y: float, xanchor: str, yanchor: str) -> Figure
     return {
         "xref": "paper", "yref": "paper", "x": x, "y": y, "xanchor": xanchor, "yanchor": yanchor, "align": xanchor,
         "showarrow": False, "text": text, "font": {"size": 12, "color": "role:ink"}, "bgcolor": "role:surface@0.85",
+        "name": "words",
     }  # fmt: skip
 
 

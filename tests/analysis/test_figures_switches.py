@@ -161,8 +161,8 @@ def test_long_cycling_has_three_close_views():
     figure = figures_symmetric.plating(drawn, SAMPLE)
     windows = [trace for trace in figure["traces"] if trace.get("name", "").startswith("window")]
     assert len(windows) == 3
-    assert "cycles 1 and 2" in words(figure)
-    assert "cycles 39 and 40" in words(figure)
+    assert "cycles 1–2" in words(figure)
+    assert "cycles 39–40" in words(figure)
     for trace in windows:
         assert trace["x"][-1] - trace["x"][0] == pytest.approx(
             WINDOW_HALVES * 1.0, abs=0.05

@@ -4,6 +4,8 @@
 (() => {
   const DRAWN = new WeakMap();                     // figure element → state: {element, canvas, spec, frame}
   const FONT = 'Inter, system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+  const NARROW_PX = 480;
+  const DECADE_PX = 36;
   const ACTS = {};                                 // what buttons of the other files do: data-act → (state, button)
   const HOOKS = { begin: [], ready: [], drawn: [], step: [] };
 
@@ -99,11 +101,31 @@
     return [...shown, ...(state.overlay ?? [])];
   }
 
-  function picture(state, scheme, font) {
+  // Long words stand beside the curve where there is room, else in the line below the plot.
+  const isNarrow = (state) => state.canvas.clientWidth < NARROW_PX;
+
+  function besides(state) {
+    const words = (state.spec.layout.annotations ?? []).filter(({ name }) => name === "words" && isNarrow(state));
+    const plain = (text) => text.replaceAll("<br>", " ").replace(/<[^>]+>/g, "").replaceAll("&nbsp;", " ").trim();
+    return words.map(({ text }) => `${plain(text).replace(/\.$/, "")}.`).join(" ");
+  }
+
+  // Decades that would stand on each other: every second one, or every third.
+  function roomy(axis, width) {
+    if (axis.type !== "log" || !axis.tickvals || !width) return axis;
+    const every = Math.ceil(DECADE_PX * (axis.range[1] - axis.range[0]) / width);
+    if (every < 2) return axis;
+    const rows = axis.tickvals.map((_, row) => row).filter((row) => Math.round(Math.log10(axis.tickvals[row])) % every === 0);
+    return { ...axis, tickvals: rows.map((row) => axis.tickvals[row]), ticktext: rows.map((row) => axis.ticktext[row]) };
+  }
+
+  function picture(state, scheme, font, width = state.canvas.clientWidth) {
     const colours = palette(scheme);
     const data = coloured(shownTraces(state), colours.colour);
     const layout = coloured(fullLayout(state.spec, font), colours.colour);
-    layout.annotations = (layout.annotations ?? []).filter(({ name }) => !name || name === state.frame);
+    layout.annotations = (layout.annotations ?? [])
+      .filter(({ name }) => !name || name === state.frame || (name === "words" && width >= NARROW_PX));
+    layout.xaxis = roomy(layout.xaxis, (width - 80) * (layout.xaxis.domain ? layout.xaxis.domain[1] - layout.xaxis.domain[0] : 1));
     colours.done();
     return { data, layout };
   }
@@ -184,7 +206,7 @@
       await redraw(state);
     }
     const note = state.element.querySelector(".plot-note");
-    if (note) note.textContent = outsideNote(state);
+    if (note) note.textContent = [outsideNote(state), besides(state)].filter(Boolean).join(" ");
     for (const hook of HOOKS.drawn) hook(state);
   }
 

@@ -16,8 +16,8 @@
   // The figure is laid out at full width in any case; a column of 85 mm is the same drawing with larger words.
   function drawing(state, wish) {
     keepRanges(state);
-    const figure = picture(state, "light", FONT);
-    const width = Math.round(FULL_MM * PX_PER_MM * (wish.width < FULL_MM ? 0.72 : 1));
+    const width = Math.round(FULL_MM * PX_PER_MM * (wish.width < FULL_MM ? 0.76 : 1));
+    const figure = picture(state, "light", FONT, width);
     const height = Math.round(width * Math.min(state.canvas.clientHeight / state.canvas.clientWidth, 1));
     if (wish.isClear) figure.layout.paper_bgcolor = figure.layout.plot_bgcolor = "rgba(0, 0, 0, 0)";
     figure.layout.margin = { ...figure.layout.margin, b: wish.hasSource ? 66 : 50 };
