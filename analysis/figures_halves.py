@@ -24,6 +24,7 @@ from analysis.figure_parts import (
 from analysis.thinning import LIMIT, envelope_note, envelope_rows
 from lagpdb.units import format_value
 
+CELLS = {"own": "This cell", "batch": "Cells of its batch"}
 VIEWS = {"curves": "V–Q curves", "half": "Polarisation at half capacity"}
 
 
@@ -34,6 +35,11 @@ def voltage(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     if what["value"] == "half":
         return _half_capacity(curves, sample, what)
     factor, suffix, switches = draw.capacity_unit(curves, sample, view)
+    laid = switch("cells", "Cells", CELLS, view)
+    if curves.get("others"):
+        switches = [*switches, laid]
+        if laid["value"] == "batch":
+            return _overlay(curves, sample, suffix, [what, *switches])
     parts = curves["voltage"]
     numbers = list(dict.fromkeys(part["cycle_number"] for part in parts))
     traces, drawn, total = [], 0, 0
@@ -62,6 +68,45 @@ def voltage(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
         "summary": f"Voltage curves of {sample.words}, cycles {', '.join(map(str, numbers)) or 'none'}{between}."
         + (f" {note}" if note else ""),
     }  # fmt: skip
+
+
+def _overlay(curves: Curves, sample: Sample, suffix: str, switches: list[Figure]) -> Figure:
+    """One cycle of several cells, each in its own colour: the latest that all have, else the last of each."""
+    own = {
+        "code": sample.code, "area_cm2": sample.area_cm2, "voltage": curves["voltage"],
+        "active_mass_mg": (curves.get("marks") or {}).get("active_mass_mg"),
+    }  # fmt: skip
+    cells = [cell for cell in (own, *curves["others"]) if cell["voltage"] and _factor(cell, suffix)]
+    shared = set.intersection(*({part["cycle_number"] for part in cell["voltage"]} for cell in cells))
+    traces, x_all, y_all, told = [], [0.0], [], []
+    for place, cell in enumerate(cells):
+        cycle = max(shared or {part["cycle_number"] for part in cell["voltage"]})
+        told.append(f"{cell['code']}, cycle {cycle}")
+        for part in cell["voltage"]:
+            if part["cycle_number"] != cycle:
+                continue
+            x, y = [value * _factor(cell, suffix) for value in part["capacity_mAh"]], part["potential_V"]
+            rows = [int(row) for row in envelope_rows(x, y)]
+            is_charge = part["direction"] == "charge"
+            line = {"color": draw.colour(place, len(cells)), "width": 1.8, "dash": "dash" if is_charge else "solid"}
+            texts = [f"{told[-1]}, {part['direction']}: {draw.value(x[row], suffix)}, {y[row]:.4f} V" for row in rows]
+            traces.append(point_trace(told[-1], pick(x, rows), pick(y, rows), texts, mode="lines", line=line,
+                                      legendgroup=told[-1], showlegend=not is_charge))  # fmt: skip
+            x_all, y_all = [*x_all, *x], [*y_all, *y]
+    return {
+        "kind": "voltage", "traces": traces, "switches": switches,
+        "layout": {
+            "xaxis": plain_axis(f"Capacity ({draw.SYMBOLS[suffix]})", range=draw.span(x_all, 0.03)),
+            "yaxis": plain_axis("Potential (V)", range=draw.span(y_all)), "annotations": [],
+        },
+        "summary": f"Voltage curves of {'; '.join(told)}.",
+    }  # fmt: skip
+
+
+def _factor(cell: Mapping[str, Any], suffix: str) -> float:
+    """From mAh to the unit that is drawn; 0 for a cell without the mass or area that it takes."""
+    divisor = {"mAh_g": cell["active_mass_mg"], "mAh_cm2": cell["area_cm2"], "mAh": 1.0}[suffix]
+    return (1000.0 if suffix == "mAh_g" else 1.0) / divisor if divisor else 0.0
 
 
 def _half_capacity(curves: Curves, sample: Sample, what: Figure) -> Figure:

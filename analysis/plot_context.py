@@ -22,6 +22,7 @@ from samples.models import Cell, Coating
 MOST_CYCLES = 12  # of curves chosen by a person; more are not told apart
 SECONDS_PER_HOUR = 3600.0
 MOST_EVENTS = 30
+MOST_OTHERS = 5  # cells laid over one
 
 
 # --- Around a measurement ---------------------------------------------------------------------------------------------
@@ -87,6 +88,8 @@ def completed(run: AnalysisRun, name: str, view: Mapping[str, str]) -> dict[str,
         curves["events"] = events(run)
     if name in ("plating", "staircase") and (stretch := _stretch(view)):
         curves["series"] = window(run, *stretch)
+    if name == "voltage":
+        curves["others"] = others(run, view.get("cells") == "batch")
     if name in ("voltage", "differential") and (numbers := _cycles(view)):
         curves |= chosen_cycles(run, numbers)
     return curves
@@ -146,6 +149,30 @@ def chosen_cycles(run: AnalysisRun, numbers: list[int]) -> dict[str, Any]:
         return {}
     curves, slopes = half_curves(cycles, known)
     return {"voltage": curves, "differential": slopes, "differential_method": METHOD}
+
+
+def others(run: AnalysisRun, is_wanted: bool) -> list[dict[str, Any]]:
+    """Voltage curves of other cells of the same batch, newest first; only their codes unless they are wanted."""
+    if run.measurement is None or run.measurement.cell is None:
+        return []
+    cell = run.measurement.cell
+    runs = AnalysisRun.objects.filter(
+        analysis=run.analysis, is_current=True, measurement__withdrawn_at__isnull=True,
+        measurement__cell__pellet__batch=cell.pellet.batch_id,
+    ).exclude(measurement__cell=cell).select_related("measurement__cell__pellet").order_by("-pk")  # fmt: skip
+    if not is_wanted:
+        runs = runs.defer("curves", "tables")  # large; only that there are some is told
+    return [
+        {
+            "code": other.measurement.cell.code,
+            "area_cm2": other.measurement.cell.electrode_area_cm2,
+            "active_mass_mg": (other.curves.get("marks") or {}).get("active_mass_mg"),
+            "voltage": other.curves.get("voltage") or [],
+        }
+        if is_wanted and other.measurement
+        else {"code": ""}
+        for other in runs[:MOST_OTHERS]
+    ]
 
 
 # --- Several measurements ---------------------------------------------------------------------------------------------

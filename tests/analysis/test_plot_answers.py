@@ -115,6 +115,25 @@ def test_cycles_of_a_persons_choice(client, member, monkeypatch):
     assert answer(client, run, "voltage", cycles="999") == answer(client, run, "voltage")
 
 
+def test_cells_of_a_batch_are_laid_over_each_other(client, member):
+    batch = builders.batch()
+    runs = []
+    for _ in range(2):
+        cell = builders.full_cell(pellet=builders.pellet(batch=batch))
+        measurement, run = full_cell()
+        measurement.cell = cell
+        measurement.save(update_fields=["cell"])
+        runs.append(AnalysisRun.objects.get(pk=run.pk))
+    figure = answer(client, runs[0], "voltage", cells="batch", unit="mAh")
+    codes = {run.measurement.cell.code for run in runs}
+    assert {trace["name"].partition(",")[0] for trace in figure["traces"]} == codes
+    assert {trace["name"].partition(", ")[2] for trace in figure["traces"]} == {"cycle 55"}  # the last that both have
+    stored = runs[1].curves["voltage"][-1]
+    assert figure["traces"][-1]["x"][-1] == pytest.approx(stored["capacity_mAh"][-1], rel=1e-5)
+    _, run = full_cell()
+    assert "cells" not in {group["name"] for group in answer(client, run, "voltage")["switches"]}
+
+
 def test_a_recording_that_is_gone_is_said(client, member):
     _, run = full_cell()
     found = client.get(reverse("run_figure", args=[run.pk, "voltage", "json"]), {"cycles": "7"})

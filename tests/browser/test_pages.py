@@ -58,7 +58,8 @@ ADMIN = {
 # Not pages: actions, parts of pages, data; and the curators' admin, which is Django's.
 OTHERS = {
     "account_token_revoke", "api_root", "api_schema", "attachment_add", "attachment_download", "attachment_remove",
-    "attachment_send", "batch_rows", "batch_tree_file", "cell_hint", "cell_state", "cell_tree_file", "code_hint",
+    "attachment_send", "batch_rows", "batch_tree_file", "cell_figure", "cell_hint",
+    "cell_state", "cell_tree_file", "code_hint",
     "conversion_hint", "draft_continue", "draft_delete", "draft_save", "draft_session", "echo", "echo_pellet",
     "file_assign", "file_columns", "file_decide", "file_lines", "file_retry", "first_run", "furnace_hint",
     "health_live", "health_ready", "labels_file", "lot_tree_file", "material_density", "measurement_figure",

@@ -12,12 +12,17 @@ from playwright.sync_api import expect
 
 from analysis.campaign.series_writers import land
 from analysis.models import AnalysisRun
+from analysis.science.critical_current import CriticalCurrent
+from analysis.science.plating import Plating
+from analysis.science.polarisation import Polarisation
 from analysis.science.synthetic_cycling import cycling_test, faded_capacities_mAh
 from analysis.science.synthetic_series import Cell, current_steps, galvanostatic_test
 from measurements.models import Measurement
 from tests import builders, spine
 from tests.analysis.test_cycling_page import measured
+from tests.analysis.test_symmetric_page import measured as symmetric_cell
 from tests.browser.site import Site, until
+from tests.browser.test_pages import look_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BEGUN = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)
@@ -199,3 +204,14 @@ def test_the_upload_page_names_every_format(site: Site):
     words = page.locator("#drop .drop-words").inner_text()
     for name in ("LAND", "Neware", "Gamry", "EC-Lab .mpt", "NOVA", "any table with named columns"):
         assert re.search(re.escape(name), words)
+
+
+# -- for everybody -----------------------------------------------------------------------------------------------------
+def test_pages_of_electrochemical_tests_are_accessible(site: Site):
+    found = [
+        measured()[0], measured("rate_test")[0], symmetric_cell(CriticalCurrent, "ccd_ramp")[0],
+        symmetric_cell(Plating, "plating_stripping")[0], symmetric_cell(Polarisation, "polarisation")[0],
+    ]  # fmt: skip
+    page = site.page(reduced_motion="reduce")
+    problems = [each for m in found for each in look_at(page, reverse("measurement_detail", args=[m.code]))]
+    assert not problems, "\n".join(problems)
