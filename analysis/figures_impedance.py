@@ -180,7 +180,8 @@ def _beside(row: int, real: Sequence[float], minus_imag: Sequence[float], total:
     last, following = max(row - 3, 0), min(row + 3, len(real) - 1)  # beyond the noise of neighbours
     across, up = real[following] - real[last], minus_imag[following] - minus_imag[last]
     if total is not None and abs(real[row] - total) < 0.12 * total and minus_imag[row] < 0.15 * total:
-        return "bottom left"  # in the valley before the tail
+        # In the valley before the tail; where nothing follows, the words of the intercept stand below.
+        return "bottom left" if minus_imag[-1] > minus_imag[row] + 0.02 * total else "top right"
     if abs(up) > 1.5 * abs(across):
         return "middle right" if total is not None and real[row] > 0.9 * total else "middle left"
     if abs(up) < 0.5 * abs(across):
@@ -195,7 +196,8 @@ def _intercepts(marks: Sequence[Mapping[str, Any]], width: float, suffix: str) -
     places = [mark["z_real_ohm"] for mark in marks]
     is_tight = len(places) == 2 and abs(places[1] - places[0]) < 0.3 * width
     is_close = len(places) == 2 and abs(places[1] - places[0]) < 0.45 * width
-    anchors = ["right", "left" if is_tight else "center"] if is_close else ["center"] * len(places)
+    has_room = is_tight or (is_close and min(places) > 0.25 * width)
+    anchors = ["right", "left" if is_tight else "center"] if has_room else ["center"] * len(places)
     stroke = {"width": 2.2, "color": "role:fit"}
     trace = {
         "type": "scatter", "mode": "markers", "name": "intercepts", "showlegend": False, "x": places,

@@ -148,8 +148,9 @@ def _strips(
             "V (V)" if place == 0 else "", range=highest, domain=list(STRIP), anchor=f"x{number}", zeroline=True,
             fixedrange=True, nticks=4, showticklabels=place == 0,
         )  # fmt: skip
+        cycles = f"{'cycles ' if place == 0 else ''}{window['first_cycle']}–{window['last_cycle']}"
         below["annotations"].append(
-            draw.note(0.5, 1.0, f"cycles {window['first_cycle']}–{window['last_cycle']}", xanchor="center",
+            draw.note(0.5, 1.0, cycles, xanchor="center",
                       xref=f"x{number} domain", yref=f"y{number} domain", yanchor="bottom", bgcolor="role:surface@0",
                       font={"size": 10.5, "color": "role:ink2"})
         )  # fmt: skip

@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 
+from analysis import figures_scatter, plot_context
 from analysis.api import Results
+from analysis.figure_parts import rounded
 from analysis.models import Result
-from analysis.science.quantities import QUANTITIES
+from analysis.plots import Plot
+from analysis.science.quantities import QUANTITIES, Quantity
 from lagpdb.lists import Column, Filter, RecordList
 
 
@@ -41,6 +46,34 @@ class ResultList(RecordList):
         return Result.objects.current().select_related(
             "cell", "pellet__batch__powder_lot__material", "measurement__witness_plate", "sputter_setting", "run"
         )
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        if request.GET.get("format") != "figure" or self._quantity() is None:
+            return super().get(request)
+        quantity = self._quantity()
+        assert quantity is not None
+        points = plot_context.numbers_of(self._narrowed(request)[0])
+        return JsonResponse(rounded(figures_scatter.scatter(points, quantity.slug, quantity.name, request.GET.dict())))
+
+    def _quantity(self) -> Quantity | None:
+        """The one quantity that the rows are narrowed to."""
+        return QUANTITIES.get(self.request.GET.get("quantity", ""))
+
+    def extra(self) -> dict[str, Any]:
+        """The figure of the rows, where they are of one quantity and more than one."""
+        quantity = self._quantity()
+        points = plot_context.numbers_of(self._narrowed(self.request)[0]) if quantity else []
+        if quantity is None or len(points) < 2:
+            return {}
+        figure = figures_scatter.scatter(points, quantity.slug, quantity.name, {})
+        rows = self._address(self.request, drop=("page", "format"), format="figure")
+        narrowed = rows.partition("?")[2].replace("&format=figure", "").replace("format=figure", "")
+        plot = Plot(
+            "scatter", rows, f"/api/v1/results/?{narrowed}&format=csv", f"{quantity.name}, current results, lagpdb",
+            f"results_{quantity.slug}", figure["summary"], {}, figures_scatter.columns(points, quantity.slug),
+            figure["switches"],
+        )  # fmt: skip
+        return {"plot": plot}
 
     def decorate(self, rows: list[Any]) -> None:
         """Names of the samples, in two queries."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from analysis.models import AnalysisRun, Result
 from analysis.science.cycles import cycles_of
@@ -22,6 +22,7 @@ from samples.models import Cell, Coating
 MOST_CYCLES = 12  # of curves chosen by a person; more are not told apart
 SECONDS_PER_HOUR = 3600.0
 MOST_EVENTS = 30
+MOST_NUMBERS = 2000
 MOST_OTHERS = 5  # cells laid over one
 
 
@@ -208,6 +209,28 @@ def interfaces(cell: Cell) -> list[dict[str, Any]]:
         if begun and point["measured_at"]:
             point["time_h"] = (point["measured_at"] - begun).total_seconds() / SECONDS_PER_HOUR
     return [*own, *(point for point in points if not point["is_own"])]
+
+
+def numbers_of(results: QuerySet[Result]) -> list[dict[str, Any]]:
+    """Values of results with their conditions, newest first; at most what a figure can show."""
+    rows = list(results.filter(value__isnull=False).order_by("-pk")[:MOST_NUMBERS])
+    times = _sputter_times({row.pellet_id for row in rows if row.pellet_id})
+    return [
+        {
+            "value": row.value,
+            "uncertainty": row.uncertainty,
+            "limit": row.limit,
+            "sample": getattr(row.subject, "code", ""),
+            "measurement": row.measurement.code if row.measurement else "",
+            "is_coated": row.pellet_id is None or row.pellet_id in times,
+            "temperature_degC": row.temperature_degC,
+            "current_density_mA_cm2": row.current_density_mA_cm2,
+            "c_rate": row.c_rate,
+            "cycle_number": row.cycle_number,
+            "sputter_time_min": times.get(row.pellet_id, 0.0) if row.pellet_id else None,
+        }
+        for row in rows
+    ]
 
 
 def _point(item: dict[str, Result], name: str, cell: Cell, times: dict[int, float]) -> dict[str, Any]:

@@ -43,6 +43,7 @@ TITLES = (
         "arrhenius": "Arrhenius plot",
         "thickness": "Film thickness against sputter time",
         "trend": "Interfacial resistance",
+        "scatter": "All results of a quantity",
     }
     | figures_cycling.TITLES
     | figures_symmetric.TITLES

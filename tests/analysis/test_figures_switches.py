@@ -6,7 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from analysis import figures_cycling, figures_impedance, figures_series_parts, figures_symmetric, figures_trend
+from analysis import (
+    figures_cycling,
+    figures_impedance,
+    figures_scatter,
+    figures_series_parts,
+    figures_symmetric,
+    figures_trend,
+)
 from analysis.figure_parts import Sample, rounded, switch
 from analysis.figures_halves import polarisation_at_half_capacity
 from analysis.science.critical_current import CriticalCurrent
@@ -162,7 +169,7 @@ def test_long_cycling_has_three_close_views():
     windows = [trace for trace in figure["traces"] if trace.get("name", "").startswith("window")]
     assert len(windows) == 3
     assert "cycles 1–2" in words(figure)
-    assert "cycles 39–40" in words(figure)
+    assert "39–40" in words(figure)
     for trace in windows:
         assert trace["x"][-1] - trace["x"][0] == pytest.approx(
             WINDOW_HALVES * 1.0, abs=0.05
@@ -249,3 +256,39 @@ def test_interfacial_resistance_against_time_and_sputter_time():
     assert named(figure, "pristine")["y"] == pytest.approx([900.0 * AREA])
     columns = figures_trend.columns(points)
     assert {len(values) for values in columns.values()} == {3}
+
+
+# -- many numbers ------------------------------------------------------------------------------------------------------
+def result(value, coated, limit="=", celsius=25.0):
+    return {
+        "value": value, "uncertainty": None, "limit": limit, "is_coated": coated, "sample": "CEL-0001",
+        "measurement": "MEA-00001", "temperature_degC": celsius, "current_density_mA_cm2": None, "c_rate": None,
+        "cycle_number": None, "sputter_time_min": 0.0,
+    }  # fmt: skip
+
+
+def scattered(view, points):
+    return figures_scatter.scatter(points, "critical_current_density_mA_cm2", "Critical current density", view)
+
+
+def test_a_strip_has_every_point_the_median_the_box_and_limits_as_arrows():
+    points = [result(value, True) for value in (0.1, 0.2, 0.3, 0.4, 0.5)] + [
+        result(0.9, False),
+        result(0.7, False, ">="),
+    ]
+    figure = scattered({}, points)
+    assert sorted(named(figure, "coated")["y"]) == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert named(figure, "pristine, limits")["marker"]["symbol"] == ["triangle-up-open"]
+    median, box = [trace for trace in figure["traces"] if trace["name"] == "median, quartiles"]
+    assert median["y"] == [pytest.approx(0.8)] * 2  # two points: no box
+    assert [value for value in box["y"] if value is not None] == pytest.approx([0.3, 0.3, 0.2, 0.2, 0.4, 0.4, 0.2])
+    assert "coated: n = 5, median 0.300 mA cm⁻²" in figure["summary"]
+
+
+def test_a_scatter_stands_against_a_condition_that_differs():
+    points = [result(0.1, True, celsius=25.0), result(0.2, True, celsius=60.0), result(0.3, True, celsius=None)]
+    options = scattered({}, points)["switches"][0]["options"]
+    assert set(options) == {"group", "temperature_degC"}
+    figure = scattered({"x": "temperature_degC", "scale": "log"}, points)
+    assert named(figure, "coated")["x"] == [25.0, 60.0]
+    assert figure["layout"]["yaxis"]["type"] == "log"

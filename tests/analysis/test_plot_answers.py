@@ -223,3 +223,18 @@ def test_a_ramp_offers_its_steps(client, member):
     measurement, _ = symmetric_cell(CriticalCurrent, "ccd_ramp")
     html = client.get(reverse("measurement_detail", args=[measurement.code])).content.decode()
     assert '<option value="0.2">' in html
+
+
+# -- the list of results -----------------------------------------------------------------------------------------------
+def test_results_of_one_quantity_are_drawn(client, member):
+    blocking_cell()
+    for value in (1e-4, 2e-4):
+        builders.result(builders.measurement(), "ionic_conductivity_S_cm", value)
+    address = reverse("result_list")
+    html = client.get(address, {"quantity": "ionic_conductivity_S_cm", "plot-scatter": "scale:log"}).content.decode()
+    assert 'id="plot-scatter"' in html
+    assert "is no filter" not in html
+    figure = client.get(address, {"quantity": "ionic_conductivity_S_cm", "format": "figure"}).json()
+    points = next(trace for trace in figure["traces"] if trace["name"] == "pristine")
+    assert sorted(points["y"]) == [1e-4, 2e-4, 2.49e-4]
+    assert 'id="plot-scatter"' not in client.get(address).content.decode()

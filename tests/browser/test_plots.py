@@ -214,4 +214,7 @@ def test_pages_of_electrochemical_tests_are_accessible(site: Site):
     ]  # fmt: skip
     page = site.page(reduced_motion="reduce")
     problems = [each for m in found for each in look_at(page, reverse("measurement_detail", args=[m.code]))]
+    for value in (0.1, 0.2):
+        builders.result(builders.measurement(builders.symmetric_cell()), "critical_current_density_mA_cm2", value)
+    problems += look_at(page, reverse("result_list") + "?quantity=critical_current_density_mA_cm2")
     assert not problems, "\n".join(problems)
