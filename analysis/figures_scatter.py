@@ -82,8 +82,9 @@ def _group(
         if not rows:
             continue
         own = [points[row] for row in rows]
+        lanes = min(LANES, len(points))  # few points stand near the middle
         x = [
-            place + SPREAD * (row % LANES - LANES // 2) / (LANES // 2) if x_name == "group" else points[row][x_name]
+            place + SPREAD * (2 * (row % lanes) - lanes + 1) / (LANES - 1) if x_name == "group" else points[row][x_name]
             for row in rows
         ]
         symbols = {**marker, "symbol": [ARROWS[p["limit"]] for p in own], "size": 10} if is_limit else marker
