@@ -69,6 +69,15 @@ def switch(name: str, label: str, options: Mapping[str, str], view: View) -> Fig
     }  # fmt: skip
 
 
+def stretch(view: View) -> tuple[float, float] | None:
+    """From and to on the first axis, as a page that zoomed asks for; None where it asks for nothing sensible."""
+    try:
+        low, high = float(view.get("from", "")), float(view.get("to", ""))
+    except ValueError:
+        return None
+    return (low, high) if math.isfinite(low) and math.isfinite(high) and low < high else None
+
+
 def rounded(part: Any, digits: int = 7) -> Any:
     """A figure with its numbers cut to what a screen can show, so that the answer to a page stays small."""
     if isinstance(part, float):

@@ -13,6 +13,7 @@ from analysis import figures_cycling_parts as draw
 from analysis.figure_parts import AS_IS, Curves, Figure, Sample, View, data_marker, pick, plain_axis, point_trace
 from analysis.figures_halves import differential, voltage
 from analysis.figures_rate import rate
+from analysis.thinning import LIMIT
 
 CE_FRAME = (90.0, 102.0)  # %
 RETENTION_CYCLES = (50, 100)
@@ -27,7 +28,7 @@ def capacity(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     discharge = draw.scaled(cycles["discharge_capacity_mAh"], factor)
     charge = draw.scaled(cycles["charge_capacity_mAh"], factor)
     efficiency = draw.scaled(cycles["coulombic_efficiency_fraction"], 100.0)
-    rows, envelope = draw.thinned(number, discharge, efficiency)
+    rows, envelope = draw.thinned(number, discharge, efficiency, view=view)
     texts = [
         f"Cycle {n}: discharge {draw.value(q, suffix)}, CE {draw.percent(ce)}"
         for n, q, ce in zip(number, discharge, efficiency, strict=True)
@@ -72,7 +73,7 @@ def capacity(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     }
     return {
         "kind": "capacity", "traces": traces, "layout": layout, "frames": frames, "frame": start,
-        "switches": switches,
+        "switches": switches, "window": "cycles" if len(number) > LIMIT else "",
         "summary": _capacity_summary(sample, number, discharge, suffix, kept, envelope),
     }  # fmt: skip
 

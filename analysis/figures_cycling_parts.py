@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.figure_parts import Curves, Figure, Sample, View, switch
+from analysis.figure_parts import AS_IS, Curves, Figure, Sample, View, stretch, switch
 from analysis.thinning import LIMIT, envelope_note, envelope_rows
 from lagpdb.units import format_value
 
@@ -56,10 +56,15 @@ def upright(x: float, dash: str = "dot") -> Figure:
     return {"type": "line", "xref": "x", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": line}
 
 
-def thinned(x: Sequence[float], *series: Sequence[float | None]) -> tuple[list[int], str]:
-    """Rows to draw of series over one x, and what is said about it."""
+def thinned(x: Sequence[float], *series: Sequence[float | None], view: View = AS_IS) -> tuple[list[int], str]:
+    """Rows to draw of series over one x, and what is said about it; of the stretch alone that a page zoomed to."""
     if len(x) <= LIMIT:
         return list(range(len(x))), ""
+    if (between := stretch(view)) is not None:
+        inside = [row for row, place in enumerate(x) if between[0] - 1 <= place <= between[1] + 1]
+        parts = [[values[row] for row in inside] for values in series]
+        rows_inside, text = thinned([x[row] for row in inside], *parts)
+        return [inside[row] for row in rows_inside], text
     rows: set[int] = set()
     for values in series:
         rows |= {int(row) for row in envelope_rows(x, [math.nan if v is None else v for v in values])}

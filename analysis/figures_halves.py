@@ -53,7 +53,7 @@ def voltage(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
         traces.append(_curve(part, numbers, pick(x, rows), pick(y, rows), texts))
     ends = [value for part in parts for value in part["potential_V"][-1:]]
     cutoffs = sorted({round(min(ends), 2), round(max(ends), 2)}) if ends else []
-    note = envelope_note(total) if drawn < total else ""
+    note = envelope_note(total, "all in the CSV") if drawn < total else ""
     everything = [value * factor for part in parts for value in part["capacity_mAh"]]
     potentials = [value for part in parts for value in part["potential_V"]]
     layout = {

@@ -47,10 +47,10 @@ def note(x: float, y: float, text: str, **more: Any) -> Figure:
     }  # fmt: skip
 
 
-def series_note(curves: Curves) -> str:
+def series_note(curves: Curves, where: str = "zoom for all") -> str:
     """What a thinned drawing says, with a blank before it; '' for one that holds every point."""
     count = int(curves.get("point_count") or 0)
-    return f" {envelope_note(count)}" if count > LIMIT else ""
+    return f" {envelope_note(count, where)}" if count > LIMIT else ""
 
 
 def window(curves: Curves) -> str:
@@ -58,9 +58,9 @@ def window(curves: Curves) -> str:
     return "hours" if int(curves.get("point_count") or 0) > LIMIT else ""
 
 
-def thinned(curves: Curves) -> list[Figure]:
+def thinned(curves: Curves, where: str = "zoom for all") -> list[Figure]:
     """The same words below the axis."""
-    text = series_note(curves).strip()
+    text = series_note(curves, where).strip()
     corner = {
         "xref": "x domain",
         "xanchor": "right",

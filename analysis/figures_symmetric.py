@@ -169,9 +169,11 @@ def _two_ticks(hours: Sequence[float]) -> dict[str, Any]:
 def _cycle_ticks(curves: Curves) -> tuple[list[float], list[str]]:
     """Places and numbers of round cycles for the upper axis."""
     starts = curves["half_steps"]["start_h"][0::2]
-    count = len(starts)
+    low, high = curves["series"]["time_h"][0], curves["series"]["time_h"][-1]  # of the stretch that is drawn
+    inside = [row for row, start in enumerate(starts) if low <= start <= high]
+    count = len(inside)
     step = next((s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500) if count / s <= CYCLE_TICKS), 1000)
-    chosen = [row for row in range(count) if (row + 1) % step == 0]
+    chosen = [row for row in inside if (row + 1) % step == 0]
     return [starts[row] for row in chosen], [str(row + 1) for row in chosen]
 
 

@@ -24,6 +24,7 @@ from analysis.figure_parts import (
 )
 from lagpdb.units import format_value
 
+IN_CSV = "all in the CSV"
 FALLEN = 0.6  # of the initial current; above, the room below the curve is free, else that above it
 UNITS = {"s": ("t (s)", 1.0), "h": ("t (h)", 1.0 / 3600.0)}
 
@@ -61,7 +62,7 @@ def transient(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     layout: dict[str, Any] = {
         "xaxis": axis,
         "yaxis": plain_axis(f"I ({_symbol(unit)})", range=_heights(shown), zeroline=True),
-        "annotations": draw.thinned(curves) + notes,
+        "annotations": draw.thinned(curves, IN_CSV) + notes,
     }
     inset, formula = _around(curves.get("around") or {}, sample, layout, _is_fallen(marks))
     return {
@@ -69,7 +70,7 @@ def transient(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
         "summary": f"Current of {sample.words} at {voltage}. Initial current "
         f"{format_value(factor * marks['initial']['current_A'], None, '=', unit)}, at the end "
         f"{format_value(factor * marks['steady']['current_A'], None, '=', unit)}, {state}."
-        f"{draw.series_note(curves)}{f' {formula}.' if formula else ''}",
+        f"{draw.series_note(curves, IN_CSV)}{f' {formula}.' if formula else ''}",
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from django.db.models import QuerySet, Sum
 
+from analysis.figure_parts import stretch
 from analysis.models import AnalysisRun, Result
 from analysis.science.cycles import cycles_of
 from analysis.science.differential import METHOD
@@ -87,8 +88,8 @@ def completed(run: AnalysisRun, name: str, view: Mapping[str, str]) -> dict[str,
     if name in ("plating", "overpotential"):
         curves["marks"] = curves["marks"] | {"ohmic": ohmic(run)}
         curves["events"] = events(run)
-    if name in ("plating", "staircase") and (stretch := _stretch(view)):
-        curves["series"] = window(run, *stretch)
+    if name in ("plating", "staircase") and (between := stretch(view)):
+        curves["series"], curves["point_count"] = window(run, *between)
     if name == "voltage":
         curves["others"] = others(run, view.get("cells") == "batch")
     if name in ("voltage", "differential") and (numbers := _cycles(view)):
@@ -97,17 +98,8 @@ def completed(run: AnalysisRun, name: str, view: Mapping[str, str]) -> dict[str,
 
 
 # --- Rows of the recording --------------------------------------------------------------------------------------------
-def _stretch(view: Mapping[str, str]) -> tuple[float, float] | None:
-    """From and to [h], as the page asks for when somebody zooms; None where it asks for nothing sensible."""
-    try:
-        low, high = float(view.get("from", "")), float(view.get("to", ""))
-    except ValueError:
-        return None
-    return (low, high) if np.isfinite(low) and np.isfinite(high) and low < high else None
-
-
-def window(run: AnalysisRun, from_h: float, to_h: float) -> dict[str, list[float]]:
-    """Potential and current of a stretch of time from the recording, thinned to what a screen shows."""
+def window(run: AnalysisRun, from_h: float, to_h: float) -> tuple[dict[str, list[float]], int]:
+    """Potential and current of a stretch of time, thinned to what a screen shows, and how many rows it has."""
     frame = recording(run.measurement)[[TIME, POTENTIAL, CURRENT]].dropna()
     time = np.maximum.accumulate(frame[TIME].to_numpy(dtype=float))
     hours = (time - time[0]) / SECONDS_PER_HOUR
@@ -123,7 +115,21 @@ def window(run: AnalysisRun, from_h: float, to_h: float) -> dict[str, list[float
     is_density = "current_density_mA_cm2" in series and area
     flowing = {"current_density_mA_cm2": milliampere / area} if is_density else {"current_mA": milliampere}
     found = {"time_h": hours[rows][kept], "potential_V": potential[kept], **flowing}
-    return {name: values.tolist() for name, values in found.items()}
+    return {name: values.tolist() for name, values in found.items()}, last - first
+
+
+def whole_curves(run: AnalysisRun) -> dict[str, Any]:
+    """The voltage curves of a run with every row of their half-cycles, where some were stored as an envelope."""
+    parts = run.curves["voltage"]
+    if all(part.get("point_count", 0) <= len(part["capacity_mAh"]) for part in parts):
+        return dict(run.curves)
+    cycles = cycles_of(recording(run.measurement))
+    whole = []
+    for part in parts:
+        half = int(cycles.table[f"{part['direction']}_half"].iloc[part["cycle_number"] - 1])
+        potential, passed = cycles.half_curve(half)
+        whole.append(part | {"capacity_mAh": passed.tolist(), "potential_V": potential.tolist()})
+    return run.curves | {"voltage": whole}
 
 
 def _cycles(view: Mapping[str, str]) -> list[int]:

@@ -160,6 +160,8 @@ def full_columns(run: AnalysisRun, name: str) -> dict[str, list[Any]]:
     StoreError
         The recording cannot be read.
     """
+    if name == "voltage":
+        return columns(name, plot_context.whole_curves(run))
     if name not in figures_symmetric.RECORDED or run.measurement is None:
         return columns(name, run.curves)
     frame = recording(run.measurement)

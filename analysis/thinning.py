@@ -84,6 +84,6 @@ def _extremes(values: NDArray[np.float64], rows: NDArray[np.intp], begins: NDArr
     return np.concatenate(found)
 
 
-def envelope_note(count: int) -> str:
-    """What a thinned drawing says: 'Envelope of 412 338 points; the recording has all of them.'"""
-    return f"Envelope of {count:,} points; the recording has all of them.".replace(",", THIN_SPACE)
+def envelope_note(count: int, where: str = "zoom for all") -> str:
+    """What a thinned drawing says: 'Envelope of 412 338 points, zoom for all.'; else `where` all of them are."""
+    return f"Envelope of {f'{count:,}'.replace(',', THIN_SPACE)} points, {where}."

@@ -234,6 +234,22 @@ def test_a_series_of_very_many_steps_is_drawn_as_its_envelope_alone():
     assert 3.0 in kept["potential_V"]
 
 
+def test_very_many_cycles_come_whole_where_somebody_zooms():
+    drawn = cycling(cycles=12)
+    count = 3 * LIMIT
+    drawn["cycles"] = {
+        "cycle_number": list(range(1, count + 1)), "is_formation": [False] * count,
+        "charge_capacity_mAh": [0.3] * count, "coulombic_efficiency_fraction": [0.99] * count,
+        "discharge_capacity_mAh": [0.3 - 1e-5 * row for row in range(count)],
+    }  # fmt: skip
+    figure = figures_cycling.capacity(drawn, SAMPLE)
+    assert figure["window"] == "cycles"
+    assert "zoom for all" in words(figure)
+    part = figures_cycling.capacity(drawn, SAMPLE, {"from": "5000", "to": "5100"})
+    assert named(part, "discharge")["x"] == list(range(4999, 5102))
+    assert "Envelope" not in words(part)
+
+
 # -- interfaces over time ----------------------------------------------------------------------------------------------
 def point(code, hours, ohm, own=True, sputter=10.0, coated=True):
     return {

@@ -12,6 +12,7 @@ from django.utils import timezone
 from analysis import plot_context
 from analysis.models import AnalysisRun
 from analysis.science.plating import Plating
+from analysis.science.retention import Cycling
 from analysis.science.synthetic_cycling import cycling_test, faded_capacities_mAh
 from analysis.science.synthetic_series import Cell, current_steps, galvanostatic_test
 from analysis.thinning import LIMIT
@@ -113,6 +114,22 @@ def test_cycles_of_a_persons_choice(client, member, monkeypatch):
     # Stored cycles need no recording, and cycles that are none leave those of the run.
     assert {t["name"] for t in answer(client, run, "voltage", cycles="5")["traces"]} == {"cycle 5"}
     assert answer(client, run, "voltage", cycles="999") == answer(client, run, "voltage")
+
+
+def test_the_csv_of_voltage_curves_has_every_row(client, member, monkeypatch):
+    """Half-cycles of 9000 rows are stored as envelopes; the file has them whole."""
+    test = cycling_test([0.3, 0.3], 0.99, [0.03, 0.03], rng=np.random.default_rng(3), points_per_half=9000)
+    monkeypatch.setattr(plot_context, "recording", lambda of: test.frame)
+    outcome = Cycling().run(test.frame, *SAMPLES[Cycling.slug]()[1:])
+    measurement = builders.measurement(builders.full_cell(), kind="cycling")
+    run = builders.run(measurement, analysis=Cycling.slug, curves=outcome.curves, tables={}, inputs={}, warnings=[])
+    assert any(part["point_count"] > len(part["capacity_mAh"]) for part in outcome.curves["voltage"])
+    text = answer(client, run, "voltage", "csv")
+    rows = [line for line in text.splitlines() if line.startswith("1,discharge")]
+    assert len(rows) == sum(part["point_count"] for part in outcome.curves["voltage"][1:2])
+    assert len(rows) >= 9000
+    figure = answer(client, run, "voltage")
+    assert "all in the CSV" in figure["summary"]
 
 
 def test_cells_of_a_batch_are_laid_over_each_other(client, member):

@@ -75,4 +75,5 @@ def test_series_that_do_not_fit_are_refused(x, y, starts):
 
 
 def test_the_note_counts_in_groups_of_three():
-    assert envelope_note(412_338) == "Envelope of 412\u202f338 points; the recording has all of them."
+    assert envelope_note(412_338) == "Envelope of 412\u202f338 points, zoom for all."
+    assert envelope_note(5000, "all in the CSV") == "Envelope of 5\u202f000 points, all in the CSV."

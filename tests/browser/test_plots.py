@@ -139,6 +139,8 @@ def test_zooming_a_long_test_asks_for_its_rows(site: Site):
     for _ in range(6):
         plot.get_by_role("button", name="Zoom in").click()
     until(page, f"{inside} > 0 && {count} < 4000 && {inside} >= {count} - 2")
+    heights = page.evaluate(f"{canvas('plating')}._fullLayout.yaxis.range")
+    assert heights[0] < -0.04 < 0.04 < heights[1]  # 0.1 mA cm⁻² · 400 Ω cm² stay in sight
     assert sizes
     assert max(sizes) < 1_000_000
     plot.get_by_role("button", name="Reset").click()

@@ -213,6 +213,7 @@
   async function setFrame(state, name) {
     state.frame = name;
     if (state.whole) state.spec.traces = state.whole;
+    if (state.stretch) takeStretch(state, state.stretch);
     const frame = state.spec.frames?.[name];
     for (const [axis, range] of Object.entries(state.home)) state.spec.layout[axis].range = [...range];
     for (const [axis, range] of Object.entries(frame ?? {})) state.spec.layout[`${axis[0]}axis${axis.slice(1)}`].range = [...range];
@@ -233,6 +234,7 @@
     keepRanges(state);
     for (const [name, axis] of Object.entries(state.spec.layout)) {
       if (!/^[xy]axis\d*$/.test(name) || axis.matches || axis.fixedrange) continue;
+      if (state.spec.window !== undefined && name !== "xaxis") continue;   // of a long series the time alone
       const middle = (axis.range[0] + axis.range[1]) / 2;
       axis.range = axis.range.map((edge) => middle + (edge - middle) * factor);
     }
@@ -304,9 +306,22 @@
     return answer.json();
   }
 
+  // What changes with the stretch of a series: words, and the ticks of axes that follow another one (cycles above hours).
+  function stretchOf(layout) {
+    const following = Object.entries(layout).filter(([name, axis]) => /^[xy]axis\d*$/.test(name) && axis.matches);
+    const ticks = following.map(([name, { tickvals, ticktext }]) => [name, { tickvals, ticktext }]);
+    return { ticks, annotations: layout.annotations };
+  }
+
+  function takeStretch(state, { ticks, annotations }) {
+    for (const [name, values] of ticks) Object.assign(state.spec.layout[name], values);
+    state.spec.layout.annotations = annotations;
+  }
+
   function adopt(state, spec) {
     state.spec = spec;
     state.whole = spec.traces;
+    state.stretch = stretchOf(spec.layout);
     state.home = {};
     for (const [name, axis] of Object.entries(spec.layout)) {
       if (/^[xy]axis\d*$/.test(name)) state.home[name] = [...axis.range];
@@ -384,7 +399,7 @@
   }
 
   // For plot_view.js and plot_export.js.
-  window.lagpdbPlot = { ACTS, HOOKS, picture, keepRanges, say, ask, adopt, draw, setFrame };
+  window.lagpdbPlot = { ACTS, HOOKS, picture, keepRanges, say, ask, adopt, draw, setFrame, stretchOf, takeStretch };
 
   document.addEventListener("DOMContentLoaded", () => startAll(document));
   document.addEventListener("htmx:afterSwap", (event) => startAll(event.detail.elt.parentElement ?? document));

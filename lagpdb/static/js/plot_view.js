@@ -2,7 +2,7 @@
 // marked for the next run. All of it stands in the address, one entry per plot: ?plot-capacity=unit:mAh_cm2;hide:CE
 "use strict";
 (() => {
-  const { ACTS, HOOKS, say, ask, adopt, draw, setFrame } = window.lagpdbPlot;
+  const { ACTS, HOOKS, say, ask, adopt, draw, setFrame, stretchOf, takeStretch } = window.lagpdbPlot;
   const PATIENCE_MS = 180;
   const AXIS = /^[xy]axis\d*$/;
 
@@ -88,6 +88,7 @@
         const spec = await ask(state, { from, to });
         if (asked !== rangeOf(state) || !state.isZoomed) return;
         state.spec.traces = spec.traces;
+        takeStretch(state, stretchOf(spec.layout));
         await draw(state);
       } catch {
         say(state, "The rows of this stretch could not be loaded. The envelope is shown.");
