@@ -27,6 +27,7 @@ from lagpdb.quantity import QuantityError, parse_quantity
 from lagpdb.records import StaleVersion, normal_code, save_record
 from lagpdb.roles import role_required
 from measurements.models import Measurement
+from measurements.parameters import check_parameters
 from measurements.store import StoreError, recording
 from samples.models import Cell
 
@@ -153,7 +154,7 @@ def measurement_reanalyse(request: HttpRequest, code: str) -> HttpResponse:
     measurement = _measurement(code)
     reason = request.POST.get("reason", "").strip()
     try:
-        parameters = _run_parameters(measurement.kind, request.POST)
+        parameters = check_parameters(_run_parameters(measurement.kind, request.POST))
         if any(parameters.values()) and not reason:
             raise ValidationError("Say why you choose this: the reason is kept with the run.")
         reanalyse(measurement, parameters=parameters, by=request.user, reason=reason)

@@ -48,6 +48,8 @@ def targets(page: Page, kinds: list[str]) -> dict[str, str]:
             found.setdefault(name, f"/measurements/{row['code']}/")
         if not kinds or "cell" in kinds:
             found.setdefault(f"cell-{cell.get('configuration', 'other')}", f"/cells/{row['subject']}/")
+    if not kinds or "results" in kinds:
+        found["results"] = "/results/?quantity=ionic_conductivity_S_cm"
     return found
 
 

@@ -178,6 +178,22 @@ def test_points_are_marked_in_the_plot_and_a_new_run_leaves_them_out(site: Site)
     until(page, f"{canvas('nyquist')}.data.some((t) => t.name === 'left out of the fit' && t.x.length === 2)")
 
 
+def test_plots_of_a_spectrum_point_at_the_same_frequency(site: Site):
+    cell = spine.cell()
+    spine.upload((f"{cell.code}_25C.csv", spine.spectrum()))
+    site.work()
+    page = opened(site, Measurement.objects.get(kind="eis"))
+    for name in ("nyquist", "bode", "residuals"):
+        drawn(page, name)
+    page.locator("#plot-nyquist .plot-canvas").focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+    reading = page.locator("#plot-nyquist .plot-read").inner_text()
+    frequency = re.search(r"(\d[\d.]* [kM]?Hz)", reading).group(1)
+    for name in ("bode", "residuals"):
+        expect(page.locator(f"#plot-{name} .hoverlayer")).to_contain_text(frequency)
+
+
 def test_another_reference_cycle_makes_a_new_run(site: Site):
     cell = spine.cell(configuration="full")
     capacities = faded_capacities_mAh(0.3, 0.9, 30, formation=0)

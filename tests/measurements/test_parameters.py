@@ -25,6 +25,8 @@ NUMBERS = ["voltage_limit_V", "step_time_h", "polarisation_voltage_V", "active_m
         ({"fit_range_Hz": (1, 2)}, {"fit_range_Hz": [1.0, 2.0]}),
         ({"masked_points": [3, 1, 3]}, {"masked_points": [1, 3]}),
         ({"masked_points": []}, {"masked_points": []}),
+        ({"interface_arcs": [2, 1]}, {"interface_arcs": [1, 2]}),
+        ({"interface_arcs": 2}, {"interface_arcs": [2]}),
         ({"measured_at": "2026-03-11T14:10"}, {"measured_at": "2026-03-11T14:10:00+00:00"}),
         ({"measured_at": "2026-03-11T14:10+02:00"}, {"measured_at": "2026-03-11T14:10:00+02:00"}),
         ({"circuit": None, "step_time_h": ""}, {}),

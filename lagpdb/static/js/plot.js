@@ -7,7 +7,7 @@
   const NARROW_PX = 480;
   const DECADE_PX = 36;
   const ACTS = {};                                 // what buttons of the other files do: data-act → (state, button)
-  const HOOKS = { begin: [], ready: [], drawn: [], step: [] };
+  const HOOKS = { begin: [], ready: [], drawn: [], step: [], point: [] };
 
   // The library brings a style sheet for maps, which the security policy would refuse with an error; it is not needed.
   document.head.appendChild = (node) => (node instanceof HTMLStyleElement ? node : Node.prototype.appendChild.call(document.head, node));
@@ -277,7 +277,9 @@
     state.cursor = at;
     const { trace, index } = series[at.series];
     const subplot = `${trace.xaxis ?? "x"}${trace.yaxis ?? "y"}`;
-    Plotly.Fx.hover(state.canvas, [{ curveNumber: index, pointNumber: at.point }], [subplot]);
+    const point = { curveNumber: index, pointNumber: at.point };
+    Plotly.Fx.hover(state.canvas, [point], [subplot]);
+    for (const hook of HOOKS.point) hook(state, { points: [point] });
     say(state, `${trace.name}, ${at.point + 1} of ${trace.x.length}. ${trace.text[at.point]}`, trace.meta.codes?.[at.point]);
   }
 

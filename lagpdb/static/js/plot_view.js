@@ -160,6 +160,45 @@
     if (state.isMasking && row !== undefined) toggle(state, row);
   }
 
+  // --- Spectra: the plots of one run point at the same frequency ----------------------------------------------------------------------
+  const SPECTRA = ["nyquist", "bode", "residuals"];
+  const SHOWN = [];                                // states of such plots on the page
+  let isTelling = false;
+
+  const frequencies = (state, trace) => (state.spec.kind === "nyquist" ? trace.customdata : trace.x) ?? [];
+
+  function pointAt(state, frequency) {
+    const found = state.spec.traces.flatMap((trace, curveNumber) => (trace.meta?.steps ? [{ trace, curveNumber }] : []));
+    const near = found.flatMap(({ trace, curveNumber }) => frequencies(state, trace)
+      .map((value, pointNumber) => ({ curveNumber, pointNumber, far: Math.abs(Math.log(value / frequency)), trace })));
+    return near.filter(({ far }) => far < 0.01).sort((a, b) => a.far - b.far)[0];
+  }
+
+  function tell(state, event) {
+    const point = event.points?.[0];
+    const trace = point && state.spec.traces[point.curveNumber];
+    const frequency = trace && frequencies(state, trace)[point.pointNumber];
+    if (isTelling || !frequency) return;
+    isTelling = true;
+    for (const other of SHOWN.filter((each) => each !== state && each.run === state.run && each.element.isConnected)) {
+      const found = pointAt(other, frequency);
+      if (found) Plotly.Fx.hover(other.canvas, [found], [`${found.trace.xaxis ?? "x"}${found.trace.yaxis ?? "y"}`]);
+    }
+    isTelling = false;
+  }
+
+  HOOKS.point.push((state, event) => { if (state.run) tell(state, event); });
+
+  function shareFrequency(state) {
+    if (!SPECTRA.includes(state.spec.kind)) return;
+    state.run = state.element.dataset.src.replace(/[^/]+$/, "");
+    SHOWN.push(state);
+    state.canvas.on("plotly_hover", (event) => tell(state, event));
+    state.canvas.on("plotly_unhover", () => {
+      for (const other of SHOWN) if (other !== state && other.run === state.run) Plotly.Fx.unhover(other.canvas);
+    });
+  }
+
   // --- Start ----------------------------------------------------------------------------------------------------------------------
   HOOKS.begin.push((state) => {
     const known = new Set([...buttons(state).map((b) => b.dataset.switch), ...fields(state).map((f) => f.dataset.param)]);
@@ -169,6 +208,7 @@
 
   HOOKS.ready.push(async (state) => {
     showChosen(state);
+    shareFrequency(state);
     state.element.addEventListener("click", (event) => onSwitch(state, event));
     for (const input of fields(state)) {
       input.addEventListener("change", () => choose(state, input.dataset.param, input.value.trim(), !input.value.trim()));

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.science import synthetic
-from analysis.science.base import Subject
+from analysis.science.base import AnalysisError, Subject
 from analysis.science.interface import Interface
 
 FREQUENCY_HZ = synthetic.frequencies_Hz(1e6, 0.01)
@@ -75,6 +75,28 @@ def test_two_arcs_of_interfaces_are_added_and_said():
     found, outcome = run(recording(extra=second))
     assert found["cell_interfacial_resistance_ohm"].value == pytest.approx(490.0, rel=0.02)
     assert "two_interface_arcs" in codes(outcome)
+
+
+@pytest.mark.parametrize(
+    ("arcs", "truth", "before"), [([1], 250.0, 400.0), ([2], 340.0, 650.0), ([1, 2], 590.0, 400.0)]
+)
+def test_a_person_says_which_arcs_are_the_interface(arcs, truth, before):
+    """An arc of 250 Ω with 20 nF stands before one of 340 Ω with 10 µF; faster ones count to the electrolyte."""
+    fast = synthetic.arc_ohm(FREQUENCY_HZ, 250.0, 250.0 * 2e-8, 1.0)
+    slow = synthetic.arc_ohm(FREQUENCY_HZ, 340.0, 340.0 * 1e-5, 1.0)
+    noise = 1.0 + 0.001 * np.random.default_rng(4).normal(size=FREQUENCY_HZ.size)
+    z = (400.0 + fast + slow) * noise
+    frame = pd.DataFrame({"frequency_Hz": FREQUENCY_HZ, "z_real_ohm": z.real, "z_imag_ohm": z.imag})
+    found, outcome = run(frame, interface_arcs=arcs, circuit="F")
+    assert found["cell_interfacial_resistance_ohm"].value == pytest.approx(truth, rel=0.02)
+    assert found["electrolyte_resistance_ohm"].value == pytest.approx(before, rel=0.02)
+    assert outcome.inputs["interface_arcs"]["origin"] == "person"
+    assert "two_interface_arcs" not in codes(outcome)
+
+
+def test_an_arc_that_the_circuit_does_not_have_is_said():
+    with pytest.raises(AnalysisError, match="so that R3 cannot be the interface"):
+        run(recording(), interface_arcs=[3])
 
 
 def test_a_full_cell_has_no_value_per_interface():
