@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.urls import NoReverseMatch, reverse
+from typing import Any
 
-from lagpdb.records import Record
+from django.urls import NoReverseMatch, reverse
 
 PAGES = {
     "LOT": "lot_detail",
@@ -25,9 +25,9 @@ PAGES = {
 }
 
 
-def address_of(record: Record) -> str:
-    """The page of a record, '' where it has none."""
-    return address_of_code(record.PREFIX or record._meta.model_name or "", record.code)
+def address_of(record: Any) -> str:
+    """The page of a record or of anything else with a code, '' where it has none."""
+    return address_of_code(getattr(record, "PREFIX", "") or record._meta.model_name, record.code)
 
 
 def address_of_code(kind: str, code: str) -> str:
