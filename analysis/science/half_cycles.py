@@ -53,7 +53,10 @@ def half_cycles(series: Series, segments: Segments, counter: Counter | None, ene
     """
     kept = _kept(series, segments)
     if not kept.size:
-        raise AnalysisError("No current flows in this recording: there is no half-cycle. Check column and unit.")
+        raise AnalysisError(
+            "No current flows in this recording. Upload the longer file once the test has begun, or check the current "
+            "column and its unit."
+        )
     sign = segments.sign[kept]
     begins = np.concatenate([[0], np.flatnonzero(sign[1:] != sign[:-1]) + 1]).astype(np.intp)
     ends = np.append(begins[1:], kept.size).astype(np.intp) - 1

@@ -7,6 +7,7 @@ from the beginning of the test: both are told by how they run.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,13 @@ _COLUMNS: dict[str, tuple[tuple[str, ...], float]] = {
     TEMPERATURE: (("ambient_temperature_celsius", "surface_temperature_celsius", "temperature_t1_celsius"), 1.0),
 }
 _COUNTERS = (CHARGE_CAPACITY, DISCHARGE_CAPACITY, CHARGE_ENERGY, DISCHARGE_ENERGY)
+_ARBINS = {  # columns of Arbin's database, whose units are fixed
+    "Current": (CURRENT, "A"),
+    "Charge_Capacity": (CHARGE_CAPACITY, "Ah"),
+    "Discharge_Capacity": (DISCHARGE_CAPACITY, "Ah"),
+    "Charge_Energy": (CHARGE_ENERGY, "Wh"),
+    "Discharge_Energy": (DISCHARGE_ENERGY, "Wh"),
+}
 _UNIT_WORDS = {
     "s": "second", "v": "volt", "a": "ampere", "1": "", "degc": "celsius", "hz": "hertz", "deg": "degree", "w": "watt",
 }  # fmt: skip
@@ -90,7 +98,7 @@ def is_bdf(cells: list[str]) -> bool:
 class BdfReader(Reader):
     """BDF csv or parquet."""
 
-    slug, version, name = "bdf", 1, "BDF csv/parquet"
+    slug, version, name = "bdf", 2, "BDF csv/parquet"
 
     def recognises(self, peek: Peek) -> bool:
         # The names of a Parquet file stand at its end; `read` refuses one that is no BDF.
@@ -102,8 +110,11 @@ class BdfReader(Reader):
         grid = _parquet(path) if is_parquet else next(tables(path, is_bdf, _missing([])))[1]
         names, warnings = _names(grid)
         _without_sign(grid, names)
+        units = _testers_own(grid, names, warnings)
         is_step = _counts_per_step(grid, names, warnings)
-        return [recording(grid, {"header": grid.headers}, warnings, names=names, counters_per_step=is_step)]
+        return [
+            recording(grid, {"header": grid.headers}, warnings, names=names, units=units, counters_per_step=is_step)
+        ]
 
 
 def _missing(headers: list[str]) -> str:
@@ -185,6 +196,34 @@ def _counts_per_step(grid: Grid, names: dict[str, str], warnings: Warnings) -> b
     sentence = "The counters of charge and discharge begin anew with a step, and were taken as the counter of the step."
     warnings.append(("counters_per_step", sentence))
     return True
+
+
+def _testers_own(grid: Grid, names: dict[str, str], warnings: Warnings) -> dict[str, str]:
+    """Units of Arbin's own columns, which count instead where an exporter's beside them are thousands apart.
+
+    Such an export holds everything twice; the tester's own columns were not converted by anyone.
+    """
+    current = next((header for header, name in names.items() if name == CURRENT), "")
+    if not {current, *_ARBINS} <= set(grid.headers) or current in _ARBINS:
+        return {}
+    theirs, own = (grid.columns[grid.headers.index(header)] for header in (current, "Current"))
+    if theirs.dtype == object or own.dtype == object:
+        return {}
+    flows = (theirs != 0) & (own != 0)
+    ratio = float(np.median(own[flows] / theirs[flows])) if flows.any() else 1.0
+    power = round(math.log10(ratio) / 3) if ratio > 0 else 0
+    if power == 0 or not np.allclose(own, theirs * 1000.0**power, rtol=1e-3, atol=0):
+        return {}
+    own_names = {name for name, _ in _ARBINS.values()}
+    names |= {header: "" for header, name in names.items() if name in own_names}
+    names |= {header: name for header, (name, _) in _ARBINS.items()}
+    how = "smaller" if power > 0 else "larger"
+    warnings.append((
+        "unit_conflict",
+        f"‘{current}’ is {1000 ** abs(power)} times {how} than ‘Current’, the tester’s own column in the same file. "
+        "The tester’s own columns were taken. Check the export.",
+    ))  # fmt: skip
+    return {header: unit for header, (_, unit) in _ARBINS.items()}
 
 
 def _without_sign(grid: Grid, names: dict[str, str]) -> None:
