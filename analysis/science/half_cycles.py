@@ -107,16 +107,20 @@ def _kept(series: Series, segments: Segments) -> Rows:
 
 
 def _counted(counter: Counter | None, first: Rows, sign: Signs) -> Real:
-    """What the tester counted in each half; a late last digit, printed in the row after, still belongs to it."""
+    """What the tester counted in each half; a late last digit, printed in the row after, still belongs to it.
+
+    Rows after that do not: a pulse of the same direction within the next half is no part of this one.
+    """
     found = np.full(first.size, np.nan)
     if counter is None:
         return found
+    size = counter.charge.size
+    begins, stops = first.copy(), np.append(np.minimum(first[1:] + 1, size), size)
+    begins[0] = 0
     for direction, added in ((1, counter.charge), (-1, counter.discharge)):
-        own = np.flatnonzero(sign == direction)
-        if own.size:
-            begins = first[own].copy()
-            begins[0] = 0 if own[0] == 0 else begins[0]
-            found[own] = np.add.reduceat(added, begins)
+        own = sign == direction
+        total = np.concatenate([[0.0], np.cumsum(added)])
+        found[own] = total[stops[own]] - total[begins[own]]
     return found
 
 
