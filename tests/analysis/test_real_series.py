@@ -257,7 +257,7 @@ def test_an_export_whose_own_columns_contradict_it_is_told(real_data):
 def test_arbin_workbook_whose_cycle_stays_at_one_and_whose_counters_accumulate(real_data):
     _, measurement, run = sent(real_data, next(name for name in FILES if name.endswith("Channel_11.xlsx")))
     table = cycles(run)
-    # The counter ends at 5.7027, with pulses of charge that lie within the second discharge.
+    # The counter ends at 5.7027: another charge had begun when the test was stopped.
     assert table["charge_capacity_mAh"].iloc[0] == pytest.approx(5.6985, abs=5e-4)
     assert table["discharge_capacity_mAh"].tolist() == pytest.approx([5.798, 5.2569], abs=5e-4)
     assert table["discharge_capacity_mAh"].sum() == pytest.approx(11.0549, abs=1e-4)
