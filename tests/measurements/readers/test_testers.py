@@ -241,3 +241,13 @@ def test_arbin_channel_that_goes_on_in_the_next_sheet(tmp_path: Path) -> None:
 def test_arbin_channels_stay_apart(tmp_path: Path) -> None:
     found = arbin_sheets(tmp_path, {"Channel_1_1": (0, 20), "Channel_2_1": (0, 46)})
     assert [len(item.frame) for item in found] == [20, 46]
+
+
+@pytest.mark.parametrize("name", ["neware_table_flat.csv", "pec_two.csv"])
+def test_the_span_of_good_points_is_no_time_that_begins_anew(name: str, tmp_path: Path) -> None:
+    """Neware's ‘Time’ counts within a step, and PEC's ‘Test’ is a number: neither says how long the test ran."""
+    path = tmp_path / name
+    data = (FOLDER / name).read_bytes().rstrip()
+    path.write_bytes(data[: data.rindex(b"\n") + 9])
+    with pytest.raises(BadRow, match=r"or use the \d+ good points\.$"):
+        read_file(path, name)
