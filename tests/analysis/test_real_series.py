@@ -4,18 +4,22 @@ What the readers make of these files stands in tests/measurements/readers; here 
 kind told, measurements stored, and capacities, lifetimes and resistances as the page shows them.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from django.urls import reverse
+from django.utils.html import escape
 
 from analysis.models import AnalysisRun
 from analysis.tasks import drain
-from measurements import store
+from lagpdb.templatetags.lagpdb import symbol_markup
+from measurements import growing, store
 from measurements.ingest import try_again
 from measurements.models import Measurement
-from tests import spine
+from tests import builders, spine
 
 pytestmark = [pytest.mark.real, pytest.mark.django_db]
 
@@ -83,7 +87,7 @@ def test_no_file_of_the_manifest_is_forgotten(real_data):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_state_kind_and_rows(real_data, name):
+def test_state_kind_rows_and_page(client, real_data, name):
     configuration, kind, rows, spectra = FILES[name]
     file, measurement, run = sent(real_data, name)
     assert file.state == "done"
@@ -99,6 +103,41 @@ def test_state_kind_and_rows(real_data, name):
     else:
         assert (run.state, run.is_current, file.message) == ("succeeded", True, "")
         assert run.results.filter(is_current=True, value__isnull=False).exists()
+    look_at(client, file, measurement, run)
+
+
+def look_at(client, file, measurement, run) -> None:
+    """The page of a measurement: every plot can be drawn, every sentence is there."""
+    client.force_login(builders.user(role="member"))
+    answer = client.get(reverse("measurement_detail", args=[measurement.code]))
+    assert answer.status_code == 200
+    html = answer.content.decode()
+    plots = set(re.findall(r'id="plot-([a-z_]+)"', html)) if run.is_current else set()
+    assert plots or not run.is_current
+    for plot in plots:
+        figure = client.get(reverse("run_figure", args=[run.pk, plot, "json"]))
+        assert figure.status_code == 200
+        assert figure.json()["traces"]
+    for sentence in filter(None, [*said(run).values(), run.message]):
+        assert symbol_markup(sentence) in html or escape(sentence) in html
+    assert client.get(reverse("upload_detail", args=[file.upload.code])).status_code == 200
+
+
+def test_a_binary_file_and_its_text_are_never_two_tests_in_silence(real_data):
+    """The text has fewer digits: the person decides, and nothing is stored twice meanwhile."""
+    _, measurement, _ = sent(real_data, "symmetric/mb.mpr")
+    path = real_data / "symmetric/mb.mpt"
+    (twin,) = spine.taken_in((path.name, path.read_bytes()), subject=measurement.cell)
+    assert twin.state == "needs_sample"
+    assert twin.message == f"Differs from {measurement.code} at row 1. Keep as a separate test, or replace?"
+    assert growing.offers(twin.state, twin.relation) == ["replace", "separate"]
+    assert Measurement.objects.filter(kind="plating_stripping").count() == 1
+
+
+def test_a_binary_file_and_its_text_give_the_same_half_cycles(real_data):
+    tables = [pd.DataFrame(sent(real_data, f"symmetric/mb.{each}")[2].tables["steps"]) for each in ("mpr", "mpt")]
+    for column in ("resistance_ohm", "end_voltage_mV", "capacity_mAh", "time_h"):
+        assert tables[1][column].tolist() == pytest.approx(tables[0][column].tolist(), rel=1e-5)
 
 
 # -- symmetric cells ---------------------------------------------------------------------------------------------------
