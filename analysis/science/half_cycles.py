@@ -118,9 +118,11 @@ def _counted(counter: Counter | None, first: Rows, sign: Signs) -> Real:
     begins, stops = first.copy(), np.append(np.minimum(first[1:] + 1, size), size)
     begins[0] = 0
     for direction, added in ((1, counter.charge), (-1, counter.discharge)):
-        own = sign == direction
-        total = np.concatenate([[0.0], np.cumsum(added)])
-        found[own] = total[stops[own]] - total[begins[own]]
+        own = np.flatnonzero(sign == direction)
+        if own.size:
+            edges = np.column_stack([begins[own], stops[own]]).ravel()
+            edges = edges[:-1] if edges[-1] == size else edges  # the last sum ends with the array by itself
+            found[own] = np.add.reduceat(added, edges)[::2]
     return found
 
 
