@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from measurements.readers import parquet
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
@@ -35,13 +35,13 @@ from measurements.readers.columns import (
     short,
 )
 from measurements.readers.delimited import Grid
+from measurements.readers.neware_table import is_neware
 from measurements.readers.series import recording
 from measurements.readers.series_columns import RECORD, STEP_TIME
 from measurements.readers.tester_tables import has_header, tables
 
 Warnings = list[tuple[str, str]]
 
-_PARQUET = b"PAR1"
 _REQUIRED = {TIME: "test_time_second", POTENTIAL: "voltage_volt", CURRENT: "current_ampere"}
 # Canonical column: machine names that may hold it, the likeliest first, and canonical = factor * value. The first one
 # is written.
@@ -101,13 +101,12 @@ class BdfReader(Reader):
     slug, version, name = "bdf", 2, "BDF csv/parquet"
 
     def recognises(self, peek: Peek) -> bool:
-        # The names of a Parquet file stand at its end; `read` refuses one that is no BDF.
-        return peek.head.startswith(_PARQUET) or (not peek.head.startswith(b"PK\x03\x04") and has_header(peek, is_bdf))
+        if peek.head.startswith(parquet.MAGIC):
+            return not is_neware(peek.columns)  # `read` refuses one that is no BDF
+        return not peek.head.startswith(b"PK\x03\x04") and has_header(peek, is_bdf)
 
     def read(self, path: Path) -> list[Recording]:
-        with path.open("rb") as stream:
-            is_parquet = stream.read(len(_PARQUET)) == _PARQUET
-        grid = _parquet(path) if is_parquet else next(tables(path, is_bdf, _missing([])))[1]
+        grid = _parquet(path) if parquet.is_parquet(path) else next(tables(path, is_bdf, _missing([])))[1]
         names, warnings = _names(grid)
         _without_sign(grid, names)
         units = _testers_own(grid, names, warnings)
@@ -126,28 +125,10 @@ def _missing(headers: list[str]) -> str:
 
 
 def _parquet(path: Path) -> Grid:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError):
-        raise ReaderError(
-            "This Parquet file cannot be read; it is damaged or cut off. Copy or export it again, then upload that."
-        ) from None
-    if not is_bdf(table.column_names):
-        raise ReaderError(_missing(table.column_names))
-    columns: list[npt.NDArray[Any]] = []
-    for column in table.columns:
-        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
-            columns.append(column.cast(pa.float64()).to_numpy())
-        else:
-            columns.append(np.array([str(cell) for cell in column.to_pylist()], dtype=object))
-    if not table.num_rows:
-        raise ReaderError("This Parquet file has column names, but no rows. Export it again with the data.")
-    return Grid(
-        list(table.column_names), None, columns, np.arange(1, table.num_rows + 1, dtype=np.int64), "", "Parquet"
-    )
+    grid = parquet.read_grid(path)
+    if not is_bdf(grid.headers):
+        raise ReaderError(_missing(grid.headers))
+    return grid
 
 
 def _names(grid: Grid) -> tuple[dict[str, str], Warnings]:

@@ -42,6 +42,7 @@ FILES = {
     "cycling/test.ndax": ("full", "cycling", 1464, 0),
     "cycling/test.nda": ("full", "cycling", 439, 0),
     "cycling/nw4-120-1-6-53.ndax": ("full", "cycling", 18700, 0),
+    "cycling/nw4-120-1-6-53.parquet": ("full", "cycling", 18700, 0),
     "cycling/neware_uio.csv": ("full", "cycling", 9065, 0),
     "cycling/maccor_example.001": ("full", "cycling", 8, 0),
     "cycling/pec_Test25209.csv": ("full", "cycling", 327 - 46, 0),
@@ -54,7 +55,7 @@ FILES = {
     "reconstructed/land_old_index.txt": ("full", "cycling", 2150, 0),
     "reconstructed/land_min_threecol.txt": ("full", "cycling", 2150, 0),
 }
-FAILING = {"cycling/maccor_two.txt", "cycling/nw4-120-1-6-53.parquet"}  # each has a test of its own
+CUT = "cycling/maccor_two.txt"  # has a test of its own
 AT_REST = {"cycling/maccor_example.001", "cycling/pec_Test25209.csv"}
 GCPL = [name for name in FILES if name.endswith(".mpr") and "GCPL" in name.upper() and FILES[name][0] == "full"]
 TIME_BUG = next(name for name in FILES if "Time_Bug" in name)
@@ -83,7 +84,7 @@ def test_no_file_of_the_manifest_is_forgotten(real_data):
     folders = ("chronoamperometry", "symmetric", "cycling", "rate")
     there = {f"{folder}/{path.name}" for folder in folders for path in (real_data / folder).iterdir()}
     there |= {f"reconstructed/{path.name}" for path in (real_data / "reconstructed").iterdir()}
-    assert there - FAILING - set(FILES) == {"reconstructed/nova_eis_semicolon.txt"}
+    assert there - {CUT} - set(FILES) == {"reconstructed/nova_eis_semicolon.txt"}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -314,8 +315,9 @@ def test_arbin_slice_that_begins_within_a_charge(real_data):
     assert "larger than expected for 0.1 C" in said(run)["unit_doubt"]
 
 
-def test_160_cycles_of_neware_are_those_of_the_vendors_export(real_data):
-    _, measurement, run = sent(real_data, NW4)
+@pytest.mark.parametrize("name", [NW4, NW4.replace(".ndax", ".parquet")])
+def test_160_cycles_of_neware_are_those_of_the_vendors_export(real_data, name):
+    _, measurement, run = sent(real_data, name)
     vendor = pd.read_parquet(real_data / NW4.replace(".ndax", ".parquet"))
     steps = vendor.groupby("Step Count").agg(word=("Step Type", "last"), mAs=("Capacity(mAs)", lambda q: q.abs().max()))
     stated = steps["mAs"][steps["word"].astype(str) == "CC DChg"].astype(float) / 3600
@@ -412,7 +414,7 @@ def test_time_that_runs_backwards_is_said_and_the_rates_are_found(real_data):
 
 # -- what stays with a person ------------------------------------------------------------------------------------------
 def test_a_maccor_file_that_ends_in_a_row_goes_on_without_it(real_data):
-    path = real_data / "cycling/maccor_two.txt"
+    path = real_data / CUT
     cell = spine.cell(configuration="full")
     (file,) = spine.taken_in((path.name, path.read_bytes()), subject=cell)
     assert (file.state, file.line) == ("failed", 229)
@@ -427,12 +429,3 @@ def test_a_maccor_file_that_ends_in_a_row_goes_on_without_it(real_data):
     assert (measurement.kind, measurement.point_count) == ("cycling", 213)
     assert dict(measurement.reader_warnings)["rows_skipped"].endswith("left out: line 229.")
     spine.check_invariants()
-
-
-def test_a_parquet_file_of_a_vendor_is_refused_with_its_columns(real_data):
-    path = real_data / NW4.replace(".ndax", ".parquet")
-    (file,) = spine.taken_in((path.name, path.read_bytes()), subject=spine.cell(configuration="full"))
-    assert file.state == "failed"
-    assert "Columns seen: Cycle Index, Step Index, Step Type, Time, Total Time, Current(uA)" in file.message
-    assert file.message.endswith("Export it again as BDF, or as CSV of the tester.")
-    assert file.raw_file.size_bytes == path.stat().st_size

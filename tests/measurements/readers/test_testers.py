@@ -243,6 +243,18 @@ def test_arbin_channels_stay_apart(tmp_path: Path) -> None:
     assert [len(item.frame) for item in found] == [20, 46]
 
 
+def test_a_neware_table_in_parquet_is_the_one_in_csv(tmp_path: Path) -> None:
+    table = pd.read_csv(FOLDER / "neware_table_flat.csv").drop(columns="DataPoint")
+    path = tmp_path / "flat.parquet"
+    table.to_parquet(path)
+    reader, (item,) = read_file(path, path.name)
+    assert reader.slug == "neware_table"
+    truth = read("neware_table_flat.csv").frame
+    for column in ("time_s", "potential_V", "current_A", "step_capacity_mAh", "cycle_number", "step_number"):
+        assert item.frame[column].to_numpy() == pytest.approx(truth[column].to_numpy())
+    assert item.frame["step_kind"].tolist() == truth["step_kind"].tolist()
+
+
 @pytest.mark.parametrize("name", ["neware_table_flat.csv", "pec_two.csv"])
 def test_the_span_of_good_points_is_no_time_that_begins_anew(name: str, tmp_path: Path) -> None:
     """Neware's ‘Time’ counts within a step, and PEC's ‘Test’ is a number: neither says how long the test ran."""
