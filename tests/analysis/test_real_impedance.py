@@ -35,7 +35,7 @@ def sent(real_data: Path, name: str):
 
 @pytest.mark.parametrize("name", EIS)
 def test_every_spectrum_is_stored_and_computed(real_data, name):
-    file, cell = sent(real_data, name)
+    file, _ = sent(real_data, name)
     spine.check_invariants()
     assert (file.state, file.message) == ("done", "")
     measurements = file.measurements.order_by("pk")

@@ -306,7 +306,7 @@ def test_arbin_workbook_whose_cycle_stays_at_one_and_whose_counters_accumulate(r
 
 
 def test_arbin_slice_that_begins_within_a_charge(real_data):
-    _, measurement, run = sent(real_data, "cycling/arbin_example.csv")
+    _, _, run = sent(real_data, "cycling/arbin_example.csv")
     table = cycles(run)
     assert (table["charge_capacity_mAh"] / 1e3).round(4).tolist() == [1.0719, 1.0725]
     assert (table["discharge_capacity_mAh"] / 1e3).round(4).tolist() == [1.0724, 1.0729]
