@@ -33,13 +33,15 @@ class Step:
     is_hold: bool
 
 
-def told_kinds(frame: pd.DataFrame) -> dict[str, str]:
+def told_kinds(frame: pd.DataFrame, *, is_beside_spectra: bool = False) -> dict[str, str]:
     """The kind that a recording has in each configuration of cell.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         Canonical columns of a time series; without time, rows count.
+    is_beside_spectra : bool
+        Whether the file holds impedance too.
 
     Returns
     -------
@@ -47,12 +49,13 @@ def told_kinds(frame: pd.DataFrame) -> dict[str, str]:
         ``{"blocking", "symmetric", "full"}`` to a kind. Constant voltage is a polarisation anywhere. Galvanostatic on a
         symmetric (or blocking) cell: rising steps are a ramp, others plating and stripping. On a full cell: three or
         more rates in blocks are a rate test, unless one of them has most of the cycles. A tester that
-        records no current while the cell rests has begun a test all the same, which may grow; a file without a
-        column of current is an ``attachment``.
+        records no current while the cell rests has begun a test all the same, which may grow. A file without a
+        column of current, or the rests between spectra, are an ``attachment``.
     """
     steps = split(frame)
     if not steps:
-        has_begun = CURRENT in frame and np.isfinite(frame[CURRENT].to_numpy(np.float64)).any()
+        is_recorded = CURRENT in frame and np.isfinite(frame[CURRENT].to_numpy(np.float64)).any()
+        has_begun = is_recorded and not is_beside_spectra
         usual = ("attachment", "plating_stripping", "cycling") if has_begun else ("attachment",) * 3
         return dict(zip(("blocking", "symmetric", "full"), usual, strict=True))
     whole = sum(step.duration_s for step in steps)

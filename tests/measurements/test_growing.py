@@ -387,7 +387,7 @@ def test_a_join_and_a_longer_copy_at_once():
 
 
 # -- spectra beside a test that grows ----------------------------------------------------------------------------------
-def modulo_bat(loops: int, first_ohm: float = 340.0) -> bytes:
+def modulo_bat(loops: int, first_ohm: float = 340.0, ampere: float = AMPERE) -> bytes:
     """SYNTHETIC EC-Lab text: each loop is a spectrum of 40 points and one hour of plating and of stripping."""
     names = ["mode", "Ns", "time/s", "Ewe/V", "I/mA", "(Q-Qo)/mA.h", "freq/Hz", "Re(Z)/Ohm", "-Im(Z)/Ohm", "z cycle"]
     frequencies = np.geomspace(1e6, 0.1, 40)
@@ -405,9 +405,9 @@ def modulo_bat(loops: int, first_ohm: float = 340.0) -> bytes:
         for sign in (1, -1):
             for _ in range(60):
                 now += INTERVAL_S
-                charge += sign * AMPERE * INTERVAL_S / 3.6
-                potential = sign * AMPERE * OHM + next(noise)
-                rows.append((1, 2 * loop + 1, now, potential, sign * AMPERE * 1e3, charge, 0, 0, 0, 0))
+                charge += sign * ampere * INTERVAL_S / 3.6
+                potential = sign * ampere * OHM + next(noise)
+                rows.append((1, 2 * loop + 1, now, potential, sign * ampere * 1e3, charge, 0, 0, 0, 0))
     lines = ["\t".join(f"{cell:.9g}" for cell in row) for row in rows]
     head = ["EC-Lab ASCII FILE", "Nb header lines : 5", "", "Modulo Bat", "\t".join([*names, ""])]
     return "\r\n".join([*head, *lines, ""]).encode("cp1252")
@@ -438,6 +438,13 @@ def test_the_same_spectra_in_a_longer_copy_are_no_new_ones(cell):
     assert set(Measurement.objects.live()) == {*spectra, series_}
     assert [spectrum.files.get().superseded_at for spectrum in spectra] == [None, None]
     spine.check_invariants()
+
+
+def test_rests_between_spectra_bring_no_failure(cell):
+    file = sent(cell, modulo_bat(2, ampere=0.0), "rests.mpt")
+    assert (file.state, file.message) == ("done", "")
+    assert sorted(file.measurements.values_list("kind", flat=True)) == ["attachment", "eis", "eis"]
+    assert set(AnalysisRun.objects.values_list("analysis", "state")) == {("interface", "succeeded")}
 
 
 def test_a_spectrum_that_differs_is_a_measurement_of_its_own(cell):

@@ -83,6 +83,12 @@ def test_a_test_that_still_rests_has_begun():
     assert told_kinds(rest) == {"blocking": "attachment", "symmetric": "plating_stripping", "full": "cycling"}
 
 
+def test_rests_between_spectra_are_no_test_and_current_between_them_is():
+    rest = pd.DataFrame({"time_s": np.arange(50.0), "potential_V": np.full(50, 2.9), "current_A": np.zeros(50)})
+    assert set(told_kinds(rest, is_beside_spectra=True).values()) == {"attachment"}
+    assert told_kinds(galvanostatic([0.1], cycles=4), is_beside_spectra=True)["symmetric"] == "plating_stripping"
+
+
 @pytest.mark.parametrize("current", [None, np.nan])
 def test_without_a_current_there_is_nothing_to_tell(current):
     frame = pd.DataFrame(
