@@ -21,7 +21,7 @@ from analysis.science.synthetic_series import (
 )
 from analysis.tasks import drain
 from lagpdb.records import save_record
-from measurements import store
+from measurements import growing, store
 from measurements.ingest import assign, try_again
 from measurements.mappings import describe
 from measurements.models import Measurement, UploadFile
@@ -275,6 +275,26 @@ def test_a_column_in_microamperes_that_passes_for_milliamperes(client, make, con
     assert "unit_doubt" in page(client, bad)
     if configuration == "full":  # a full cell's own counter contradicts the current, too
         assert "Check the unit of the current" in dict(bad.measurements.get().reader_warnings)["counter_differs"]
+
+
+def test_the_corrected_file_takes_the_place_of_the_doubted_one(symmetric):
+    """The next step that the sentence names: correct the header, upload that, and say that it replaces the former."""
+    wrong = in_micro(land(ramp(), STARTED))
+    first = sent(symmetric, wrong)
+    measurement = first.measurements.get()
+    assert "unit_doubt" in said(first)
+    corrected = sent(symmetric, wrong.replace(b"Current/mA", b"Current/uA"), "corrected.csv")
+    assert corrected.state == "needs_sample"
+    assert corrected.message.startswith(f"Differs from {measurement.code} at row ")
+    growing.decide(corrected, "replace", by=spine.person(), reason="the header was wrong")
+    drain()
+    corrected.refresh_from_db()
+    assert corrected.measurements.get() == measurement
+    assert "unit_doubt" not in said(corrected)
+    assert spine.number("critical_current_density_mA_cm2", symmetric).value == pytest.approx(0.60, rel=2e-3)
+    former, now = measurement.files.order_by("pk")
+    assert (former.superseded_at is None, now.superseded_at is None) == (False, True)
+    spine.check_invariants()
 
 
 def test_a_current_in_milliamperes_that_passes_for_amperes(symmetric):
