@@ -134,7 +134,10 @@ def find_steps(recording: pd.DataFrame) -> Steps:
     direction = _directions(frame, current)
     half, first, last = _halves(frame, current, direction)
     if first.size == 0:
-        raise AnalysisError("No current flows in this recording. Check the current column and its unit.")
+        raise AnalysisError(
+            "No current flows in this recording. Upload the longer file once the test has begun, or check the current "
+            "column and its unit."
+        )
     count = first.size
     is_in = half >= 0
     rows = np.flatnonzero(is_in)
