@@ -84,7 +84,7 @@ def test_times_without_zone_are_in_the_zone_of_the_instruments(monkeypatch):
 NAMES = [*NUMBERS, "formation_cycles", "circuit", "fit_range_Hz", "masked_points", "measured_at", "else"]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 @given(
     st.dictionaries(
         st.sampled_from(NAMES),
