@@ -17,7 +17,7 @@ from analysis.decisions import judge, reanalyse
 from analysis.lists import ResultList
 from analysis.models import AnalysisRun, Result
 from analysis.panels import is_working, measurement_context
-from analysis.paper import paper_check, paper_csv
+from analysis.paper_pages import paper_check, paper_csv, paper_row
 from analysis.rates import sputter_rates
 from analysis.science.quantities import QUANTITIES
 from analysis.search import search
@@ -264,5 +264,6 @@ urlpatterns = [
     path("sputter-rates/", sputter_rates, name="sputter_rates"),
     path("paper/", paper_check, name="paper_check"),
     path("paper/table.csv", paper_csv, name="paper_csv"),
+    path("paper/<str:slug>/", paper_row, name="paper_row"),
     path("results/<int:result_id>/judge/", result_judge, name="result_judge"),
 ]

@@ -267,6 +267,13 @@ class RecordList(View):
                 active.append((item, text))
         return queryset, complaints, active
 
+    def words_of(self, name: str, text: str) -> str:
+        """A condition as its chip says it; KeyError for one that this list does not know."""
+        item = {item.name: item for item in self.filters}.get(name) or self._condition(name)
+        if item is None:
+            raise KeyError(name)
+        return item.words(text)
+
     def _condition(self, name: str) -> Condition | None:
         found = api_filters.find(name, self._api_filters())
         return Condition(name, *found) if found else None

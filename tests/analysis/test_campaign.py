@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
 
-from analysis.campaign import lithium, plan, records
+from analysis.campaign import lithium, lithium_cells, plan, records
 from analysis.campaign import load as loading
 from analysis.campaign.plan import CELLS, COATED, NOTE, PRISTINE, TEMPERATURES_DEGC
 from analysis.campaign.report import activation_energy, computed_row, conductivity_25degC, table
@@ -87,7 +87,7 @@ def test_files_say_that_they_are_synthetic():
             assert NOTE.encode() in LAYOUTS[cell.layout].write(cell.sweep(25.0))
 
 
-LITHIUM_FILES = [(planned, file) for planned in lithium.TESTS for file in planned.files]
+LITHIUM_FILES = [(planned, file) for planned in lithium_cells.TESTS for file in planned.files]
 
 
 @pytest.mark.parametrize(("planned", "file"), LITHIUM_FILES, ids=lambda item: getattr(item, "name", ""))
@@ -265,7 +265,7 @@ def test_cells_of_an_older_campaign_are_added_and_withdrawn_ones_stay_away(own_s
     lot, is_new = records.make_records()
     assert is_new
     assert records.tests_of(lot) == []
-    monkeypatch.setattr(records, "TESTS", lithium.TESTS[:2])
+    monkeypatch.setattr(records, "TESTS", lithium_cells.TESTS[:2])
     assert records.make_records() == (lot, True)
     assert (PelletBatch.objects.count(), Cell.objects.count()) == (1, 4)
     (_, first), _ = records.tests_of(lot)
