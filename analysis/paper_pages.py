@@ -107,6 +107,16 @@ def paper_row(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "analysis/paper_row.html", context)
 
 
+# Conditions whose chip in the list reads like a formula.
+_PLAIN = {
+    ("limit", "="): "A value, not a limit",
+    ("flag", "ok"): "No flag",
+    ("acceptance", "accepted"): "Accepted",
+    ("is_coated", "true"): "With a film as built",
+    ("is_coated", "false"): "Without a film as built",
+}
+
+
 def _conditions(row: Row) -> list[str]:
     """What a result has to be, in the words of the list of results."""
     if not row.is_computed:
@@ -114,7 +124,7 @@ def _conditions(row: Row) -> list[str]:
     if row.source == FILMS:
         return ["Target: CuS", "Sputter time: 9 to 11 min"]
     shown = ResultList()
-    words = [shown.words_of(name, text) for name, text in row.query.items()]
+    words = [_PLAIN.get((name, text)) or shown.words_of(name, text) for name, text in row.query.items()]
     return [*words, row.also_words] if row.also_words else words
 
 

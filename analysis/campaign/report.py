@@ -13,7 +13,7 @@ from analysis.campaign.reported import DOI, REPORTED
 from analysis.campaign.row import RESULTS
 from analysis.campaign.rows import ROWS, Row
 from analysis.models import Result
-from analysis.science.quantities import get as quantity_of
+from analysis.paper import lines
 from lagpdb.units import exact_value, format_value
 
 HEADING = ("Quantity", "Sample", "Reported", "Computed", "Cells", "Difference")
@@ -37,6 +37,9 @@ def computed(campaign: Campaign, truth: Truth, quantity: str, **conditions: obje
 
 def computed_row(campaign: Campaign, row: Row) -> Computed:
     """The current numbers of the campaign that answer a row."""
+    if row.source != RESULTS:
+        (line,) = lines([row])
+        return Computed(line.reference.value, None, line.reference.count)
     own = Q(cell__in=campaign.cell_keys) | Q(cell__isnull=True, is_synthetic=True)
     return _mean(row.results.filter(own))
 
@@ -76,15 +79,11 @@ def table(campaign: Campaign) -> str:
         rows.append(_row("E_a from ln(σT), eV", sample, truth.activation_record, found, "meV"))
     told_above = {truth.conductivity_record for truth in (PRISTINE, COATED)}
     told_above |= {truth.activation_record for truth in (PRISTINE, COATED)}
-    rows += [
-        _test_row(campaign, row)
-        for row in ROWS
-        if row.record not in told_above and row.source == RESULTS and row.is_computed
-    ]
+    rows += [_test_row(campaign, row) for row in ROWS if row.record not in told_above and row.is_computed]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADING))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines.insert(1, "-" * max(len(line) for line in lines))
-    return "\n".join([f"Reported in doi:{DOI} against computed here", "", *lines, "", *_sentences(campaign)])
+    written = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    written.insert(1, "-" * max(len(line) for line in written))
+    return "\n".join([f"Reported in doi:{DOI} against computed here", "", *written, "", *_sentences(campaign)])
 
 
 def _row(quantity: str, sample: str, record: str, found: Computed, difference: str) -> tuple[str, ...]:
@@ -101,7 +100,7 @@ def _row(quantity: str, sample: str, record: str, found: Computed, difference: s
 def _test_row(campaign: Campaign, row: Row) -> tuple[str, ...]:
     """A row of the symmetric and full cells."""
     found = computed_row(campaign, row)
-    unit = quantity_of(row.quantity).unit
+    unit = row.csv_unit
     is_bare = found.value is not None and found.uncertainty is None
     shown = f"{found.value:.4g}" if is_bare else format_value(found.value, found.uncertainty)
     shown += " (flagged)" if found.is_flagged else ""

@@ -28,7 +28,7 @@ UNCLEAR = (
     _of("Thickness: coated pellets have 850 and 900 µm, bare ones about 800 µm, and the film has 50 nm. The pellet "
         "coated on one face is the thickest.", "P05", "P06", "P07", "S07"),
     _of("Interfacial resistance: 2250 Ω is called that of one interface. 330 Ω is likely that of both, 170 Ω that of "
-        "one; the text is silent, and about 350 Ω after 300 h too.", "I01", "I02", "I03", "I04"),
+        "one; the text is silent, also about the 350 Ω after 300 h.", "I01", "I02", "I03", "I04"),
     _of("Overpotentials and resistances do not fit each other: with σ and the lithium area, 170 Ω per interface gives "
         "54 mV at 0.1 mA cm⁻² (46 are reported), 2250 Ω gives 0.39 V (0.3).", "I02", "I03", "D03", "D05"),
     _of("Critical current density: called the current of the short circuit, described as a sudden polarisation. "
