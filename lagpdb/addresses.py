@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
-
-from lagpdb.records import Record
 
 PAGES = {
     "LOT": "lot_detail",
@@ -25,9 +24,9 @@ PAGES = {
 }
 
 
-def address_of(record: Record) -> str:
-    """The page of a record, '' where it has none."""
-    return address_of_code(record.PREFIX or record._meta.model_name or "", record.code)
+def address_of(record: Model) -> str:
+    """The page of a record, '' where it has none; a sputter setting has a code and is no record."""
+    return address_of_code(getattr(record, "PREFIX", "") or record._meta.model_name or "", getattr(record, "code", ""))
 
 
 def address_of_code(kind: str, code: str) -> str:

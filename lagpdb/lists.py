@@ -26,6 +26,7 @@ from lagpdb.quantity import QuantityError, parse_quantity
 from lagpdb.records import normal_code
 from lagpdb.savedviews import views_for
 from lagpdb.spreadsheet import workbook
+from lagpdb.synthetic import SENTENCE
 
 PER_PAGE = 50
 MOST_SELECTED = 2000
@@ -326,6 +327,8 @@ class RecordList(View):
             ("By", request.user.get_username()),
             ("Same rows from the API", request.build_absolute_uri(f"/api/v1/{self.api}/")),
         ]
+        if queryset.filter(is_synthetic=True).exists():
+            about.insert(0, ("Synthetic", SENTENCE))
         base = request.build_absolute_uri(f"/api/v1/{self.api}/")
         return workbook(self.api, columns, Reader(columns, base).chunks(queryset), about)
 

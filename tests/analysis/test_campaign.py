@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import io
 import itertools
+import re
+import types
 
 import numpy as np
 import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 
 from analysis.campaign import lithium, lithium_cells, plan, records, trend
 from analysis.campaign import load as loading
@@ -36,6 +40,7 @@ from samples.models import (
     SputterRun,
     WitnessPlate,
 )
+from tests import builders
 
 RECORDS = (
     PowderLot, PelletBatch, Pellet, SputterRun, WitnessPlate, FilmThickness, Conversion, ElectrodeLot, Cell, Upload,
@@ -156,7 +161,7 @@ def test_nova_transient_keeps_what_the_frame_holds(tmp_path):
 
 # -- the whole campaign ------------------------------------------------------------------------------------------------
 @pytest.mark.django_db
-def test_campaign_gives_back_the_model_once(own_store):
+def test_campaign_gives_back_the_model_once(own_store, client):
     out = io.StringIO()
     call_command("load_demo", stdout=out)
     assert "SYNTHETIC" in out.getvalue()
@@ -185,6 +190,7 @@ def test_campaign_gives_back_the_model_once(own_store):
         )
     check_rows(campaign)
     check_series(campaign)
+    check_query_of_the_help_page(client, lot)
 
     # Nothing was brought in beside the upload path, and nothing without its mark.
     assert set(UploadFile.objects.values_list("matched_by", flat=True)) == {"from name", "from folder", "preset"}
@@ -247,6 +253,35 @@ def check_series(campaign):
     assert [at for at, _, _ in best.reference.by_time] == list(trend.SPUTTER_TIMES_MIN)
     (film,) = lines([BY_KEY["S07"]])
     assert (film.reference.count, film.verdict) == (1, "within")
+
+
+def check_query_of_the_help_page(client, lot):
+    """Critical current density against sputter time for all pellets of one powder lot, as the help page writes it."""
+    client.force_login(builders.user())
+    page = client.get(reverse("help_topic", args=["api"])).content.decode()
+    code = html.unescape(re.search(r'id="api-trend">(.*?)</pre>', page, re.DOTALL)[1]).replace("LOT-0001", lot.code)
+
+    def get(address, headers, timeout, params):
+        answer = client.get(address, params)
+        text = b"".join(answer.streaming_content).decode()
+        return types.SimpleNamespace(text=text, raise_for_status=lambda: answer.status_code == 200 or pytest.fail(text))
+
+    known = {"pd": pd, "io": io, "site": "", "login": {}, "requests": types.SimpleNamespace(get=get)}
+    exec(code, known)  # noqa: S102 - the page’s own text
+    trend_found = known["trend"]
+    for minutes in trend.SPUTTER_TIMES_MIN:
+        row = trend_found.loc[(True, minutes)]
+        assert row["median"] == pytest.approx(trend.critical_mA_cm2(minutes), rel=1e-6)
+    assert list(trend_found["count"]) == [1, 1, 2, 1, 1]  # and the converted cell of the study, also of 10 min
+
+    asked = {
+        "quantity": "critical_current_density_mA_cm2",
+        "powder_lot": lot.code,
+        "sputter_run__duration_min__gte": "1",
+    }
+    listed = client.get(reverse("result_list"), asked)
+    assert listed.context["page"].paginator.count == 6
+    assert not listed.context["complaints"]
 
 
 def test_model_of_the_series_meets_the_reported_numbers():
