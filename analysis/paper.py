@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Value
 
 from analysis.campaign.row import FILMS, OPTIMUM, RESULTS, Row
-from analysis.campaign.rows import ROWS
+from analysis.campaign.rows import ABOUT_TEN_MIN, ROWS, SETTING
 from analysis.films import run_of_face
 from analysis.models import Result
 from lagpdb.units import exact_value, format_value
@@ -26,7 +26,6 @@ VERDICTS = {
 }
 FEWEST_TIMES = 3
 SAME_TIME_DIGITS = 3
-FILM_MIN = (9.0, 11.0)  # sputter times that are compared with 10 min
 
 
 @dataclass(frozen=True)
@@ -181,8 +180,8 @@ def _from_results(rows: Iterable[Row]) -> dict[str, list[Found]]:
 
 
 def films() -> list[FilmThickness]:
-    """Thicknesses of CuS films of about 10 min, newest first; of pellets with a single layer alone."""
-    low, high = FILM_MIN
+    """Thicknesses of films of about 10 min at the study's setting, newest first; single layers alone on pellets."""
+    low, high = ABOUT_TEN_MIN
     live = FilmThickness.objects.live().select_related("witness_plate__sputter_run", "pellet").order_by("-pk")
     on_plates = {f"witness_plate__sputter_run__{name}": value for name, value in _film_run(low, high).items()}
     # A pellet's film is the run's own only where its face met the tool once, and no lithium since.
@@ -196,7 +195,7 @@ def films() -> list[FilmThickness]:
 
 
 def _film_run(low: float, high: float) -> dict[str, Any]:
-    return {"target__code": "CuS", "duration_min__gte": low, "duration_min__lte": high, "withdrawn_at__isnull": True}
+    return {"setting__code": SETTING, "duration_min__gte": low, "duration_min__lte": high, "withdrawn_at__isnull": True}
 
 
 def _film(film: FilmThickness) -> Found:

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from analysis.campaign.reported import DOI, Reported
 from analysis.campaign.row import FILMS, Row
-from analysis.campaign.rows import BY_KEY, ROWS, SET
+from analysis.campaign.rows import ABOUT_TEN_MIN, BY_KEY, ROWS, SET, SETTING
 from analysis.campaign.unclear import UNCLEAR
 from analysis.lists import ResultList
 from analysis.models import Result
@@ -122,7 +122,8 @@ def _conditions(row: Row) -> list[str]:
     if not row.is_computed:
         return []
     if row.source == FILMS:
-        return ["Target: CuS", "Sputter time: 9 to 11 min"]
+        low, high = ABOUT_TEN_MIN
+        return [f"Sputter setting: {SETTING}", f"Sputter time: {low:g} to {high:g} min"]
     shown = ResultList()
     words = [_PLAIN.get((name, text)) or shown.words_of(name, text) for name, text in row.query.items()]
     return [*words, row.also_words] if row.also_words else words

@@ -71,6 +71,7 @@ def test_exports_carry_the_sentence_or_the_mark(lab, client):
     for address in (
         reverse("cell_tree_file", args=[cell.code, "csv"]),
         f"/api/v1/measurements/{measurement.code}/recording/?format=csv",
+        f"/api/v1/runs/{measurement.runs.get(is_current=True).pk}/tables/fit/?format=csv",
     ):
         assert ("-synthetic.csv" in client.get(address)["Content-Disposition"]) is is_synthetic
 

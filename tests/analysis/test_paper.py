@@ -255,6 +255,7 @@ def test_full_cells_without_liquid_have_rows_of_their_own():
 def test_film_of_ten_minutes_is_the_mean_that_was_read():
     builders.film_thickness(builders.witness_plate(), 48.0, 52.0)
     builders.film_thickness(builders.witness_plate(builders.sputter_run(duration_min=20.0)), 100.0)
+    builders.film_thickness(builders.witness_plate(builders.sputter_run(power_W=40.0)), 25.0)
     line = line_of("S07")
     assert (line.measured.value, line.measured.count, line.verdict) == (50.0, 1, "within")
     pellet = builders.pellet()
