@@ -118,7 +118,7 @@ def _run_parameters(kind: str, data: Any) -> dict[str, Any]:
         parameters["masked_points"] = sorted({row for part in masked for row in _rows_of(part)})
     for name, words in (("reference_cycle", "Reference cycle"), ("formation_cycles", "Formation cycles")):
         if text := data.get(name, "").strip():
-            if not text.isdigit() or int(text) < 1:
+            if not text.isdigit() or (int(text) < 1 and name == "reference_cycle"):
                 raise ValidationError(f"{words}: ‘{text}’ is not a whole number above 0.")
             parameters[name] = int(text)
     if text := data.get("active_mass_mg", "").strip():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.db.models import Model
+from typing import Any
+
 from django.urls import NoReverseMatch, reverse
 
 PAGES = {
@@ -24,9 +25,9 @@ PAGES = {
 }
 
 
-def address_of(record: Model) -> str:
-    """The page of a record, '' where it has none; a sputter setting has a code and is no record."""
-    return address_of_code(getattr(record, "PREFIX", "") or record._meta.model_name or "", getattr(record, "code", ""))
+def address_of(record: Any) -> str:
+    """The page of a record or of anything else with a code, '' where it has none."""
+    return address_of_code(getattr(record, "PREFIX", "") or record._meta.model_name, record.code)
 
 
 def address_of_code(kind: str, code: str) -> str:

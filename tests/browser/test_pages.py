@@ -153,6 +153,7 @@ def widest(page: Page) -> str:
     )
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("pages", [GENERAL, SAMPLES, FILES, ADMIN], ids=["general", "samples", "files", "admin"])
 def test_pages(filled, pages):
     page = filled.page(role="administrator", reduced_motion="reduce")
