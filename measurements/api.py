@@ -123,7 +123,8 @@ class Measurements(Changes, ReadRecords):
             raise Problem(str(error), 404 if not measurement.files.exists() else 500, type="store") from None
         frame = cut(whole, **_cuts(request.query_params))
         if format != "json":
-            return exports.frame(measurement.code, frame, format)
+            mark = "-synthetic" if measurement.is_synthetic else ""
+            return exports.frame(measurement.code + mark, frame, format)
         columns = [{"name": name, "unit": symbol(name), "label": label(name)} for name in map(str, frame)]
         data = {str(name): _plain(series) for name, series in frame.items()}
         content = {"code": measurement.code, "row_count": len(frame), "columns": columns, "data": data}

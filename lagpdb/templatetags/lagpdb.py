@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from lagpdb import units
+from lagpdb import synthetic, units
 from lagpdb.addresses import address_of, address_of_code
 
 register = template.Library()
@@ -97,13 +97,28 @@ def disc(is_coated: bool, is_one_sided: bool = False) -> SafeString:
     return format_html('<i class="disc {}" role="img" aria-label="{}" title="{}"></i>', shape, words, words)
 
 
-@register.simple_tag
-def synthetic_tag(record: Any, is_short: bool = False) -> SafeString:
-    """A mark on everything that a generator made; nothing on measured data."""
-    if not getattr(record, "is_synthetic", False):
+@register.simple_tag(takes_context=True)
+def synthetic_tag(context: Any, record: Any, is_short: bool = False) -> SafeString:
+    """A mark on everything that a generator made; nothing on measured data.
+
+    `record` may be the answer itself. A page that carries the mark says at its foot what it means.
+    """
+    if not (record if isinstance(record, bool) else getattr(record, "is_synthetic", False)):
         return mark_safe("")
+    if request := context.get("request"):
+        request.shows_synthetic = True
     words = "reference set, synthetic"
     return format_html('<span class="tag synthetic" title="{}">{}</span>', words, "synthetic" if is_short else words)
+
+
+@register.simple_tag(takes_context=True)
+def synthetic_sentence(context: Any) -> SafeString:
+    """The sentence that goes with the mark, where the page above it carried one."""
+    if not getattr(context.get("request"), "shows_synthetic", False):
+        return mark_safe("")
+    return format_html(
+        '<p class="small muted below"><span class="tag synthetic">synthetic</span> {}</p>', synthetic.SENTENCE
+    )
 
 
 # --- Codes ------------------------------------------------------------------------------------------------------------
