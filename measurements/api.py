@@ -26,7 +26,7 @@ from lagpdb.records import save_record
 from lagpdb.resources import Changes, ReadRecords, Records
 from lagpdb.serializers import checked_body
 from lagpdb.units import label, symbol
-from measurements import growing, ingest
+from measurements import growing, ingest, waiting
 from measurements.curve import cut
 from measurements.fence import FenceError
 from measurements.kinds import KINDS
@@ -254,7 +254,7 @@ class Uploads(ReadRecords):
         content = AssignSerializer(data=checked_body(request.data, ["file", "subject", "reason"]))
         content.is_valid(raise_exception=True)
         sent, upload = content.validated_data, self.row()
-        ingest.assign(_file_of(upload, sent["file"]), _found(sent["subject"]), by=request.user, reason=sent["reason"])
+        waiting.assign(_file_of(upload, sent["file"]), _found(sent["subject"]), by=request.user, reason=sent["reason"])
         return Response(self.shown(upload.pk))
 
     @extend_schema(request=DecisionSerializer, responses=UploadSerializer, filters=False)

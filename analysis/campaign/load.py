@@ -20,9 +20,10 @@ from analysis.decisions import reanalyse
 from analysis.models import AnalysisRun
 from analysis.tasks import drain
 from lagpdb import ledger
-from measurements.ingest import fence, receive, try_again
+from measurements.ingest import fence, receive
 from measurements.models import Measurement, Upload, UploadFile
 from measurements.store import StoredUpload, put_bytes
+from measurements.waiting import try_again
 from samples.models import Cell, SputterSetting
 
 PATIENCE_S = 60.0

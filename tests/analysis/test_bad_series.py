@@ -22,10 +22,10 @@ from analysis.science.synthetic_series import (
 from analysis.tasks import drain
 from lagpdb.records import save_record
 from measurements import growing, store
-from measurements.ingest import assign, try_again
 from measurements.mappings import describe
 from measurements.models import Measurement, UploadFile
 from measurements.store import open_raw
+from measurements.waiting import assign, try_again
 from tests import builders, spine
 from tests.data.readers.make_samples import FOLDER
 

@@ -17,8 +17,8 @@ from analysis.models import AnalysisRun
 from analysis.tasks import drain
 from lagpdb.templatetags.lagpdb import symbol_markup
 from measurements import growing, store
-from measurements.ingest import try_again
 from measurements.models import Measurement
+from measurements.waiting import try_again
 from tests import builders, spine
 
 pytestmark = [pytest.mark.real, pytest.mark.django_db]

@@ -19,8 +19,9 @@ from analysis.models import AnalysisRun
 from analysis.science import synthetic
 from analysis.tasks import drain
 from measurements import growing, store
-from measurements.ingest import assign, receive, take_in
+from measurements.ingest import receive, take_in
 from measurements.models import Measurement, MeasurementFile, UploadFile
+from measurements.waiting import assign
 from tests import builders, spine
 from tests.api_client import Api
 
