@@ -12,7 +12,7 @@ from analysis import figures_scatter, plot_context
 from analysis.api import Results
 from analysis.figure_parts import rounded
 from analysis.models import Result
-from analysis.plots import Plot
+from analysis.plots import Plot, synthetic_mark
 from analysis.science.quantities import QUANTITIES, Quantity
 from lagpdb.lists import Column, Filter, RecordList
 
@@ -68,8 +68,9 @@ class ResultList(RecordList):
         figure = figures_scatter.scatter(points, quantity.slug, quantity.name, {})
         rows = self._address(self.request, drop=("page", "format"), format="figure")
         narrowed = rows.partition("?")[2].replace("&format=figure", "").replace("format=figure", "")
+        mark = synthetic_mark(any(point["is_synthetic"] for point in points))
         plot = Plot(
-            "scatter", rows, f"/api/v1/results/?{narrowed}&format=csv", f"{quantity.name}, current results, lagpdb",
+            "scatter", rows, f"/api/v1/results/?{narrowed}&format=csv", f"{quantity.name}, current results, lagpdb{mark}",
             f"results_{quantity.slug}", figure["summary"], {}, figures_scatter.columns(points, quantity.slug),
             figure["switches"],
         )  # fmt: skip

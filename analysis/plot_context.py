@@ -226,6 +226,7 @@ def numbers_of(results: QuerySet[Result]) -> list[dict[str, Any]]:
             "value": row.value,
             "uncertainty": row.uncertainty,
             "limit": row.limit,
+            "is_synthetic": row.is_synthetic,
             "sample": getattr(row.subject, "code", ""),
             "measurement": row.measurement.code if row.measurement else "",
             "is_coated": row.pellet_id is None or row.pellet_id in times,
