@@ -70,7 +70,8 @@ class ResultList(RecordList):
         narrowed = rows.partition("?")[2].replace("&format=figure", "").replace("format=figure", "")
         mark = synthetic_mark(any(point["is_synthetic"] for point in points))
         plot = Plot(
-            "scatter", rows, f"/api/v1/results/?{narrowed}&format=csv", f"{quantity.name}, current results, lagpdb{mark}",
+            "scatter", rows, f"/api/v1/results/?{narrowed}&format=csv",
+            f"{quantity.name}, current results, lagpdb{mark}",
             f"results_{quantity.slug}", figure["summary"], {}, figures_scatter.columns(points, quantity.slug),
             figure["switches"],
         )  # fmt: skip
