@@ -157,8 +157,11 @@ def test_points_are_marked_in_the_plot_and_a_new_run_leaves_them_out(site: Site)
     plot = drawn(page, "nyquist")
     plot.get_by_role("button", name="Mark points").click()
     plot.locator(".plot-canvas").focus()
-    for key in ("ArrowRight", "m", "ArrowRight", "m", "ArrowRight", "m", "m"):
+    for key in ("ArrowRight", "m", "ArrowRight", "m", "ArrowRight", "m"):
         page.keyboard.press(key)
+    expect(plot.locator(".plot-read")).to_contain_text("3 chosen")
+    page.wait_for_timeout(300)  # letters that follow each other at once are those of a scanner
+    page.keyboard.press("m")
     expect(plot.locator(".plot-read")).to_contain_text("2 chosen")
     expect(page.locator("#masked")).to_have_value("0 1")
     plot.get_by_role("button", name="Run without them").click()
