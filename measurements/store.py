@@ -28,7 +28,7 @@ from django.core.files.uploadhandler import FileUploadHandler
 
 from measurements import packing
 
-CHUNK = 4 * 1024 * 1024
+CHUNK = 256 * 1024  # what stays in the processor's cache while it is cut, hashed and written
 FULL = "The store is full. Nothing was lost: ask an administrator for room, then send it again."
 
 

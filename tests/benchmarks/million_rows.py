@@ -105,7 +105,7 @@ def upload(site: Installation, token: str, cell: str, content: bytes, name: str)
     received_s = time.perf_counter() - began
     path = f"/api/v1/uploads/{noted['code']}/"
     while (file := ask(path)["files"][0])["state"] in WORKING:
-        time.sleep(0.01)
+        time.sleep(0.03)
     if not file["measurements"]:
         raise SystemExit(f"{name}: {file}")
     code = file["measurements"][0]
