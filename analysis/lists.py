@@ -10,6 +10,7 @@ from analysis.api import Results
 from analysis.models import Result
 from analysis.science.quantities import QUANTITIES
 from lagpdb.lists import Column, Filter, RecordList
+from lagpdb.mainvalues import UNSHOWN
 
 
 class ResultList(RecordList):
@@ -38,9 +39,10 @@ class ResultList(RecordList):
     )
 
     def queryset(self) -> QuerySet:
-        return Result.objects.current().select_related(
+        rows = Result.objects.current().select_related(
             "cell", "pellet__batch__powder_lot__material", "measurement__witness_plate", "sputter_setting", "run"
         )
+        return rows.defer(*(f"run__{name}" for name in UNSHOWN))
 
     def decorate(self, rows: list[Any]) -> None:
         """Names of the samples, in two queries."""

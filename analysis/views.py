@@ -26,7 +26,7 @@ from lagpdb.quantity import QuantityError, parse_quantity
 from lagpdb.records import StaleVersion, normal_code, save_record
 from lagpdb.roles import role_required
 from measurements.models import Measurement
-from measurements.store import StoreError, recording
+from measurements.store import StoreError, rows_of
 
 RELATED = (
     "cell__pellet__batch__powder_lot__material",
@@ -71,21 +71,23 @@ def measurement_table(request: HttpRequest, code: str) -> HttpResponse:
     """The parsed table as it stands in the file, page by page."""
     measurement = _measurement(code)
     context: dict[str, Any] = {"record": measurement}
+    wanted = request.GET.get("page", "1")
+    page = max(int(wanted), 1) if wanted.isdigit() else 1
     try:
-        frame = recording(measurement)
+        part, row_count = rows_of(measurement, (page - 1) * ROWS_PER_PAGE, ROWS_PER_PAGE)
+        last = max((row_count - 1) // ROWS_PER_PAGE + 1, 1)
+        if page > last:
+            page = last
+            part, _ = rows_of(measurement, (page - 1) * ROWS_PER_PAGE, ROWS_PER_PAGE)
     except (StoreError, OSError) as error:
         return render(request, "measurements/measurement_table.html", {**context, "problem": str(error)})
-    wanted = request.GET.get("page", "1")
-    last = max((len(frame) - 1) // ROWS_PER_PAGE + 1, 1)
-    page = min(max(int(wanted) if wanted.isdigit() else 1, 1), last)
     first = (page - 1) * ROWS_PER_PAGE
-    part = frame.iloc[first : first + ROWS_PER_PAGE]
     context |= {
-        "headings": [plots.column_label(name) for name in frame.columns],
+        "headings": [plots.column_label(name) for name in part.columns],
         "rows": [(first + i, [plots.cell_text(v) for v in row]) for i, row in enumerate(plots.plain_rows(part))],
         "page": page,
         "last_page": last,
-        "row_count": len(frame),
+        "row_count": row_count,
         "pages": {"before": page - 1 if page > 1 else None, "after": page + 1 if page < last else None},
     }
     return render(request, "measurements/measurement_table.html", context)

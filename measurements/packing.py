@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,16 +123,41 @@ def _packed(name: str, values: Array, scales: dict[str, tuple[int, float]]) -> p
     return pa.array(filled, mask=missing)
 
 
-def read(path: Path, columns: Sequence[str] | None = None, rows: int | None = None) -> pd.DataFrame:
-    """The table as it was stored, or some of its columns, or its first rows."""
+Span = tuple[float, float]  # from, to, both included
+
+
+def read(
+    path: Path,
+    columns: Sequence[str] | None = None,
+    rows: int | None = None,
+    *,
+    first: int = 0,
+    spans: Mapping[str, Span] | None = None,
+) -> pd.DataFrame:
+    """The table as it was stored, or a part of it.
+
+    Parameters
+    ----------
+    path : Path
+    columns : list of str, optional
+        Only those of them that the table has.
+    rows, first : int, optional
+        That many rows, from this one on (counted from 0).
+    spans : dict, optional
+        Column to (lowest, highest): groups of rows that hold no value between them are not read. Every row inside
+        comes, and others with it: the caller filters.
+    """
     with pq.ParquetFile(path) as stored:  # read_table() looks for a whole data set first
         scales = json.loads((stored.schema_arrow.metadata or {}).get(_KEY, b"{}"))
-        names = None if columns is None else [name for name in columns if name in stored.schema_arrow.names]
-        if rows is None:
-            table = stored.read(columns=names, use_threads=False)
+        kept = None if columns is None else [name for name in columns if name in stored.schema_arrow.names]
+        if rows is None and not spans:
+            table = stored.read(columns=kept, use_threads=False)
         else:
-            groups = range(min(stored.num_row_groups, -(-rows // ROWS_OF_A_GROUP)))
-            table = stored.read_row_groups(list(groups), columns=names, use_threads=False).slice(0, rows)
+            end = stored.metadata.num_rows if rows is None else first + rows
+            groups, skipped = _groups(stored.metadata, scales, first, end, spans or {})
+            table = stored.read_row_groups(groups, columns=kept, use_threads=False)
+            if not spans:
+                table = table.slice(first - skipped if groups else 0, rows)
     if not scales:
         return table.to_pandas(use_threads=False)
     data: dict[str, Any] = {}
@@ -144,6 +169,29 @@ def read(path: Path, columns: Sequence[str] | None = None, rows: int | None = No
         else:
             data[name] = column.to_pandas()
     return pd.DataFrame(data, columns=table.column_names, copy=False)
+
+
+def _groups(
+    metadata: Any, scales: Mapping[str, tuple[int, float]], first: int, end: int, spans: Mapping[str, Span]
+) -> tuple[list[int], int]:
+    """The groups of rows that may hold what is asked for, and how many rows lie before the first of them."""
+    found: list[int] = []
+    skipped = begin = 0
+    places = {metadata.schema.column(place).name: place for place in range(metadata.num_columns)}
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        begin, after = begin + group.num_rows, begin
+        is_wanted = after < end and begin > first
+        for name, (low, high) in spans.items():
+            statistics = group.column(places[name]).statistics if name in places else None
+            if is_wanted and statistics is not None and statistics.has_min_max:
+                ends = np.array([statistics.min, statistics.max])
+                lowest, highest = restored(ends, *scales[name]) if name in scales else ends
+                is_wanted = bool(lowest <= high and highest >= low)
+        if is_wanted:
+            skipped = skipped if found else after
+            found.append(number)
+    return found, skipped
 
 
 def in_a_row(frames: Sequence[pd.DataFrame], starts_s: Sequence[float | None]) -> pd.DataFrame:
@@ -201,7 +249,7 @@ def equal_beginning(
     int, bool
         Equal rows, and whether they say enough.
     """
-    shared = [name for name in columns if name in _names(one) and name in _names(other)]
+    shared = [name for name in columns if name in names(one) and name in names(other)]
     if not shared:
         return 0, False
     shorter = min(row_count(one), row_count(other))
@@ -215,7 +263,8 @@ def equal_beginning(
     return equal, bool(values >= least_values)
 
 
-def _names(path: Path) -> list[str]:
+def names(path: Path) -> list[str]:
+    """The columns of a stored table."""
     with pq.ParquetFile(path) as stored:
         return list(stored.schema_arrow.names)
 

@@ -148,7 +148,7 @@ def cycling(monkeypatch: pytest.MonkeyPatch) -> Any:
         }
     )
     frame.loc[5, "potential_V"] = float("nan")
-    monkeypatch.setattr("measurements.api.recording", lambda measurement: frame)
+    monkeypatch.setattr("measurements.api.recording", lambda measurement, reach: frame)
     return builders.measurement(kind="cycling")
 
 

@@ -118,8 +118,7 @@ def upload(site: Installation, token: str, cell: str, content: bytes, name: str)
 def one_cycle_ms(site: Installation, token: str, code: str) -> tuple[float, float]:
     """Server and wall milliseconds of one cycle of the recording, ready to plot (its envelope)."""
     address = (
-        f"{site.url}/api/v1/measurements/{code}/recording/"
-        "?cycle=17&columns=time_s,potential_V,current_A&envelope=4000"
+        f"{site.url}/api/v1/measurements/{code}/recording/?cycle=17&columns=time_s,potential_V,current_A&envelope=4000"
     )
     session = requests.Session()
     session.headers["Authorization"] = f"Token {token}"
