@@ -30,6 +30,7 @@ _EXACT = float(2**53)
 # What readers multiply decimals with: milli, micro, kilo, hours and minutes to seconds.
 _FACTORS = (1.0, 1e-3, 3600.0, 60.0, 1e3, 1e-6)
 _SAMPLE = 512
+_PIECE = 16_384  # floats
 
 
 def restored(whole: npt.NDArray[Any], decimals: int, factor: float) -> Array:
@@ -58,12 +59,20 @@ def decimals_of(values: Array) -> tuple[npt.NDArray[np.int64], int, float] | Non
 
 
 def _whole(values: Array, decimals: int, factor: float) -> npt.NDArray[np.int64] | None:
-    scaled = values * 10.0**decimals if factor == 1.0 else values / factor * 10.0**decimals
-    if not np.abs(scaled).max() < _EXACT:
-        return None
-    whole = np.rint(scaled).astype(np.int64)
-    same = restored(whole, decimals, factor).view(np.int64) == values.view(np.int64)
-    return whole if same.all() else None
+    """The whole numbers of finite floats, or None at the first piece that they do not give back bit by bit."""
+    whole = np.empty(len(values), np.int64)
+    scale = 10.0**decimals
+    for start in range(0, len(values), _PIECE):  # a dozen passes over what stays in the processor's cache
+        piece = values[start : start + _PIECE]
+        scaled = piece * scale if factor == 1.0 else piece / factor * scale
+        np.rint(scaled, out=scaled)
+        if not (scaled.max() < _EXACT and scaled.min() > -_EXACT):
+            return None
+        part = whole[start : start + _PIECE]
+        part[:] = scaled
+        if (restored(part, decimals, factor).view(np.int64) != piece.view(np.int64)).any():
+            return None
+    return whole
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
@@ -95,7 +104,9 @@ def _write_packed(frame: pd.DataFrame, path: Path) -> None:
             encodings[column] = "BYTE_STREAM_SPLIT"
         else:
             words.append(column)
-    table = pa.Table.from_arrays(arrays, names=[str(name) for name in frame.columns])
+    fields = zip(map(str, frame.columns), arrays, strict=True)
+    schema = pa.schema([pa.field(name, array.type, nullable=array.null_count > 0) for name, array in fields])
+    table = pa.Table.from_arrays(arrays, schema=schema)
     empty = pa.Schema.from_pandas(frame.iloc[:0], preserve_index=False)
     table = table.replace_schema_metadata({**(empty.metadata or {}), _KEY: json.dumps(scales).encode()})
     pq.write_table(
@@ -109,14 +120,14 @@ def _write_packed(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _packed(name: str, values: Array, scales: dict[str, tuple[int, float]]) -> pa.Array:
-    missing = np.isnan(values)
-    has_gaps = bool(missing.any())
-    found = decimals_of(values[~missing] if has_gaps else values)
+    has_gaps = len(values) > 0 and np.isnan(values.min())
+    missing = np.isnan(values) if has_gaps else None
+    found = decimals_of(values if missing is None else values[~missing])
     if found is None:
         return pa.array(values)
     whole, decimals, factor = found
     scales[name] = (decimals, factor)
-    if not has_gaps:
+    if missing is None:
         return pa.array(whole)
     filled = np.zeros(len(values), np.int64)
     filled[~missing] = whole

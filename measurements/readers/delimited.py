@@ -271,13 +271,34 @@ class _Block:
         for key, cells in zip(keys, zip(*full, strict=True), strict=True):
             has_numbers = all(is_missing(cell) or is_number(cell, self.layout.decimal) for cell in cells)
             types[key] = pa.float64() if has_numbers else pa.string()
+        is_quoted = b'"' in self.data
+        # Without quotes and empty lines each line is a row, and nobody need count them.
+        table = self._table(keys, types, is_quoted=False, skips_empty=False) if not is_quoted and width > 1 else None
+        lines: npt.NDArray[np.int64] | None
+        if table is not None:
+            lines = np.arange(self.first_line, self.first_line + table.num_rows, dtype=np.int64)
+        else:
+            table = self._table(keys, types, is_quoted=is_quoted, skips_empty=True)
+            lines = self._lines(table.num_rows) if table is not None else None
+        if table is None or lines is None:
+            return None
+        columns = [_array(table[key]) for key in keys]
+        return self._without_empty(Grid(self.names, self.units, columns, lines))
+
+    def _table(self, keys: list[str], types: dict[str, Any], *, is_quoted: bool, skips_empty: bool) -> pa.Table | None:
+        """The rows by Arrow; None if any of them does not fit."""
+        end = self.end
+        while end > self.start and self.data[end - 1] in b"\r\n":
+            end -= 1
         try:
-            table = pacsv.read_csv(
-                pa.BufferReader(pa.py_buffer(memoryview(self.data)[self.start : self.end])),
+            return pacsv.read_csv(
+                pa.BufferReader(pa.py_buffer(memoryview(self.data)[self.start : end])),
                 # One block: its numbers become arrays without a copy.
                 read_options=pacsv.ReadOptions(column_names=keys, use_threads=False, block_size=MAX_SERIES_BYTES),
                 parse_options=pacsv.ParseOptions(
-                    delimiter=self.layout.separator, quote_char='"' if b'"' in self.data else False
+                    delimiter=self.layout.separator,
+                    quote_char='"' if is_quoted else False,
+                    ignore_empty_lines=skips_empty,
                 ),
                 convert_options=pacsv.ConvertOptions(
                     column_types=types, null_values=_NULLS, strings_can_be_null=True, decimal_point=self.layout.decimal
@@ -285,9 +306,6 @@ class _Block:
             )
         except pa.ArrowInvalid:
             return None
-        columns = [_array(table[key]) for key in keys]
-        lines = self._lines(table.num_rows)
-        return None if lines is None else self._without_empty(Grid(self.names, self.units, columns, lines))
 
     def _lines(self, rows: int) -> npt.NDArray[np.int64] | None:
         """The line of each row; None if it cannot be told."""

@@ -5,15 +5,18 @@
 Celery with two processes, Redis and PostgreSQL on this machine, over HTTP with a token. Each csv is another one of
 twelve columns, of a full cell that is cycled: its result is visible when the API gives the capacity retention. Pages of
 a small lab are asked one after the other by one browser, first while nothing else happens, then during the uploads. The
-site, its workers, the database and both clients share the processors; all data are SYNTHETIC.
+site, its workers, the database and both clients share the processors, and whatever else the machine does: read the
+processor time and the ratio first. All data are SYNTHETIC.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import io
 import json
+import os
 import sys
 import threading
 import time
@@ -115,6 +118,22 @@ def upload(site: Installation, token: str, cell: str, content: bytes, name: str)
     return received_s, time.perf_counter() - began, code
 
 
+def processor_s(site: Installation) -> float:
+    """Processor time that the site, its workers and their children have used; PostgreSQL's is not counted."""
+    parents: dict[int, int] = {}
+    used: dict[int, float] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                parents[int(entry.name)] = int(fields[1])
+                used[int(entry.name)] = sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+    ours = {child.pid for child in site.children.values()}
+    while more := {pid for pid, parent in parents.items() if parent in ours} - ours:
+        ours |= more
+    return sum(used.get(pid, 0.0) for pid in ours)
+
+
 def one_cycle_ms(site: Installation, token: str, code: str) -> tuple[float, float]:
     """Server and wall milliseconds of one cycle of the recording, ready to plot (its envelope)."""
     address = (
@@ -156,7 +175,9 @@ def main() -> int:
         quiet.start()
         time.sleep(10)
         quiet_ms = quiet.stop()
+        used_s = processor_s(site)
         alone = [upload(site, token, cell, content, f"alone {n}.csv") for n, content in enumerate(contents[1:4])]
+        used_s = (processor_s(site) - used_s) / len(alone)
         busy = Browser(session, addresses)
         busy.start()
         taken = [upload(site, token, cell, content, f"busy {n}.csv") for n, content in enumerate(contents[4:])]
@@ -168,6 +189,9 @@ def main() -> int:
     print(f"{arguments.rows} rows, {size_MB:.0f} MB; pages asked {len(quiet_ms)} times alone, {len(busy_ms)} meanwhile")
     print(f"pages alone p50 {quantile(quiet_ms, 0.5):.0f} ms, p95 {quantile(quiet_ms, 0.95):.0f} ms; "
           f"meanwhile p50 {quantile(busy_ms, 0.5):.0f} ms, p95 {quantile(busy_ms, 0.95):.0f} ms")  # fmt: skip
+    print(
+        f"processor time of one upload, site and workers: {used_s:.2f} s; load of the machine {os.getloadavg()[0]:.1f}"
+    )
     print(f"answer to the POST {min(each[0] for each in alone):.2f} s; with a browser beside it, upload to result "
           f"{quantile([each[1] for each in taken], 0.5):.2f} s")  # fmt: skip
     lines = [
