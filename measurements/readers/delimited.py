@@ -421,12 +421,20 @@ def duration_words(seconds: float) -> str:
 def _array(column: Any) -> Cells:
     if pa.types.is_floating(column.type):
         return np.asarray(column.to_numpy(), dtype=np.float64)
-    texts = column.fill_null("").to_numpy()
-    return np.asarray(texts, dtype=object)
+    column = column.fill_null("")
+    head = column.slice(0, _SAMPLE)
+    if len(head.unique()) < len(head) / 4:  # words that come again and again are made once
+        encoded = column.combine_chunks().dictionary_encode()
+        words = np.asarray(encoded.dictionary.to_numpy(zero_copy_only=False), dtype=object)
+        return np.asarray(words[encoded.indices.to_numpy(zero_copy_only=False)], dtype=object)
+    return np.asarray(column.to_numpy(), dtype=object)
 
 
 def as_column(cells: Sequence[Any], decimal: str = ".") -> Cells:
     """Cells as floats if every one is a number or says that there is none; else as they are."""
+    first = cells[0].strip() if len(cells) and isinstance(cells[0], str) else ""
+    if first and not is_number(first, decimal) and not is_missing(first):
+        return _objects(cells)
     kinds = set(map(type, cells))
     # Python reads "1_000" and "infinity" as numbers; instruments do not write them.
     if kinds <= {float, int} or (kinds == {str} and decimal == "." and "_" not in "".join(cells)):
@@ -455,6 +463,10 @@ def as_column(cells: Sequence[Any], decimal: str = ".") -> Cells:
             break
     else:
         return out
+    return _objects(cells)
+
+
+def _objects(cells: Sequence[Any]) -> Objects:
     objects = np.empty(len(cells), dtype=object)
     objects[:] = cells
     return objects
