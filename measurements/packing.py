@@ -23,7 +23,7 @@ from measurements.readers.columns import CYCLE, STEP, TIME
 Array = npt.NDArray[np.float64]
 
 ROWS_OF_A_GROUP = 65_536
-FEWEST_ROWS = 1000  # below, a file is all header: nothing to gain
+FEWEST_ROWS = 200  # below, a file is all header: nothing to gain
 _KEY = b"lagpdb_decimals"
 _MOST_DECIMALS = 12
 _EXACT = float(2**53)
