@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.views.decorators.http import require_POST
@@ -35,6 +37,7 @@ RELATED = (
     "operator",
 )
 ROWS_PER_PAGE = 200
+CSV = "text/csv; charset=utf-8"
 
 
 def _measurement(code: str) -> Measurement:
@@ -207,7 +210,7 @@ def result_judge(request: HttpRequest, result_id: int) -> HttpResponse:
 
 
 # --- Figures ----------------------------------------------------------------------------------------------------------
-def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpResponse:
+def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpResponseBase:
     """One figure of a run: JSON for plot.js, CSV for people."""
     runs = AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet", "sputter_setting")
     run = get_object_or_404(runs, pk=run_id)
@@ -220,14 +223,14 @@ def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpR
     if form != "csv":
         return _figure(figure, form, f"{code}_{name}", {}, comments)
     try:
-        numbers = plots.full_columns(run, name)
+        numbers: Any = plots.full_columns(run, name)
     except (StoreError, OSError) as error:
         numbers = plots.columns(name, run.curves)
         comments += (f"only the points of the drawing: {error}",)
     return _figure(figure, form, f"{code}_{name}", numbers, comments)
 
 
-def measurement_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponse:
+def measurement_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponseBase:
     """One figure of the raw recording."""
     measurement = _measurement(code)
     curves = plots.raw_curves(measurement)
@@ -238,12 +241,15 @@ def measurement_figure(request: HttpRequest, code: str, name: str, form: str) ->
     return _figure(figure, form, f"{measurement.code}_{name}", plots.columns(name, curves), comments)
 
 
-def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str, ...]) -> HttpResponse:
+def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str, ...]) -> HttpResponseBase:
     if form == "json":
         return JsonResponse(figure)
     if form != "csv":
         raise Http404("Figures come as json or csv.")
-    response = HttpResponse(plots.csv_text(columns, comments), content_type="text/csv; charset=utf-8")
+    if isinstance(columns, pd.DataFrame):
+        response: HttpResponseBase = StreamingHttpResponse(plots.csv_parts(columns, comments), content_type=CSV)
+    else:
+        response = HttpResponse(plots.csv_text(columns, comments), content_type=CSV)
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 
