@@ -3,8 +3,8 @@
     python tests/benchmarks/million_rows.py [--uploads 6] [--rows 1000000]
 
 Celery with two processes, Redis and PostgreSQL on this machine, over HTTP with a token. Each csv is another one of
-twelve columns, of a full cell that is cycled: its result is visible when the API gives the capacity retention. Pages of
-a small lab are asked one after the other by one browser, first while nothing else happens, then during the uploads. The
+twelve columns, of a full cell that is cycled: its result is visible when the API gives a discharge capacity. Pages of a
+small lab are asked one after the other by one browser, first while nothing else happens, then during the uploads. The
 site, its workers, the database and both clients share the processors, and whatever else the machine does: read the
 processor time and the ratio first. All data are SYNTHETIC.
 """
@@ -135,7 +135,7 @@ def processor_s(site: Installation, name: str) -> float:
 
 
 def one_cycle_ms(site: Installation, token: str, code: str) -> tuple[float, float]:
-    """Server and wall milliseconds of one cycle of the recording, ready to plot (its envelope)."""
+    """Milliseconds over HTTP of one cycle of the recording, ready to plot (its envelope), and its rows."""
     address = (
         f"{site.url}/api/v1/measurements/{code}/recording/?cycle=17&columns=time_s,potential_V,current_A&envelope=4000"
     )
