@@ -16,6 +16,7 @@ from rest_framework.viewsets import ViewSet
 from analysis.decisions import judge, reanalyse
 from analysis.lineage import BOTH, DIRECTIONS, prov
 from analysis.models import AnalysisRun, Result
+from analysis.plots import run_is_synthetic
 from analysis.science.quantities import QUANTITIES, Quantity
 from analysis.serializers import (
     JudgementSerializer,
@@ -89,7 +90,8 @@ class Runs(Collection):
         names = sorted({name for row in rows for name in row}, key=_place)
         columns = [Column(name, _kind([row.get(name) for row in rows])) for name in names]
         series = [[row.get(name) for row in rows] for name in names]
-        return exports.table(f"run-{run.pk}-{table}", columns, [series], format)
+        mark = "-synthetic" if run_is_synthetic(run) else ""
+        return exports.table(f"run-{run.pk}-{table}{mark}", columns, [series], format)
 
 
 # PostgreSQL keeps the keys of JSON in an order of its own.

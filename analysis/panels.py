@@ -252,7 +252,7 @@ def choices_text(run: AnalysisRun) -> str:
         words.append(f"{len(masked)} {'point' if len(masked) == 1 else 'points'} left out by hand")
     if cycle := run.parameters.get("reference_cycle"):
         words.append(f"reference cycle {cycle}")
-    if formation := run.parameters.get("formation_cycles"):
+    if (formation := run.parameters.get("formation_cycles")) is not None:
         words.append(f"{formation} formation {'cycle' if formation == 1 else 'cycles'}")
     if mass := run.parameters.get("active_mass_mg"):
         words.append(f"active mass {units.format_named('active_mass_mg', mass)}")

@@ -140,7 +140,7 @@ def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
         "temperature_degC": measurement.temperature_degC,
         "temperature_origin": measurement.temperature_origin,
     }
-    for name in ("electrode_area_cm2", "active_mass_mg"):  # compared with the record, never used
+    for name in ("electrode_area_cm2", "active_mass_mg", "current_unit"):  # compared with the record, never used
         if name in measurement.metadata:
             parameters[f"file_{name}"] = measurement.metadata[name]
     parts = parts_of(measurement)

@@ -203,11 +203,22 @@ def raw_curves(measurement: Measurement) -> dict[str, Any] | None:
     return {"data": {name: frame[name].tolist() for name in names}} if len(frame) else None
 
 
+def run_is_synthetic(run: AnalysisRun) -> bool:
+    """Whether a run computed from what a generator made."""
+    stated = (run.inputs.get("is_synthetic") or {}).get("value", False)
+    return bool(stated or any(getattr(item, "is_synthetic", False) for item in (run.measurement, run.subject)))
+
+
+def _mark(is_synthetic: bool) -> str:
+    """What a drawing that leaves the page says of its data."""
+    return " · synthetic, not measured" if is_synthetic else ""
+
+
 # --- What a page shows ------------------------------------------------------------------------------------------------
 def plots_of_run(run: AnalysisRun) -> dict[str, Plot]:
     """Every figure of a run, by name."""
     code = run.measurement.code if run.measurement else run.subject.code
-    source = f"{code}, run {run.pk}, {run.analysis} v{run.version}, lagpdb"
+    source = f"{code}, run {run.pk}, {run.analysis} v{run.version}, lagpdb{_mark(run_is_synthetic(run))}"
     found = {}
     for name in FIGURES_OF.get(run.analysis, ()):
         figure = figure_of_run(run, name)
@@ -230,7 +241,8 @@ def plots_of_recording(measurement: Measurement) -> dict[str, Plot]:
         figure = BUILDERS[name](curves, sample)
         address = {form: reverse("measurement_figure", args=[measurement.code, name, form]) for form in ("json", "csv")}
         found[name] = Plot(
-            name, address["json"], address["csv"], f"{measurement.code}, as in the file, lagpdb",
+            name, address["json"], address["csv"],
+            f"{measurement.code}, as in the file, lagpdb{_mark(measurement.is_synthetic)}",
             f"{measurement.code}_{name}", figure["summary"], {}, columns(name, curves),
         )  # fmt: skip
     return found

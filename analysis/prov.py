@@ -94,12 +94,19 @@ def _materials(document: _Document, ids: Ids) -> None:
         document.entity(_name(Material, material.code), "lagpdb:Material", name=material.name, formula=material.formula)
     for lot in PowderLot.objects.filter(pk__in=ids.get(PowderLot, ())).select_related("material"):
         name = document.entity(
-            _name(PowderLot, lot.code), "lagpdb:PowderLot", supplier=lot.supplier, supplier_lot=lot.supplier_lot
+            _name(PowderLot, lot.code),
+            "lagpdb:PowderLot",
+            is_synthetic=lot.is_synthetic or None,
+            supplier=lot.supplier,
+            supplier_lot=lot.supplier_lot,
         )
         document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(Material, lot.material.code))
     for sheet in ElectrodeLot.objects.filter(pk__in=ids.get(ElectrodeLot, ())).select_related("material"):
         name = document.entity(
-            _name(ElectrodeLot, sheet.code), "lagpdb:ElectrodeLot", loading_mg_cm2=sheet.loading_mg_cm2
+            _name(ElectrodeLot, sheet.code),
+            "lagpdb:ElectrodeLot",
+            is_synthetic=sheet.is_synthetic or None,
+            loading_mg_cm2=sheet.loading_mg_cm2,
         )
         document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(Material, sheet.material.code))
 
@@ -109,6 +116,7 @@ def _pellets(document: _Document, ids: Ids) -> None:
         name = document.entity(
             _name(PelletBatch, batch.code),
             "lagpdb:PelletBatch",
+            is_synthetic=batch.is_synthetic or None,
             sinter_temperature_degC=batch.sinter_temperature_degC,
             sinter_time_h=batch.sinter_time_h,
         )
@@ -117,6 +125,7 @@ def _pellets(document: _Document, ids: Ids) -> None:
         name = document.entity(
             _name(Pellet, pellet.code),
             "lagpdb:Pellet",
+            is_synthetic=pellet.is_synthetic or None,
             thickness_um=pellet.thickness_um,
             diameter_mm=pellet.diameter_mm,
             mass_mg=pellet.mass_mg,
@@ -128,7 +137,11 @@ def _sputter_runs(document: _Document, ids: Ids) -> None:
     runs = SputterRun.objects.filter(pk__in=ids.get(SputterRun, ())).select_related("target")
     for run in runs:
         name = document.activity(
-            _name(SputterRun, run.code), "lagpdb:SputterRun", start=run.performed_at, duration_min=run.duration_min
+            _name(SputterRun, run.code),
+            "lagpdb:SputterRun",
+            is_synthetic=run.is_synthetic or None,
+            start=run.performed_at,
+            duration_min=run.duration_min,
         )
         document.relate("used", activity=name, entity=_name(Material, run.target.code), role="target")
     coats = Coating.objects.filter(sputter_run__in=ids.get(SputterRun, ()), pellet__in=ids.get(Pellet, ()))
@@ -139,13 +152,19 @@ def _sputter_runs(document: _Document, ids: Ids) -> None:
 
 def _films(document: _Document, ids: Ids) -> None:
     for plate in WitnessPlate.objects.filter(pk__in=ids.get(WitnessPlate, ())).select_related("sputter_run"):
-        name = document.entity(_name(WitnessPlate, plate.code), "lagpdb:WitnessPlate", substrate=plate.substrate)
+        name = document.entity(
+            _name(WitnessPlate, plate.code),
+            "lagpdb:WitnessPlate",
+            is_synthetic=plate.is_synthetic or None,
+            substrate=plate.substrate,
+        )
         document.relate("wasGeneratedBy", entity=name, activity=_name(SputterRun, plate.sputter_run.code))
     films = FilmThickness.objects.filter(pk__in=ids.get(FilmThickness, ()))
     for film in films.select_related("witness_plate", "pellet"):
         name = document.entity(
             _name(FilmThickness, film.code),
             "lagpdb:FilmThickness",
+            is_synthetic=film.is_synthetic or None,
             method=film.method,
             face=film.face,
             film_thickness_nm=film.film_thickness_nm,
@@ -161,6 +180,7 @@ def _conversions(document: _Document, ids: Ids) -> None:
         name = document.activity(
             _name(Conversion, step.code),
             "lagpdb:Conversion",
+            is_synthetic=step.is_synthetic or None,
             start=step.performed_at,
             faces=step.faces,
             temperature_degC=step.temperature_degC,
@@ -172,7 +192,11 @@ def _conversions(document: _Document, ids: Ids) -> None:
 def _cells(document: _Document, ids: Ids) -> None:
     for cell in Cell.objects.filter(pk__in=ids.get(Cell, ())).select_related("pellet", "electrode_lot"):
         name = document.entity(
-            _name(Cell, cell.code), "lagpdb:Cell", notation=cell.notation, configuration=cell.configuration
+            _name(Cell, cell.code),
+            "lagpdb:Cell",
+            is_synthetic=cell.is_synthetic or None,
+            notation=cell.notation,
+            configuration=cell.configuration,
         )
         document.relate("wasDerivedFrom", generatedEntity=name, usedEntity=_name(Pellet, cell.pellet.code))
         if cell.electrode_lot:
@@ -187,6 +211,7 @@ def _measurements(document: _Document, ids: Ids) -> None:
         name = document.entity(
             _name(Measurement, item.code),
             "lagpdb:Measurement",
+            is_synthetic=item.is_synthetic or None,
             kind=item.kind,
             temperature_degC=item.temperature_degC,
             measured_at=item.measured_at.isoformat() if item.measured_at else None,
@@ -264,6 +289,7 @@ def _results(document: _Document, ids: Ids) -> None:
         name = document.entity(
             _name(Result, result.pk),
             "lagpdb:Result",
+            is_synthetic=result.is_synthetic or None,
             quantity=result.quantity,
             value=result.value,
             uncertainty=result.uncertainty,

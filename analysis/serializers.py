@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import BooleanField, CharField, DateTimeField, OuterRef, Subquery, Value
+from django.db.models import BooleanField, CharField, DateTimeField, Exists, OuterRef, Subquery
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 from rest_framework import serializers
@@ -36,7 +36,9 @@ def result_subject(prefix: str) -> Combinable:
 def run_is_synthetic(prefix: str) -> Combinable:
     """Whether what entered a run was made by a generator."""
     paths = ("measurement__is_synthetic", "cell__is_synthetic", "pellet__is_synthetic")
-    return Coalesce(*(f"{prefix}{path}" for path in paths), Value(False), output_field=BooleanField())
+    # A run on a sputter setting has none of these: its numbers know which films it used.
+    numbers = Exists(Result.objects.filter(run=OuterRef(f"{prefix}pk"), is_synthetic=True))
+    return Coalesce(*(f"{prefix}{path}" for path in paths), numbers, output_field=BooleanField())
 
 
 def run_updated_at(prefix: str) -> Combinable:

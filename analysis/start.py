@@ -53,6 +53,7 @@ TOPICS = {
     "cycling": "Cycling and rate tests",
     "flags": "Flags, warnings, accepted and provisional",
     "formats": "File formats",
+    "paper": "The paper check and the reference set",
     "api": "The same data in Python",
     "backup": "Backup and restore",
 }

@@ -15,6 +15,7 @@ from analysis.family import Family, Wish, edges, family_of
 from analysis.tree import context_of
 from lagpdb.pages import get_record
 from lagpdb.records import Record
+from lagpdb.synthetic import SENTENCE
 from samples.models import Cell, Pellet, PelletBatch, PowderLot
 
 # First word of the address and of its name, to the model and what is read with it.
@@ -77,14 +78,17 @@ def tree_file(request: HttpRequest, code: str, station: str, form: str) -> HttpR
     if form not in ("svg", "csv"):
         raise Http404(f"A tree is exported as svg or csv, not as {form}.")
     family, _, _ = _asked(request, station, code)
-    name = f"{family.record.code}_tree.{form}"
+    is_synthetic = getattr(family.record, "is_synthetic", False)
+    name = f"{family.record.code}_tree{'-synthetic' if is_synthetic else ''}.{form}"
     if form == "csv":
         response = HttpResponse(content_type="text/csv; charset=utf-8")
         writer = csv.writer(response)
         writer.writerow(("from", "to", "relation"))
         writer.writerows(edges(family.root))
     else:
-        context = {**context_of(family), "base": settings.PUBLIC_URL}
+        context = {
+            **context_of(family), "base": settings.PUBLIC_URL, "synthetic": SENTENCE if is_synthetic else "",
+        }  # fmt: skip
         response = render(request, "analysis/tree.svg", context, content_type="image/svg+xml")
     # Only the table is always kept; the drawing may be shown by whoever asks for it.
     response["Content-Disposition"] = f'{"attachment" if form == "csv" else "inline"}; filename="{name}"'

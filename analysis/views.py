@@ -19,7 +19,7 @@ from analysis.decisions import judge, reanalyse
 from analysis.lists import ResultList
 from analysis.models import AnalysisRun, Result
 from analysis.panels import is_working, measurement_context
-from analysis.paper import paper_check, paper_csv
+from analysis.paper_pages import paper_check, paper_csv, paper_row
 from analysis.rates import sputter_rates
 from analysis.science.quantities import QUANTITIES
 from analysis.search import search
@@ -27,6 +27,7 @@ from lagpdb.pages import get_record
 from lagpdb.quantity import QuantityError, parse_quantity
 from lagpdb.records import StaleVersion, normal_code, save_record
 from lagpdb.roles import role_required
+from lagpdb.synthetic import SENTENCE
 from measurements.models import Measurement
 from measurements.store import StoreError, rows_of
 
@@ -122,7 +123,7 @@ def _run_parameters(kind: str, data: Any) -> dict[str, Any]:
         parameters["masked_points"] = sorted({row for part in masked for row in _rows_of(part)})
     for name, words in (("reference_cycle", "Reference cycle"), ("formation_cycles", "Formation cycles")):
         if text := data.get(name, "").strip():
-            if not text.isdigit() or int(text) < 1:
+            if not text.isdigit() or (int(text) < 1 and name == "reference_cycle"):
                 raise ValidationError(f"{words}: ‘{text}’ is not a whole number above 0.")
             parameters[name] = int(text)
     if text := data.get("active_mass_mg", "").strip():
@@ -219,7 +220,9 @@ def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpR
         raise Http404("This run has no such figure.")
     code = run.measurement.code if run.measurement else run.subject.code
     made_by = f"run {run.pk}, {run.analysis} version {run.version}, lagpdb {run.software_version}"
-    comments = (code, figure["summary"], made_by)
+    comments: tuple[str, ...] = (code, figure["summary"], made_by)
+    if plots.run_is_synthetic(run):
+        comments = (SENTENCE, *comments)
     if form != "csv":
         return _figure(figure, form, f"{code}_{name}", {}, comments)
     try:
@@ -237,7 +240,9 @@ def measurement_figure(request: HttpRequest, code: str, name: str, form: str) ->
     if name not in ("nyquist", "bode") or curves is None:
         raise Http404("This measurement has no such figure.")
     figure = plots.BUILDERS[name](curves, plots.sample_of(None, measurement))
-    comments = (measurement.code, figure["summary"], "as in the file, no analysis")
+    comments: tuple[str, ...] = (measurement.code, figure["summary"], "as in the file, no analysis")
+    if measurement.is_synthetic:
+        comments = (SENTENCE, *comments)
     return _figure(figure, form, f"{measurement.code}_{name}", plots.columns(name, curves), comments)
 
 
@@ -272,5 +277,6 @@ urlpatterns = [
     path("sputter-rates/", sputter_rates, name="sputter_rates"),
     path("paper/", paper_check, name="paper_check"),
     path("paper/table.csv", paper_csv, name="paper_csv"),
+    path("paper/<str:slug>/", paper_row, name="paper_row"),
     path("results/<int:result_id>/judge/", result_judge, name="result_judge"),
 ]

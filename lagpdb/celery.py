@@ -22,9 +22,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lagpdb.settings")
 class Answered(Request):
     """A message whose acknowledgement may come too late: the broker has gone meanwhile, and it is noted in the log.
 
-    Celery lets only the errors of a live connection pass. That of a channel which its broker's end has closed already is
-    an AttributeError, and would end the worker instead of letting it connect again. A message that comes twice does no
-    harm: the ledger knows what was done.
+    Celery lets only the errors of a live connection pass. A channel that is closed already raises AttributeError, which
+    would end the worker instead of letting it connect again. A message that comes twice does no harm: the ledger knows
+    what was done.
     """
 
     def __init__(self, *args: Any, connection_errors: tuple[type[Exception], ...] = (), **more: Any) -> None:

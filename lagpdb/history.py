@@ -17,8 +17,9 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST
 
 from lagpdb import units
+from lagpdb.addresses import address_of
 from lagpdb.models import Revision
-from lagpdb.pages import address_of, can_curate, can_edit, name_of, record_models, shown
+from lagpdb.pages import can_curate, can_edit, name_of, record_models, shown
 from lagpdb.records import Record, StaleVersion, normal_code, save_record
 from lagpdb.roles import role_required
 

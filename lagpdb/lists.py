@@ -26,6 +26,7 @@ from lagpdb.quantity import QuantityError, parse_quantity
 from lagpdb.records import normal_code
 from lagpdb.savedviews import views_for
 from lagpdb.spreadsheet import workbook
+from lagpdb.synthetic import SENTENCE
 
 PER_PAGE = 50
 MOST_SELECTED = 2000
@@ -267,6 +268,13 @@ class RecordList(View):
                 active.append((item, text))
         return queryset, complaints, active
 
+    def words_of(self, name: str, text: str) -> str:
+        """A condition as its chip says it; KeyError for one that this list does not know."""
+        item = {item.name: item for item in self.filters}.get(name) or self._condition(name)
+        if item is None:
+            raise KeyError(name)
+        return item.words(text)
+
     def _condition(self, name: str) -> Condition | None:
         found = api_filters.find(name, self._api_filters())
         return Condition(name, *found) if found else None
@@ -319,6 +327,8 @@ class RecordList(View):
             ("By", request.user.get_username()),
             ("Same rows from the API", request.build_absolute_uri(f"/api/v1/{self.api}/")),
         ]
+        if queryset.filter(is_synthetic=True).exists():
+            about.insert(0, ("Synthetic", SENTENCE))
         base = request.build_absolute_uri(f"/api/v1/{self.api}/")
         return workbook(self.api, columns, Reader(columns, base).chunks(queryset), about)
 

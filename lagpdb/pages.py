@@ -18,29 +18,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from lagpdb import drafts, ledger, units
-from lagpdb.forms import Conflict, RecordForm, merge
+from lagpdb.addresses import address_of
+from lagpdb.forms import RecordForm
+from lagpdb.merging import Conflict, merge
 from lagpdb.records import Record, Revision, StaleVersion, dependents_of, normal_code, restore, withdraw
 from lagpdb.roles import has_role, role_of, role_required
 
 WORKER_SILENT_S = 60.0  # product page §7: nobody seen for so long, and files wait
 NO_WORKER = "No analysis worker is running. Your files are safe. An administrator has been told."
-PAGES = {
-    "LOT": "lot_detail",
-    "PBT": "batch_detail",
-    "PEL": "pellet_detail",
-    "CEL": "cell_detail",
-    "SPT": "sputter_run_detail",
-    "WIT": "witness_plate_detail",
-    "FLM": "film_thickness_detail",
-    "CNV": "conversion_detail",
-    "ELD": "electrode_detail",
-    "RCP": "recipe_detail",
-    "MEA": "measurement_detail",
-    "UPB": "upload_detail",
-    # Their codes are chosen by people.
-    "material": "material_detail",
-    "instrument": "instrument_detail",
-}
 
 
 # -- the frame ---------------------------------------------------------------------------------------------------------
@@ -101,14 +86,6 @@ def _find_chosen(code: str) -> Record | None:
     chosen = [model for model in apps.get_models() if issubclass(model, Record) and not model.PREFIX]
     rows = (model._default_manager.filter(code__iexact=code).first() for model in chosen)
     return next((row for row in rows if row is not None), None)
-
-
-def address_of(record: Record) -> str:
-    """The page of a record, '' where it has none."""
-    try:
-        return reverse(PAGES.get(record.PREFIX or record._meta.model_name, ""), args=[record.code])
-    except NoReverseMatch:
-        return ""
 
 
 # Where a record with an unknown code of this kind is made, and what the button says.

@@ -27,7 +27,7 @@ from lagpdb.records import save_record
 from lagpdb.resources import Changes, ReadRecords, Records
 from lagpdb.serializers import checked_body
 from lagpdb.units import label, symbol
-from measurements import growing, ingest
+from measurements import growing, ingest, waiting
 from measurements.curve import cut, reach
 from measurements.fence import FenceError
 from measurements.kinds import KINDS
@@ -125,7 +125,8 @@ class Measurements(Changes, ReadRecords):
             raise Problem(str(error), 404 if not measurement.files.exists() else 500, type="store") from None
         frame = cut(found, **cuts)
         if format != "json":
-            return exports.frame(measurement.code, frame, format)
+            mark = "-synthetic" if measurement.is_synthetic else ""
+            return exports.frame(measurement.code + mark, frame, format)
         columns = [{"name": name, "unit": symbol(name), "label": label(name)} for name in map(str, frame)]
         data = {str(name): _plain(series) for name, series in frame.items()}
         content = {"code": measurement.code, "row_count": len(frame), "columns": columns, "data": data}
@@ -255,7 +256,7 @@ class Uploads(ReadRecords):
         content = AssignSerializer(data=checked_body(request.data, ["file", "subject", "reason"]))
         content.is_valid(raise_exception=True)
         sent, upload = content.validated_data, self.row()
-        ingest.assign(_file_of(upload, sent["file"]), _found(sent["subject"]), by=request.user, reason=sent["reason"])
+        waiting.assign(_file_of(upload, sent["file"]), _found(sent["subject"]), by=request.user, reason=sent["reason"])
         return Response(self.shown(upload.pk))
 
     @extend_schema(request=DecisionSerializer, responses=UploadSerializer, filters=False)

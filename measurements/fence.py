@@ -226,6 +226,7 @@ def _read(request: dict[str, Any]) -> dict[str, Any]:
     folder = Path(request["folder"]) / f"{reader.slug}-{reader.version}"
     folder.mkdir(parents=True, exist_ok=True)
     described = []
+    has_spectra = any(item.technique == "impedance" for item in recordings)
     for number, item in enumerate(recordings):
         packing.write(item.frame, folder / f"{number}.parquet")
         described.append(
@@ -236,7 +237,9 @@ def _read(request: dict[str, Any]) -> dict[str, Any]:
                 "points": len(item.frame),
                 "columns": list(item.frame.columns),
                 # Told here, where the table is: a worker need not load a million rows to name them.
-                "kinds": told_kinds(item.frame) if item.technique == "time_series" else {},
+                "kinds": told_kinds(item.frame, is_beside_spectra=has_spectra)
+                if item.technique == "time_series"
+                else {},
             }
         )
     return {

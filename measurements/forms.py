@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth import get_user_model
 
-from lagpdb.forms import CodeField, QuantityField
+from lagpdb.fields import CodeField, QuantityField
 from lagpdb.quantity import Bounds
 from measurements.kinds import KINDS
 from measurements.matching import find_subject

@@ -20,6 +20,7 @@ from measurements.models import Measurement, MeasurementFile, RawFile, UploadFil
 from measurements.readers.columns import CURRENT, FREQUENCY, POTENTIAL, TIME, Z_IMAG, Z_REAL
 from measurements.signals import measurement_stored
 from measurements.store import parsed_path
+from measurements.waiting import log
 
 COURSE = (TIME, POTENTIAL, CURRENT)
 SPECTRUM = (FREQUENCY, Z_REAL, Z_IMAG)
@@ -237,8 +238,6 @@ def decide(file: UploadFile, decision: str, *, by: Any, reason: str = "") -> Upl
             stored.finished_at = None
             stored.save(update_fields=["relation", "state", "message", "line", "finished_at"])
             ledger.rearm(stored)
-        from measurements.ingest import log
-
         log(stored, by, reason, {"decision": [how, decision]})
     stored.refresh_from_db()
     return stored

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 
-from lagpdb.forms import form_field
+from lagpdb.fields import form_field
 from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.pages import detail_context, get_record, uses_of
 from lagpdb.roles import role_required

@@ -12,6 +12,7 @@ from lagpdb.units import label
 from measurements.models import Instrument, RawFile, UploadFile
 from measurements.readers.columns import CURRENT, LABELS, POTENTIAL, SERIES, TIME
 from measurements.readers.series_columns import unit_of
+from measurements.waiting import log, rearm_for_reading
 
 MOST_REMEMBERED = 50  # headers of one instrument
 # Units that a person can choose, beside what the header says.
@@ -60,8 +61,6 @@ def describe(
     ValidationError
         The file waits for no description, or the description says too little or too much.
     """
-    from measurements.ingest import log, rearm_for_reading
-
     with transaction.atomic():
         stored = UploadFile.objects.select_for_update(no_key=True).get(pk=file.pk)
         if stored.state != UploadFile.State.FAILED or not stored.columns_seen:

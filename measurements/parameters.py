@@ -63,7 +63,8 @@ def check_parameters(given: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _parameter(name: str, value: Any) -> Any:
     if name in NUMBERS or name in COUNTS:
-        if not _is_number(value) or not 0 < value < 1e9:
+        has_none = name == "formation_cycles" and value == 0 and _is_number(value)  # a test without any
+        if not has_none and (not _is_number(value) or not 0 < value < 1e9):
             raise ValueError(f"{name} must be a number above 0, not ‘{value}’.")
         if name in COUNTS and int(value) != value:
             raise ValueError(f"{name} counts cycles: give a whole number, not ‘{value}’.")

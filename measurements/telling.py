@@ -34,25 +34,31 @@ class Step:
     is_hold: bool
 
 
-def told_kinds(frame: pd.DataFrame) -> dict[str, str]:
+def told_kinds(frame: pd.DataFrame, *, is_beside_spectra: bool = False) -> dict[str, str]:
     """The kind that a recording has in each configuration of cell.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         Canonical columns of a time series; without time, rows count.
+    is_beside_spectra : bool
+        Whether the file holds impedance too.
 
     Returns
     -------
     dict
         ``{"blocking", "symmetric", "full"}`` to a kind. Constant voltage is a polarisation anywhere. Galvanostatic on a
         symmetric (or blocking) cell: rising steps are a ramp, others plating and stripping. On a full cell: three or
-        more rates in blocks are a rate test, unless one of them has most of the cycles. Without
-        any current there is nothing to tell: ``attachment``.
+        more rates in blocks are a rate test, unless one of them has most of the cycles. A tester that
+        records no current while the cell rests has begun a test all the same, which may grow. A file without a
+        column of current, or the rests between spectra, are an ``attachment``.
     """
     steps = split(frame)
     if not steps:
-        return dict.fromkeys(("blocking", "symmetric", "full"), "attachment")
+        is_recorded = CURRENT in frame and np.isfinite(frame[CURRENT].to_numpy(np.float64)).any()
+        has_begun = is_recorded and not is_beside_spectra
+        usual = ("attachment", "plating_stripping", "cycling") if has_begun else ("attachment",) * 3
+        return dict(zip(("blocking", "symmetric", "full"), usual, strict=True))
     whole = sum(step.duration_s for step in steps)
     # A galvanostatic test that reached its limit goes on at constant voltage, but does not begin so.
     longest = max(step.duration_s for step in steps)
@@ -106,10 +112,12 @@ def _holds(potential: Array, current: Array) -> bool:
         return False
     every = max(len(potential) // _ENOUGH, 1)
     potential, current = potential[::every], current[::every]
-    low, middle, high = np.quantile(potential, (0.05, 0.5, 0.95))
+    # Of a few rows one may stand apart, such as the last, at which the potentiostat had let go.
+    aside = max(0.05, 1 / (len(potential) - 1))
+    low, middle, high = np.quantile(potential, (aside, 0.5, 1 - aside))
     if middle == 0:
         return False
-    least, usual, most = np.quantile(np.abs(current), (0.05, 0.5, 0.95))
+    least, usual, most = np.quantile(np.abs(current), (aside, 0.5, 1 - aside))
     moves = (most - least) / usual
     stands = high - low <= max(_STANDS * abs(middle), _STANDS_V)
     return bool(stands and moves > _SET and (high - low) / abs(middle) < 0.5 * moves)
@@ -144,10 +152,18 @@ def _is_ramp(steps: list[Step]) -> bool:
     return last <= _MOST_OF_A_RAMP * sum(step.duration_s for step in steps)
 
 
+def _halves(steps: list[Step]) -> list[Step]:
+    """Of neighbours in one direction the one that passed most charge: what follows it at less current is its tail."""
+    found = []
+    for _, neighbours in itertools.groupby(steps, key=lambda step: step.current_A > 0):
+        found.append(max(neighbours, key=lambda step: step.duration_s * abs(step.current_A)))
+    return found
+
+
 def _has_rates(steps: list[Step]) -> bool:
     usual = float(np.median([step.duration_s for step in steps if not step.is_hold] or [0.0]))
-    runs = [step for step in steps if not step.is_hold and step.duration_s >= 0.01 * usual]
-    sizes = [-step.current_A for step in runs if step.current_A < 0] or [step.current_A for step in runs]
+    halves = _halves([step for step in steps if not step.is_hold and step.duration_s >= 0.01 * usual])
+    sizes = [-half.current_A for half in halves if half.current_A < 0] or [half.current_A for half in halves]
     blocks = _levels(sizes)
     rates: list[float] = []
     for group in blocks:

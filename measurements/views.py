@@ -21,7 +21,7 @@ from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.mainvalues import main_results
 from lagpdb.pages import NO_WORKER, already_saved, can_curate, can_edit, get_record, new_key, remember_saved
 from lagpdb.roles import role_required
-from measurements import attachments, growing, ingest
+from measurements import attachments, growing, ingest, waiting
 from measurements.api import Measurements
 from measurements.forms import AssignForm, UploadForm, sample_options
 from measurements.instruments import urlpatterns as instrument_pages
@@ -168,7 +168,7 @@ def assign(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, f"{file.name}: {' '.join(text for errors in form.errors.values() for text in errors)}")
         return _back(request, file)
     try:
-        ingest.assign(file, form.cleaned_data["subject"], by=request.user, reason=form.cleaned_data["reason"])
+        waiting.assign(file, form.cleaned_data["subject"], by=request.user, reason=form.cleaned_data["reason"])
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
@@ -182,7 +182,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Read a file once more."""
     file = get_object_or_404(UploadFile.objects.select_related("upload"), pk=pk)
     try:
-        ingest.try_again(file, by=request.user, skips_bad_rows="skips_bad_rows" in request.POST)
+        waiting.try_again(file, by=request.user, skips_bad_rows="skips_bad_rows" in request.POST)
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:

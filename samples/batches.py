@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from lagpdb import attachments, drafts
-from lagpdb.forms import merge
+from lagpdb.merging import merge
 from lagpdb.pages import already_saved, get_record, name_of, new_key, remember_saved
 from lagpdb.records import Revision, StaleVersion, normal_code, save_record
 from lagpdb.roles import role_required

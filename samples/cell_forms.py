@@ -8,7 +8,8 @@ from django import forms
 from django.utils import timezone
 
 from lagpdb import units
-from lagpdb.forms import CodesField, QuantityField, Question, RecordForm, form_field
+from lagpdb.fields import CodesField, QuantityField, form_field
+from lagpdb.forms import Question, RecordForm
 from samples import hints, limits
 from samples.forms import ReasonMixin, pellet_options
 from samples.models import Cell, ElectrodeLot, Material, Pellet

@@ -8,7 +8,8 @@ from django import forms
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from lagpdb.forms import CodesField, QuantityField, Question, RecordForm, form_field
+from lagpdb.fields import CodesField, QuantityField, form_field
+from lagpdb.forms import Question, RecordForm
 from samples import limits
 from samples.forms import ReasonMixin, notation_of
 from samples.models import Coating, Conversion, Pellet

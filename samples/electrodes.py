@@ -10,7 +10,8 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from lagpdb import units
-from lagpdb.forms import QuantityField, RecordForm, form_field
+from lagpdb.fields import QuantityField, form_field
+from lagpdb.forms import RecordForm
 from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.pages import detail_context, get_record
 from lagpdb.roles import role_required

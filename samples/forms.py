@@ -9,7 +9,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from lagpdb import units
-from lagpdb.forms import QuantityField, Question, RecordForm, form_field
+from lagpdb.fields import QuantityField, form_field
+from lagpdb.forms import Question, RecordForm
 from lagpdb.quantity import QuantityError, parse_quantity
 from samples import hints, limits
 from samples.models import Material, Pellet, PelletBatch, PowderLot, Recipe

@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from lagpdb.forms import RecordForm, form_field
+from lagpdb.fields import form_field
+from lagpdb.forms import RecordForm
 from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.pages import detail_context, get_record, record_models, uses_of
 from lagpdb.records import normal_code

@@ -7,7 +7,8 @@ from typing import Any
 from django.db import models
 from django.http import HttpRequest
 
-from lagpdb.forms import QuantityField, RecordForm
+from lagpdb.fields import QuantityField
+from lagpdb.forms import RecordForm
 from lagpdb.records import Record, normal_code
 from samples.forms import newest_recipe
 from samples.models import Cell, Conversion, ElectrodeLot, PelletBatch, PowderLot, Recipe, SputterRun

@@ -11,7 +11,8 @@ from django.db import models, transaction
 from django.db.models import Max
 
 from lagpdb import units
-from lagpdb.forms import CodeField, GritsField, RecordForm, understand, words
+from lagpdb.fields import CodeField, GritsField, understand, words
+from lagpdb.forms import RecordForm
 from lagpdb.quantity import Bounds
 from lagpdb.records import Record
 from samples.limits import limits_of

@@ -10,7 +10,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from lagpdb.forms import QuantityField, Question, ReadingsField, RecordForm, form_field
+from lagpdb.fields import QuantityField, ReadingsField, form_field
+from lagpdb.forms import Question, RecordForm
 from lagpdb.records import normal_code
 from samples import limits
 from samples.coat import coat

@@ -77,7 +77,8 @@ def records() -> dict[str, Any]:
         "form": "json", "lots:code": batch.powder_lot.code, "pellet-batches:code": batch.code, "cells:code": cell.code,
         "sputter-runs:code": run.code, "measurements:code": result.measurement.code,
         "uploads:code": arrival.upload.code, "files:pk": arrival.pk, "materials:code": "LAGP",
-        "runs:run_id": result.run_id, "results:result_id": result.pk, "history:pk": Revision.objects.first().pk,
+        "runs:run_id": result.run_id, "paper:slug": "T01", "results:result_id": result.pk,
+        "history:pk": Revision.objects.first().pk,
     }  # fmt: skip
 
 

@@ -69,6 +69,7 @@ def test_servers_end_with_the_process_that_started_them(end: str) -> None:
     program = textwrap.dedent("""
         import os, signal, sys, time
         from tests.servers import postgres, redis
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
         with postgres(own=True) as database, redis(own=True) as broker:
             print(database.pid, broker.pid, database.folder, broker.folder, flush=True)
             os.kill(os.getpid(), getattr(signal, sys.argv[1]))

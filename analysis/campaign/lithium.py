@@ -1,16 +1,14 @@
-"""The lithium cells of the campaign: symmetric and full cells, and the models that write their files. SYNTHETIC.
+"""How the files of lithium cells are made: symmetric and full cells, each file from a documented model. SYNTHETIC.
 
-Every file comes from a model in `analysis.science`, given a number that the study reports; see there for the equations:
+Every file comes from a model in `analysis.science`, given a number that the study reports; see there for equations:
 
-* impedance: electrolyte + one arc of both interfaces (`synthetic.symmetric_cell_spectrum`), errors of 0.3 % of |Z|;
+* impedance: electrolyte + one arc of both interfaces (`synthetic.symmetric_cell_spectrum`), errors of 0.3 % of |Z|; in
+  a full cell the arc is that of both electrodes;
 * polarisation: Bruce and Vincent, current relaxing within ten minutes (`synthetic_series.polarisation_transient`);
 * ramp, plating and stripping: V = j·ASR, drifting linearly in time (`synthetic_series.galvanostatic_test`);
 * cycling, rate test: two-phase plateau ± I·R, capacity and efficiency given (`synthetic_cycling.cycling_test`).
 
-Assumed, because the study does not say: that 2250 and 170 Ω belong to one of two equal interfaces, the same before and
-after the polarisation; steps of 0.05 mA cm⁻² in the ramp; that the failures are hard shorts; that the four rate
-capacities of the converted cell belong to 0.2 to 1 C, after a first block at 0.1 C with the capacity of the cycling
-test; a cathode of 10 mm; a Coulombic efficiency of 99.5 % (converted) and 98 % (pristine).
+Which cells there are, and what is assumed of them, stands in `analysis.campaign.lithium_cells`.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from analysis.campaign.reported import number, numbers
 from analysis.campaign.series_writers import land, nova_transient
 from analysis.campaign.writers import LAYOUTS, Sweep
 from analysis.science.synthetic import symmetric_cell_spectrum
-from analysis.science.synthetic_cycling import cycling_test, faded_capacities_mAh, rate_test
+from analysis.science.synthetic_cycling import cycling_test, rate_test
 from analysis.science.synthetic_series import Cell as SeriesCell
 from analysis.science.synthetic_series import current_steps, galvanostatic_test, polarisation_transient
 from samples.models.cells import disc_area_cm2
@@ -42,7 +40,10 @@ RATES_C = (0.2, 0.3, 0.5, 1.0)
 FORMATION = 3
 LIFE_ASKED_H = 110.0
 EFFICIENCY = {PRISTINE: 0.98, CONVERTED: 0.995}
-CELL_OHM = {PRISTINE: 600.0, CONVERTED: 200.0}  # of the full cells, assumed; sets the distance of the plateaus alone
+CELL_OHM = {
+    PRISTINE: 600.0,
+    CONVERTED: 200.0,
+}  # of full cells with liquid; assumed
 
 Make = Callable[[np.random.Generator, dt.datetime], bytes]
 
@@ -97,6 +98,12 @@ class PlannedTest(Thickness):
     faces : str
         Faces that were coated and converted: '', 'A' or 'AB'.
     files : tuple of PlannedFile
+    sputter_min : float
+        Sputter time of the films. [min]
+    in_series : bool
+        One of the series over the sputter time: coated in runs of its own, with a witness plate.
+    is_dry : bool
+        A full cell without liquid electrolyte.
     """
 
     number: int
@@ -105,6 +112,9 @@ class PlannedTest(Thickness):
     configuration: str
     faces: str
     files: tuple[PlannedFile, ...]
+    sputter_min: float = number("S06")
+    in_series: bool = False
+    is_dry: bool = False
 
     def content(self, file: PlannedFile) -> bytes:
         """The bytes of a file; the same at every call."""
@@ -113,7 +123,7 @@ class PlannedTest(Thickness):
 
 
 # -- models of files ---------------------------------------------------------------------------------------------------
-def _spectrum(layout: str, electrolyte_ohm: float, interface_ohm: float) -> Make:
+def spectrum(layout: str, electrolyte_ohm: float, interface_ohm: float) -> Make:
     def make(rng: np.random.Generator, started_at: dt.datetime) -> bytes:
         z_ohm = symmetric_cell_spectrum(
             FREQUENCIES_HZ,
@@ -127,13 +137,13 @@ def _spectrum(layout: str, electrolyte_ohm: float, interface_ohm: float) -> Make
     return make
 
 
-def _polarisation(electrolyte_ohm: float, interface_ohm: float, transference: float) -> Make:
+def polarisation(electrolyte_ohm: float, interface_ohm: float, transference: float) -> Make:
     def make(rng: np.random.Generator, started_at: dt.datetime) -> bytes:
         # Ten samples per second while the initial current is read, then sixty per decade, two hours in all.
         time_s = np.concatenate([np.arange(0.05, 1.0, 0.05), np.geomspace(1.0, 60.0, 60), np.arange(90.0, 7201.0, 30)])
         frame, _, _ = polarisation_transient(
             time_s,
-            voltage_V=number("M03") / 1000.0,
+            voltage_V=number("M03"),
             electrolyte_resistance_ohm=electrolyte_ohm,
             initial_interface_ohm=interface_ohm,
             steady_interface_ohm=interface_ohm,
@@ -146,7 +156,7 @@ def _polarisation(electrolyte_ohm: float, interface_ohm: float, transference: fl
     return make
 
 
-def _ramp(asr_ohm_cm2: float, failing_step: int) -> Make:
+def ramp(asr_ohm_cm2: float, failing_step: int) -> Make:
     def make(rng: np.random.Generator, started_at: dt.datetime) -> bytes:
         low, high = numbers("M04")
         densities = [round(low * step, 10) for step in range(1, round(high / low) + 1)]
@@ -164,7 +174,7 @@ def _ramp(asr_ohm_cm2: float, failing_step: int) -> Make:
     return make
 
 
-def _plating(begin_mV: float, end_mV: float, hours: float, fails: bool) -> Make:
+def plating(begin_mV: float, end_mV: float, hours: float, fails: bool) -> Make:
     """Overpotentials at the begin and at `hours`; half-cycles of one hour."""
 
     def make(rng: np.random.Generator, started_at: dt.datetime) -> bytes:
@@ -191,7 +201,7 @@ def _plating(begin_mV: float, end_mV: float, hours: float, fails: bool) -> Make:
     return make
 
 
-def _cycling(state: str, specific: np.ndarray[Any, np.dtype[np.float64]]) -> Make:
+def cycling(state: str, specific: np.ndarray[Any, np.dtype[np.float64]], resistance_ohm: float | None = None) -> Make:
     """Discharge capacities in mAh g⁻¹, one per cycle, at 0.1 C."""
 
     def make(rng: np.random.Generator, started_at: dt.datetime) -> bytes:
@@ -200,8 +210,8 @@ def _cycling(state: str, specific: np.ndarray[Any, np.dtype[np.float64]]) -> Mak
             EFFICIENCY[state],
             0.1 * ONE_C_MA,
             rng=rng,
-            resistance_ohm=CELL_OHM[state],
-            cutoffs_V=_window(),
+            resistance_ohm=resistance_ohm or CELL_OHM[state],
+            cutoffs_V=window(),
             points_per_half=60,
             rest_s=180.0,
         )
@@ -210,7 +220,7 @@ def _cycling(state: str, specific: np.ndarray[Any, np.dtype[np.float64]]) -> Mak
     return make
 
 
-def _rate(state: str, first: float, record: str, back: float) -> Make:
+def rates(state: str, first: float, record: str, back: float) -> Make:
     blocks = [
         (0.1, 5, first),
         *((rate, 5, value) for rate, value in zip(RATES_C, numbers(record), strict=True)),
@@ -224,7 +234,7 @@ def _rate(state: str, first: float, record: str, back: float) -> Make:
             rng=rng,
             efficiency=EFFICIENCY[state],
             resistance_ohm=CELL_OHM[state],
-            cutoffs_V=_window(),  # type: ignore[arg-type]
+            cutoffs_V=window(),  # type: ignore[arg-type]
             points_per_half=60,
             rest_s=180.0,
         )
@@ -233,69 +243,6 @@ def _rate(state: str, first: float, record: str, back: float) -> Make:
     return make
 
 
-def _window() -> tuple[float, float]:
+def window() -> tuple[float, float]:
     low, high = numbers("M06")
     return low, high
-
-
-# -- the cells ---------------------------------------------------------------------------------------------------------
-def _electrolyte_ohm(record: str, thickness_um: float) -> float:
-    return thickness_um * 1.0e-4 / (number(record) * AREA_CM2)
-
-
-def _transference_files(electrolyte_ohm: float, interface: str, transference: str) -> tuple[PlannedFile, ...]:
-    both_ohm = 2.0 * number(interface)
-    return (
-        PlannedFile("{code}_EIS_before_25C_synthetic.z", "eis", "zplot",
-                    _spectrum("zview", electrolyte_ohm, both_ohm), 0.0),
-        PlannedFile("{code}_DC_10mV_25C_synthetic.txt", "polarisation", "nova",
-                    _polarisation(electrolyte_ohm, both_ohm, number(transference)), 1.0),
-        PlannedFile("{code}_EIS_after_25C_synthetic.txt", "eis", "nova",
-                    _spectrum("nova", electrolyte_ohm, both_ohm), 4.0),
-    )  # fmt: skip
-
-
-def _ramp_file(asr_ohm_cm2: float, record: str) -> tuple[PlannedFile, ...]:
-    failing_step = round(number(record) / numbers("M04")[0])
-    return (PlannedFile("{code}_CCD_25C_synthetic.csv", "ccd_ramp", "land", _ramp(asr_ohm_cm2, failing_step)),)
-
-
-def _plating_file(make: Make, **parameters: Any) -> tuple[PlannedFile, ...]:
-    name = "{code}_plating_25C_synthetic.csv"
-    return (PlannedFile(name, "plating_stripping", "land", make, parameters=parameters),)
-
-
-def _cycling_file(make: Make, **parameters: Any) -> tuple[PlannedFile, ...]:
-    return (PlannedFile("{code}_cycling_25C_synthetic.csv", "cycling", "land", make, parameters=parameters),)
-
-
-def _rate_file(make: Make) -> tuple[PlannedFile, ...]:
-    return (PlannedFile("{code}_rate_25C_synthetic.csv", "rate_test", "land", make),)
-
-
-PRISTINE_UM, BOTH_UM, ONE_UM = number("P05"), number("P06"), number("P07")
-# The straight line through 46 mV at 110 h and 80 mV at 700 h, at its begin.
-_BEGIN_MV = number("D05") - (number("D06") - number("D05")) / (number("D07") - LIFE_ASKED_H) * LIFE_ASKED_H
-_PRISTINE_ASR, _CONVERTED_ASR = number("D03") / number("M08"), number("D05") / number("M08")
-
-TESTS = (
-    PlannedTest(5, PRISTINE_UM, PRISTINE, SYMMETRIC, "",
-                _transference_files(_electrolyte_ohm("T01", PRISTINE_UM), "I02", "T05")),
-    PlannedTest(6, BOTH_UM, CONVERTED, SYMMETRIC, "AB",
-                _transference_files(_electrolyte_ohm("T03", BOTH_UM), "I03", "T06")),
-    PlannedTest(7, PRISTINE_UM, PRISTINE, SYMMETRIC, "", _ramp_file(_PRISTINE_ASR, "D01")),
-    PlannedTest(8, BOTH_UM, CONVERTED, SYMMETRIC, "AB", _ramp_file(_CONVERTED_ASR, "D02")),
-    PlannedTest(9, PRISTINE_UM, PRISTINE, SYMMETRIC, "",
-                _plating_file(_plating(number("D03"), number("D03"), number("D04"), fails=True))),
-    PlannedTest(10, BOTH_UM, CONVERTED, SYMMETRIC, "AB",
-                _plating_file(_plating(_BEGIN_MV, number("D06"), number("D07"), fails=False),
-                              overpotential_at_h=[LIFE_ASKED_H, number("D07")])),
-    PlannedTest(11, PRISTINE_UM, PRISTINE, FULL, "",
-                _cycling_file(_cycling(PRISTINE, faded_capacities_mAh(number("F04"), number("F05"), 50)))),
-    PlannedTest(12, ONE_UM, CONVERTED, FULL, "A",
-                _cycling_file(_cycling(CONVERTED, faded_capacities_mAh(number("F01"), number("F02"), 100,
-                                                                       formation=FORMATION)),
-                              formation_cycles=FORMATION)),
-    PlannedTest(13, PRISTINE_UM, PRISTINE, FULL, "", _rate_file(_rate(PRISTINE, number("F04"), "F08", number("F09")))),
-    PlannedTest(14, ONE_UM, CONVERTED, FULL, "A", _rate_file(_rate(CONVERTED, number("F01"), "F06", number("F07")))),
-)  # fmt: skip

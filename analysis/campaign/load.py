@@ -20,10 +20,11 @@ from analysis.decisions import reanalyse
 from analysis.models import AnalysisRun
 from analysis.tasks import drain
 from lagpdb import ledger
-from measurements.ingest import fence, receive, try_again
+from measurements.ingest import fence, receive
 from measurements.models import Measurement, Upload, UploadFile
 from measurements.store import StoredUpload, put_bytes
-from samples.models import Cell
+from measurements.waiting import try_again
+from samples.models import Cell, SputterSetting
 
 PATIENCE_S = 60.0
 POLL_S = 0.25
@@ -165,8 +166,11 @@ def _own_measurements() -> models.QuerySet[Measurement]:
 
 
 def _runs(campaign: Campaign) -> models.QuerySet[AnalysisRun]:
-    """The runs on the measurements of the campaign, and the combinations on its cells."""
-    return AnalysisRun.objects.filter(Q(cell__in=campaign.cell_keys) | Q(measurement__in=_own_measurements()))
+    """The runs on the measurements of the campaign, and the combinations on its cells and its sputter settings."""
+    own = Q(cell__in=campaign.cell_keys) | Q(measurement__in=_own_measurements())
+    pellets = [cell.pellet_id for _, cell in [*campaign.cells, *campaign.tests]]
+    settings_used = SputterSetting.objects.filter(runs__coatings__pellet__in=pellets)
+    return AnalysisRun.objects.filter(own | Q(sputter_setting__in=settings_used))
 
 
 def _progress(campaign: Campaign) -> dict[str, Any]:

@@ -52,6 +52,7 @@ SEED = 9040194
 RECEIVED_ON = dt.date(2023, 1, 3)
 PRESSED_AT = dt.datetime(2023, 1, 9, 9, tzinfo=dt.UTC)
 SPUTTERED_AT = dt.datetime(2023, 1, 11, 14, tzinfo=dt.UTC)
+FILM_READ_AT = dt.datetime(2023, 1, 11, 16, tzinfo=dt.UTC)
 CONVERTED_AT = dt.datetime(2023, 1, 12, 10, tzinfo=dt.UTC)
 COATED_ON = dt.date(2023, 1, 10)
 ASSEMBLED_AT = dt.datetime(2023, 1, 13, 10, tzinfo=dt.UTC)

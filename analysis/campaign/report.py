@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from analysis.campaign.load import Campaign
 from analysis.campaign.plan import COATED, PRISTINE, Truth
 from analysis.campaign.reported import DOI, REPORTED
+from analysis.campaign.row import RESULTS
 from analysis.campaign.rows import ROWS, Row
 from analysis.models import Result
-from analysis.science.quantities import get as quantity_of
+from analysis.paper import lines
 from lagpdb.units import exact_value, format_value
 
 HEADING = ("Quantity", "Sample", "Reported", "Computed", "Cells", "Difference")
@@ -36,7 +37,11 @@ def computed(campaign: Campaign, truth: Truth, quantity: str, **conditions: obje
 
 def computed_row(campaign: Campaign, row: Row) -> Computed:
     """The current numbers of the campaign that answer a row."""
-    return _mean(Result.objects.current().filter(row.results, cell__in=campaign.cell_keys))
+    if row.source != RESULTS:
+        (line,) = lines([row])
+        return Computed(line.reference.value, None, line.reference.count)
+    own = Q(cell__in=campaign.cell_keys) | Q(cell__isnull=True, is_synthetic=True)
+    return _mean(row.results.filter(own))
 
 
 def _mean(results: QuerySet[Result]) -> Computed:
@@ -72,11 +77,13 @@ def table(campaign: Campaign) -> str:
     for truth, sample in ((PRISTINE, "LAGP"), (COATED, "CuS@LAGP")):
         found = activation_energy(campaign, truth)
         rows.append(_row("E_a from ln(σT), eV", sample, truth.activation_record, found, "meV"))
-    rows += [_test_row(campaign, row) for row in ROWS if row.configuration != "blocking"]
+    told_above = {truth.conductivity_record for truth in (PRISTINE, COATED)}
+    told_above |= {truth.activation_record for truth in (PRISTINE, COATED)}
+    rows += [_test_row(campaign, row) for row in ROWS if row.record not in told_above and row.is_computed]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADING))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines.insert(1, "-" * max(len(line) for line in lines))
-    return "\n".join([f"Reported in doi:{DOI} against computed here", "", *lines, "", *_sentences(campaign)])
+    written = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    written.insert(1, "-" * max(len(line) for line in written))
+    return "\n".join([f"Reported in doi:{DOI} against computed here", "", *written, "", *_sentences(campaign)])
 
 
 def _row(quantity: str, sample: str, record: str, found: Computed, difference: str) -> tuple[str, ...]:
@@ -93,13 +100,16 @@ def _row(quantity: str, sample: str, record: str, found: Computed, difference: s
 def _test_row(campaign: Campaign, row: Row) -> tuple[str, ...]:
     """A row of the symmetric and full cells."""
     found = computed_row(campaign, row)
-    unit = quantity_of(row.quantity).unit
+    unit = row.csv_unit
     is_bare = found.value is not None and found.uncertainty is None
     shown = f"{found.value:.4g}" if is_bare else format_value(found.value, found.uncertainty)
     shown += " (flagged)" if found.is_flagged else ""
-    apart = "—" if found.value is None else f"{100 * (found.value / row.reported - 1):+.1f} %".replace("-", "−")
+    apart, told = "—", "not in the text"
+    if row.reported is not None:
+        told = f"{row.bound} {exact_value(row.reported)}".strip()
+        if found.value is not None:
+            apart = f"{100 * (found.value / row.reported - 1):+.1f} %".replace("-", "−")
     title = row.title if unit == "1" else f"{row.title}, {unit}"
-    told = f"{row.bound} {exact_value(row.reported)}".strip()
     return title, row.sample, told, shown, str(found.count), apart
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.science.base import Analysis, AnalysisError, Finding, Outcome, Parameters, Subject
+from analysis.science.current_unit import doubt_current_density
 from analysis.science.given import electrode_area, finding, stated_area, temperature
 from analysis.science.shorts import HARD, SOFT, WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
@@ -195,6 +196,8 @@ def _say(
     if other is not None and not parameters.get("short_step"):
         first, second = (_named(e, steps, levels, area) for e in (events[0], other))
         outcome.warn("two_possible_steps", f"Two possible steps: {first} and {second}. Choose, and say why.")
+    usual = float(np.median([level.current_A for level in levels]))
+    doubt_current_density(1.0e3 * usual, area, parameters, outcome)
     stated = stated_area(parameters, area)
     if stated and area:
         current = levels[0].current_A * 1.0e3

@@ -74,6 +74,11 @@ class Cycles:
         return self.series.potential_V[rows][is_flowing], passed * scale
 
     @property
+    def usual_current_and_charge(self) -> tuple[float, float]:
+        """Median current [mA] and largest charge [mAh] of the half-cycles, the charge by integration."""
+        return float(np.median(self.halves.current_mA)), float(np.max(self.halves.charge_mAh))
+
+    @property
     def complete(self) -> pd.DataFrame:
         """The complete cycles."""
         return self.table[self.table["is_complete"]]

@@ -53,7 +53,10 @@ def half_cycles(series: Series, segments: Segments, counter: Counter | None, ene
     """
     kept = _kept(series, segments)
     if not kept.size:
-        raise AnalysisError("No current flows in this recording: there is no half-cycle. Check column and unit.")
+        raise AnalysisError(
+            "No current flows in this recording. Upload the longer file once the test has begun, or check the current "
+            "column and its unit."
+        )
     sign = segments.sign[kept]
     begins = np.concatenate([[0], np.flatnonzero(sign[1:] != sign[:-1]) + 1]).astype(np.intp)
     ends = np.append(begins[1:], kept.size).astype(np.intp) - 1
@@ -104,16 +107,22 @@ def _kept(series: Series, segments: Segments) -> Rows:
 
 
 def _counted(counter: Counter | None, first: Rows, sign: Signs) -> Real:
-    """What the tester counted in each half; a late last digit, printed in the row after, still belongs to it."""
+    """What the tester counted in each half; a late last digit, printed in the row after, still belongs to it.
+
+    Rows after that do not: a pulse of the same direction within the next half is no part of this one.
+    """
     found = np.full(first.size, np.nan)
     if counter is None:
         return found
+    size = counter.charge.size
+    begins, stops = first.copy(), np.append(np.minimum(first[1:] + 1, size), size)
+    begins[0] = 0
     for direction, added in ((1, counter.charge), (-1, counter.discharge)):
         own = np.flatnonzero(sign == direction)
         if own.size:
-            begins = first[own].copy()
-            begins[0] = 0 if own[0] == 0 else begins[0]
-            found[own] = np.add.reduceat(added, begins)
+            edges = np.column_stack([begins[own], stops[own]]).ravel()
+            edges = edges[:-1] if edges[-1] == size else edges  # the last sum ends with the array by itself
+            found[own] = np.add.reduceat(added, edges)[::2]
     return found
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import theilslopes
 
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
+from analysis.science.current_unit import doubt_current_density
 from analysis.science.given import electrode_area, finding, stated_area, temperature
 from analysis.science.shorts import WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
@@ -216,9 +217,10 @@ def _say(
             f"{WORDS[event.kind].capitalize()} after {_hours(steps, event.time_s):.4g} h, in half-cycle "
             f"{event.half + 1}. Look at the impedance before and after.",
         )
+    current = float(np.median(steps.magnitude_A)) * 1.0e3
+    doubt_current_density(current, area, parameters, outcome)
     stated = stated_area(parameters, area)
     if stated and area:
-        current = float(np.median(steps.magnitude_A)) * 1.0e3
         outcome.warn(
             "electrode_area_differs",
             f"The current is {number(current)} mA: {current / area:.3g} mA cm⁻² with {area:.3g} cm². "

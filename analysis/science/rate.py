@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.science.active_mass import ActiveMass, active_mass
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
+from analysis.science.current_unit import doubt_c_rate
 from analysis.science.cycles import cycles_of
 from analysis.science.differential import METHOD
 from analysis.science.reference_cycle import RATE_TOLERANCE, rate_groups
@@ -98,6 +99,7 @@ class Rate(Analysis):
             "origin": "active mass × theoretical capacity",
         }
         conditions = Conditions.of(recording, subject, parameters, mass)
+        doubt_c_rate(*cycles.usual_current_and_charge, mass, conditions.area_cm2, parameters, outcome)
         outcome.findings = _findings(blocks, conditions, outcome)
         outcome.tables = {
             "cycles": _with_blocks(cycle_rows(cycles, mass, None), blocks),

@@ -12,6 +12,7 @@ from scipy.stats import theilslopes
 
 from analysis.science.active_mass import ActiveMass, active_mass
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
+from analysis.science.current_unit import doubt_c_rate
 from analysis.science.cycles import Cycles, cycles_of
 from analysis.science.differential import METHOD, differential
 from analysis.science.quantities import get as quantity
@@ -71,6 +72,7 @@ class Cycling(Analysis):
         outcome.warnings += reference.warnings
         _state(outcome, reference, cycles)
         conditions = Conditions.of(recording, subject, parameters, mass, reference)
+        doubt_c_rate(*cycles.usual_current_and_charge, mass, conditions.area_cm2, parameters, outcome)
         outcome.findings = _findings(cycles, reference, conditions, outcome)
         outcome.tables = {
             "cycles": cycle_rows(cycles, mass, reference),

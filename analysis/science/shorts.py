@@ -3,12 +3,13 @@
 Rules
 -----
 R1  the resistance is below half of what the electrolyte alone has: impossible without electronic current.
-R2  the voltage falls within a few samples by more than 15 % of its level and 6 standard deviations, and stays down:
-    a hard short where it remains below 25 % to the end of the half-step, else a soft one.
+R2  the voltage falls within a few samples, or within a minute, by more than 15 % of its level and 6 standard
+    deviations, and stays down: a hard short where it remains below 25 % to the end of the half-step, else a soft one.
 R3  the resistance of a half-step is below 50 % of that of the sound ones before: a short in a rest or at the change
     of direction; below 75 %, where those agree well, a soft one. Or the noise is six times that of the sound ones and
     above 1 % of the level: a soft short.
 R4  the voltage exceeds three times what the sound half-steps let expect, or the limit of the cycler: polarisation.
+    Its last sample alone tells, where the recording ends with it: the cycler gave up there.
 
 References
 ----------
@@ -47,6 +48,7 @@ HIGH_RATIO = 3.0
 LIMIT_SHARE = 0.98
 MEMORY = 6  # sound half-steps that make the reference
 WINDOWS = (5, 10, 20, 40)  # samples either side of a drop; longer where the noise is larger
+SLOW_S = 60.0  # either side of a fall that takes its time: a filament that grows on
 OFFSET_V = 1.5e-3  # what an instrument may be off: smaller differences between half-steps mean nothing
 SHORTEST = 3  # samples, at the ends of a half-step
 CALM = 0.35  # share of a half-step in which it may still settle from a peak
@@ -163,6 +165,8 @@ def _judge(
         found.append(Event(half, kind, rule, float(steps.time_s[row]), row))
 
     limit = LIMIT_SHARE * voltage_limit_V if voltage_limit_V else math.inf
+    if half == steps.count - 1 and steps.voltage_V[last - 1] > limit:
+        add(POLARISATION, "R4", last - 1)
     if ceiling is not None and ceiling > 0.0 and memory.size >= 2:
         limit = min(limit, HIGH_RATIO * ceiling * current + DROP_SIGMAS * noise + OFFSET_V)
     if highest > limit:
@@ -241,17 +245,19 @@ def _began_before(steps: Steps, event: Event, ceiling: float | None) -> Event:
 
 
 def _is_cut(steps: Steps, half: int, ceiling: float) -> bool:
-    """Whether the cycler gave up: the last half-step ended early while the voltage rose far above the expected."""
+    """Whether the cycler gave up: the recording, or the last half-step before its time, ends far above the expected."""
     if half != steps.count - 1 or half < 2 or steps.last[half] - steps.first[half] < 3:
         return False
+    usual = ceiling * float(steps.magnitude_A[half]) + OFFSET_V
+    earlier, last = steps.voltage_V[steps.last[half] - 3 : steps.last[half] - 1], steps.voltage_V[steps.last[half] - 1]
+    # One sample alone may be a spike, unless it is far away.
+    if last > earlier[-1] and (earlier[-1] > HIGH_RATIO * usual or last > CUT_RATIO * HIGH_RATIO * usual):
+        return True
     planned = float(np.median(steps.duration_s[:half]))
     charge = float(np.median(steps.capacity_mAh[:half]))
     is_early = steps.duration_s[half] < CUT_SHARE * planned and steps.capacity_mAh[half] < CUT_SHARE * charge
-    usual = ceiling * float(steps.magnitude_A[half]) + OFFSET_V
-    earlier, last = steps.voltage_V[steps.last[half] - 3 : steps.last[half] - 1], steps.voltage_V[steps.last[half] - 1]
     is_rising = last > CUT_RATIO * usual and last >= earlier.max()
-    # One sample alone may be a spike, unless it is far away.
-    return bool(is_early and is_rising and (earlier[-1] > 1.15 * usual or last > CUT_RATIO * HIGH_RATIO * usual))
+    return bool(is_early and is_rising and earlier[-1] > 1.15 * usual)
 
 
 # --- Sudden drops -----------------------------------------------------------------------------------------------------
@@ -259,13 +265,27 @@ def _drops(steps: Steps) -> dict[int, tuple[int, float]]:
     """The first sustained drop of every half-step that has one: its row, and the level before it. [V]"""
     size = steps.last - steps.first
     level, noise = np.abs(steps.level_V), usual_noise_V(steps)
-    total = np.concatenate([[0.0], np.cumsum(steps.smooth_V)])
     window = np.zeros(steps.count, dtype=np.intp)
     for w in reversed(WINDOWS):
         fits = (size >= 3.5 * w) | (w == WINDOWS[0])
         enough = DROP_SIGMAS * _spread(noise, w, w) <= DROP_SHARE * level
         window = np.where(fits & (enough | (window == 0)), w, window)
-    at = np.flatnonzero(steps.half >= 0)
+    found = _drops_over(steps, window, noise)
+    interval = np.maximum(steps.duration_s, 1e-9) / np.maximum(size, 1)
+    slow = np.minimum(SLOW_S / interval, size / 3.5).astype(np.intp)
+    is_finer = slow > window
+    if is_finer.any():
+        for half, drop in _drops_over(steps, np.where(is_finer, slow, 0), noise).items():
+            if half not in found or drop[0] < found[half][0]:
+                found[half] = drop
+    return found
+
+
+def _drops_over(steps: Steps, window: Whole, noise: Real) -> dict[int, tuple[int, float]]:
+    """Drops between the means of so many samples of each half-step on either side; none where the window is 0."""
+    size = steps.last - steps.first
+    total = np.concatenate([[0.0], np.cumsum(steps.smooth_V)])
+    at = np.flatnonzero((steps.half >= 0) & (window[np.maximum(steps.half, 0)] > 0))
     number = steps.half[at]
     since, left = at - steps.first[number], steps.last[number] - at
     keep = (since >= np.maximum(SHORTEST, 0.05 * size[number])) & (left >= SHORTEST)

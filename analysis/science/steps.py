@@ -134,14 +134,17 @@ def find_steps(recording: pd.DataFrame) -> Steps:
     direction = _directions(frame, current)
     half, first, last = _halves(frame, current, direction)
     if first.size == 0:
-        raise AnalysisError("No current flows in this recording. Check the current column and its unit.")
+        raise AnalysisError(
+            "No current flows in this recording. Upload the longer file once the test has begun, or check the current "
+            "column and its unit."
+        )
     count = first.size
     is_in = half >= 0
     rows = np.flatnonzero(is_in)
     sign = np.sign(direction[first]).astype(np.intp)
     start, end = _times(time, first, last)
     magnitude = _set_points(np.abs(current), half, first, last)
-    offset = _offset(potential, direction, first, last)
+    offset = _offset(potential, direction, half, first, last, magnitude)
     signs = np.where(is_in, sign[np.maximum(half, 0)], 1)
     along = signs * (potential - offset)
     is_reversed = bool(np.median(group_median(along[rows], half[rows], count) * np.sqrt(magnitude)) < 0.0)
@@ -262,7 +265,8 @@ def _directions(frame: pd.DataFrame, current: Real) -> Whole:
     is_long = active.size == 0 or float(np.median(active)) > 8.0
     for k in np.flatnonzero(sizes <= 2):
         around = {int(kinds[j]) for j in (k - 1, k + 1) if 0 <= j < kinds.size}
-        if len(around) == 1 and (kinds[k] == 0 or is_long):
+        is_inside = 0 < k < kinds.size - 1  # at the ends of a recording a short rest is a rest
+        if len(around) == 1 and (is_inside if kinds[k] == 0 else is_long):
             direction[begin[k] : end[k]] = around.pop()
         elif kinds[k] != 0 and is_long:
             direction[begin[k] : end[k]] = 0
@@ -367,18 +371,25 @@ def _charges(time: Real, current: Real, rows: Whole, first: Whole, start: Real, 
 
 
 # --- Voltage ----------------------------------------------------------------------------------------------------------
-def _offset(potential: Real, direction: Whole, first: Whole, last: Whole) -> float:
+def _offset(potential: Real, direction: Whole, half: Whole, first: Whole, last: Whole, magnitude: Real) -> float:
     """Median potential at the ends of the rests, those left out at which the cell is still far from rest. [V]"""
     is_rest = direction == 0
     ends = np.flatnonzero(is_rest & np.append(~is_rest[1:], True))
     begins = np.flatnonzero(is_rest & np.append(True, ~is_rest[:-1]))
-    long = ends - begins >= 3
+    long = ends - begins >= 2
     # The rest after the last half-step belongs to a cell that may have failed.
     long &= ends < is_rest.size - 1
     values = potential[ends[long]]
     level = abs(float(np.median(potential[first[0] : last[0]])))
     values = values[np.abs(values) < max(REST_SHARE * level, PLAUSIBLE_OFFSET_V)]
-    return float(np.median(values)) if values.size else 0.0
+    offset = float(np.median(values)) if values.size else 0.0
+    # A cell may rest at some millivolts that are gone under current: then both directions agree better without.
+    sizes = group_median(potential[half >= 0], half[half >= 0], first.size)
+    is_pair = (direction[first[1:]] != direction[first[:-1]]) & (
+        np.abs(magnitude[1:] - magnitude[:-1]) <= SAME_MAGNITUDE * magnitude[1:]
+    )
+    middle = float(np.median(0.5 * (sizes[1:] + sizes[:-1])[is_pair])) if is_pair.any() else offset
+    return offset if abs(offset - middle) <= abs(middle) else 0.0
 
 
 def _noise(voltage: Real, half: Whole, count: int, begin: Whole | None = None) -> Real:

@@ -11,40 +11,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from lagpdb import units
+from lagpdb import synthetic, units
+from lagpdb.addresses import address_of, address_of_code
 
 register = template.Library()
 
-_PAGES = {
-    "powderlot": "lot_detail",
-    "pelletbatch": "batch_detail",
-    "pellet": "pellet_detail",
-    "cell": "cell_detail",
-    "sputterrun": "sputter_run_detail",
-    "witnessplate": "witness_plate_detail",
-    "filmthickness": "film_thickness_detail",
-    "conversion": "conversion_detail",
-    "electrodelot": "electrode_detail",
-    "recipe": "recipe_detail",
-    "material": "material_detail",
-    "instrument": "instrument_detail",
-    "measurement": "measurement_detail",
-    "upload": "upload_detail",
-}
-_PREFIX_PAGES = {
-    "LOT": "lot_detail",
-    "PBT": "batch_detail",
-    "PEL": "pellet_detail",
-    "CEL": "cell_detail",
-    "SPT": "sputter_run_detail",
-    "WIT": "witness_plate_detail",
-    "FLM": "film_thickness_detail",
-    "CNV": "conversion_detail",
-    "ELD": "electrode_detail",
-    "RCP": "recipe_detail",
-    "MEA": "measurement_detail",
-    "UPB": "upload_detail",
-}
 _CODE = re.compile(r"^([A-Z]{3})-\d+$")
 # The words that stand beside a colour, and the icon that stands beside both.
 _STATES = {
@@ -126,13 +97,28 @@ def disc(is_coated: bool, is_one_sided: bool = False) -> SafeString:
     return format_html('<i class="disc {}" role="img" aria-label="{}" title="{}"></i>', shape, words, words)
 
 
-@register.simple_tag
-def synthetic_tag(record: Any, is_short: bool = False) -> SafeString:
-    """A mark on everything that a generator made; nothing on measured data."""
-    if not getattr(record, "is_synthetic", False):
+@register.simple_tag(takes_context=True)
+def synthetic_tag(context: Any, record: Any, is_short: bool = False) -> SafeString:
+    """A mark on everything that a generator made; nothing on measured data.
+
+    `record` may be the answer itself. A page that carries the mark says at its foot what it means.
+    """
+    if not (record if isinstance(record, bool) else getattr(record, "is_synthetic", False)):
         return mark_safe("")
+    if request := context.get("request"):
+        request.shows_synthetic = True
     words = "reference set, synthetic"
     return format_html('<span class="tag synthetic" title="{}">{}</span>', words, "synthetic" if is_short else words)
+
+
+@register.simple_tag(takes_context=True)
+def synthetic_sentence(context: Any) -> SafeString:
+    """The sentence that goes with the mark, where the page above it carried one."""
+    if not getattr(context.get("request"), "shows_synthetic", False):
+        return mark_safe("")
+    return format_html(
+        '<p class="small muted below"><span class="tag synthetic">synthetic</span> {}</p>', synthetic.SENTENCE
+    )
 
 
 # --- Codes ------------------------------------------------------------------------------------------------------------
@@ -141,21 +127,20 @@ def code_link(record: Any) -> SafeString | str:
     """The code of a record as a link to its page; plain where it has none."""
     if record is None:
         return "—"
-    return _linked(str(record.code), _PAGES.get(record._meta.model_name, ""))
+    return _linked(str(record.code), address_of(record))
 
 
 @register.filter
 def link_code(text: Any) -> SafeString | str:
     """A text that is a code as a link; other texts come back as they are."""
     match = _CODE.match(str(text))
-    return _linked(match[0], _PREFIX_PAGES.get(match[1], "")) if match else str(text)
+    return _linked(match[0], address_of_code(match[1], match[0])) if match else str(text)
 
 
-def _linked(code: str, page: str) -> SafeString:
-    try:
-        return format_html('<a class="code" href="{}">{}</a>', reverse(page, args=[code]), code)
-    except NoReverseMatch:
+def _linked(code: str, address: str) -> SafeString:
+    if not address:
         return format_html('<span class="code">{}</span>', code)
+    return format_html('<a class="code" href="{}">{}</a>', address, code)
 
 
 # --- Values -----------------------------------------------------------------------------------------------------------

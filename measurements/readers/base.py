@@ -105,6 +105,13 @@ class Peek:
             return []
 
     @cached_property
+    def columns(self) -> list[str]:
+        """Names of the columns, if the file is Parquet and can be opened; else empty."""
+        from measurements.readers.parquet import MAGIC, column_names
+
+        return column_names(self.path) if self.head.startswith(MAGIC) else []
+
+    @cached_property
     def sheets(self) -> dict[str, list[list[str]]]:
         """The first rows of every sheet, as texts, if the file is an Excel workbook (.xlsx); else empty."""
         from measurements.readers.workbook import glimpse, is_workbook

@@ -7,14 +7,15 @@ from the beginning of the test: both are told by how they run.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from measurements.readers import parquet
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
@@ -34,13 +35,13 @@ from measurements.readers.columns import (
     short,
 )
 from measurements.readers.delimited import Grid
+from measurements.readers.neware_table import is_neware
 from measurements.readers.series import recording
 from measurements.readers.series_columns import RECORD, STEP_TIME
 from measurements.readers.tester_tables import has_header, tables
 
 Warnings = list[tuple[str, str]]
 
-_PARQUET = b"PAR1"
 _REQUIRED = {TIME: "test_time_second", POTENTIAL: "voltage_volt", CURRENT: "current_ampere"}
 # Canonical column: machine names that may hold it, the likeliest first, and canonical = factor * value. The first one
 # is written.
@@ -63,6 +64,13 @@ _COLUMNS: dict[str, tuple[tuple[str, ...], float]] = {
     TEMPERATURE: (("ambient_temperature_celsius", "surface_temperature_celsius", "temperature_t1_celsius"), 1.0),
 }
 _COUNTERS = (CHARGE_CAPACITY, DISCHARGE_CAPACITY, CHARGE_ENERGY, DISCHARGE_ENERGY)
+_ARBINS = {  # columns of Arbin's database, whose units are fixed
+    "Current": (CURRENT, "A"),
+    "Charge_Capacity": (CHARGE_CAPACITY, "Ah"),
+    "Discharge_Capacity": (DISCHARGE_CAPACITY, "Ah"),
+    "Charge_Energy": (CHARGE_ENERGY, "Wh"),
+    "Discharge_Energy": (DISCHARGE_ENERGY, "Wh"),
+}
 _UNIT_WORDS = {
     "s": "second", "v": "volt", "a": "ampere", "1": "", "degc": "celsius", "hz": "hertz", "deg": "degree", "w": "watt",
 }  # fmt: skip
@@ -90,20 +98,22 @@ def is_bdf(cells: list[str]) -> bool:
 class BdfReader(Reader):
     """BDF csv or parquet."""
 
-    slug, version, name = "bdf", 1, "BDF csv/parquet"
+    slug, version, name = "bdf", 2, "BDF csv/parquet"
 
     def recognises(self, peek: Peek) -> bool:
-        # The names of a Parquet file stand at its end; `read` refuses one that is no BDF.
-        return peek.head.startswith(_PARQUET) or (not peek.head.startswith(b"PK\x03\x04") and has_header(peek, is_bdf))
+        if peek.head.startswith(parquet.MAGIC):
+            return not is_neware(peek.columns)  # `read` refuses one that is no BDF
+        return not peek.head.startswith(b"PK\x03\x04") and has_header(peek, is_bdf)
 
     def read(self, path: Path) -> list[Recording]:
-        with path.open("rb") as stream:
-            is_parquet = stream.read(len(_PARQUET)) == _PARQUET
-        grid = _parquet(path) if is_parquet else next(tables(path, is_bdf, _missing([])))[1]
+        grid = _parquet(path) if parquet.is_parquet(path) else next(tables(path, is_bdf, _missing([])))[1]
         names, warnings = _names(grid)
         _without_sign(grid, names)
+        units = _testers_own(grid, names, warnings)
         is_step = _counts_per_step(grid, names, warnings)
-        return [recording(grid, {"header": grid.headers}, warnings, names=names, counters_per_step=is_step)]
+        return [
+            recording(grid, {"header": grid.headers}, warnings, names=names, units=units, counters_per_step=is_step)
+        ]
 
 
 def _missing(headers: list[str]) -> str:
@@ -115,28 +125,10 @@ def _missing(headers: list[str]) -> str:
 
 
 def _parquet(path: Path) -> Grid:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError):
-        raise ReaderError(
-            "This Parquet file cannot be read; it is damaged or cut off. Copy or export it again, then upload that."
-        ) from None
-    if not is_bdf(table.column_names):
-        raise ReaderError(_missing(table.column_names))
-    columns: list[npt.NDArray[Any]] = []
-    for column in table.columns:
-        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
-            columns.append(column.cast(pa.float64()).to_numpy())
-        else:
-            columns.append(np.array([str(cell) for cell in column.to_pylist()], dtype=object))
-    if not table.num_rows:
-        raise ReaderError("This Parquet file has column names, but no rows. Export it again with the data.")
-    return Grid(
-        list(table.column_names), None, columns, np.arange(1, table.num_rows + 1, dtype=np.int64), "", "Parquet"
-    )
+    grid = parquet.read_grid(path)
+    if not is_bdf(grid.headers):
+        raise ReaderError(_missing(grid.headers))
+    return grid
 
 
 def _names(grid: Grid) -> tuple[dict[str, str], Warnings]:
@@ -185,6 +177,34 @@ def _counts_per_step(grid: Grid, names: dict[str, str], warnings: Warnings) -> b
     sentence = "The counters of charge and discharge begin anew with a step, and were taken as the counter of the step."
     warnings.append(("counters_per_step", sentence))
     return True
+
+
+def _testers_own(grid: Grid, names: dict[str, str], warnings: Warnings) -> dict[str, str]:
+    """Units of Arbin's own columns, which count instead where an exporter's beside them are thousands apart.
+
+    Such an export holds everything twice; the tester's own columns were not converted by anyone.
+    """
+    current = next((header for header, name in names.items() if name == CURRENT), "")
+    if not {current, *_ARBINS} <= set(grid.headers) or current in _ARBINS:
+        return {}
+    theirs, own = (grid.columns[grid.headers.index(header)] for header in (current, "Current"))
+    if theirs.dtype == object or own.dtype == object:
+        return {}
+    flows = (theirs != 0) & (own != 0)
+    ratio = float(np.median(own[flows] / theirs[flows])) if flows.any() else 1.0
+    power = round(math.log10(ratio) / 3) if ratio > 0 else 0
+    if power == 0 or not np.allclose(own, theirs * 1000.0**power, rtol=1e-3, atol=0):
+        return {}
+    own_names = {name for name, _ in _ARBINS.values()}
+    names |= {header: "" for header, name in names.items() if name in own_names}
+    names |= {header: name for header, (name, _) in _ARBINS.items()}
+    how = "smaller" if power > 0 else "larger"
+    warnings.append((
+        "unit_conflict",
+        f"‘{current}’ is {1000 ** abs(power)} times {how} than ‘Current’, the tester’s own column in the same file. "
+        "The tester’s own columns were taken. Check the export.",
+    ))  # fmt: skip
+    return {header: unit for header, (_, unit) in _ARBINS.items()}
 
 
 def _without_sign(grid: Grid, names: dict[str, str]) -> None:

@@ -38,7 +38,7 @@ from measurements.readers.text import (
 MAX_SERIES_BYTES = 500_000_000
 _HEAD = 65_536
 _NULLS = ["", "-", "--", "---", "nan", "NaN", "NAN", "-nan", "n/a", "N/A", "null", "NULL", "None"]
-_SAMPLE = 200  # rows that tell numbers from texts
+_SAMPLE = 200  # rows that tell numbers from texts, or whether a time goes on
 NO_ROWS = "The file has column names, but no row of numbers. Export it again with the data."
 _ENCODINGS = {"gb18030": "GB18030", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
 
@@ -401,13 +401,15 @@ class _Block:
         position = next((i for i, column in enumerate(columns) if column.name == TIME), None)
         if position is None:
             return "Export it again."
-        ends = [rows[i][position].replace(",", ".") for i in (0, -1)]
+        shown = [*rows[:: max(1, len(rows) // _SAMPLE)], rows[-1]]
         try:
-            first, last = durations_s(ends, columns[position].factor)
+            times = durations_s([row[position].replace(",", ".") for row in shown], columns[position].factor)
         except BadTime:
             return "Export it again."
-        span = f"{duration_words(first)} to {duration_words(last)}"
-        return f"Export it again, or use the {len(rows)} good points ({span})."
+        # The number of a test, or a time that begins anew with every step, tells nothing about the whole.
+        is_running = times[-1] > times[0] and bool((np.diff(times) >= 0).all())
+        span = f" ({duration_words(times[0])} to {duration_words(times[-1])})" if is_running else ""
+        return f"Export it again, or use the {len(rows)} good points{span}."
 
 
 def duration_words(seconds: float) -> str:

@@ -11,17 +11,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
-from measurements.readers.columns import FREQUENCY, identify, short
+from measurements.readers.columns import FREQUENCY, STEP_KIND, identify, short
 from measurements.readers.delimited import open_text, read_grid
 from measurements.readers.facts import put_moment
 from measurements.readers.series import recording
-from measurements.readers.series_columns import is_series
+from measurements.readers.series_columns import HOLD, is_series
 from measurements.readers.spectrum import Warnings, header_lines, recordings
 from measurements.readers.table import Table, read_table
 from measurements.readers.text import Document, Layout, load, numeric_share, split_lines
 
 _TABLE = re.compile(r"(\w+)\tTABLE(?:\t(\d+))?")
+_AT_POTENTIAL = "CHRONOA"  # the tag of an experiment under a potential that is set
 _CURVE = re.compile(r"CURVE\d*")
 _ABORTED = re.compile(r"EXPERIMENTABORTED(?!\s+\w+\s+F\b)")
 
@@ -29,7 +32,7 @@ _ABORTED = re.compile(r"EXPERIMENTABORTED(?!\s+\w+\s+F\b)")
 class GamryReader(Reader):
     """Gamry Framework data file; the tables ZCURVE (CURVE, CURVEn) hold Freq, Zreal and Zimag in true sign."""
 
-    slug, version, name = "gamry", 2, "Gamry DTA"
+    slug, version, name = "gamry", 3, "Gamry DTA"
 
     def recognises(self, peek: Peek) -> bool:
         return re.match(r"\ufeff?\s*EXPLAIN\s*[\r\n]+\s*TAG\t", peek.text) is not None
@@ -73,7 +76,10 @@ def _curve(path: Path, line: int, stop: int, metadata: dict[str, Any], warnings:
     stated = _TABLE.match(source.data[source.offset(line) : source.offset(line + 1)].decode(errors="replace"))
     if stated and stated[2] and int(stated[2]) > len(grid):
         said.append(("points_missing", f"The table states {stated[2]} points, the file has {len(grid)}."))
-    return recording(grid, metadata, said, derives_cycles=False)
+    found = recording(grid, metadata, said, derives_cycles=False)
+    if metadata.get("experiment") == _AT_POTENTIAL and STEP_KIND not in found.frame:
+        found.frame[STEP_KIND] = np.full(len(found.frame), HOLD, dtype=object)
+    return found
 
 
 def _read(document: Document, line: int, stop: int, names: list[str]) -> Table:
@@ -104,8 +110,10 @@ def _head(document: Document) -> tuple[dict[str, Any], Warnings]:
     end = next((i for i, line in enumerate(document.lines) if _TABLE.match(line)), len(document.lines))
     for line in document.lines[:end]:
         cells = line.split("\t")
-        if len(cells) > 2:
+        if len(cells) > 2 or cells[0] == "TAG":
             fields.setdefault(cells[0], cells[1:])
+    if tag := fields.get("TAG", [""])[0].strip():
+        metadata["experiment"] = tag
     put_moment(metadata, warnings, " ".join(fields.get(key, ["", ""])[1] for key in ("DATE", "TIME")))
     area = fields.get("AREA", ["", ""])[1].replace(",", ".")
     with suppress(ValueError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -81,12 +82,30 @@ def unknown_columns(headers: list[str], line: int | None = None) -> UnknownColum
     """The refusal of a table whose names mean nothing to us."""
     seen = ", ".join(short(header) for header in headers[:12] if header) or "none"
     more = f" and {len(headers) - 12} more" if len(headers) > 12 else ""
+    if _are_garbled(headers):
+        return UnknownColumns(
+            f"The names of the columns are garbled: the file was written in GBK and saved in another encoding. Columns "
+            f"seen: {seen}{more}. Export it again and upload that as it is, or choose which is the time, the potential "
+            "and the current.",
+            line=line,
+        )
     return UnknownColumns(
         f"The columns of this table are not known. Columns seen: {seen}{more}. "
         "Choose which is the time, the potential and the current, or name them in the file, for example time_s, "
         "potential_V, current_A.",
         line=line,
     )
+
+
+def _are_garbled(headers: list[str]) -> bool:
+    """Whether Chinese names in GBK were taken for UTF-8 (marks of lost letters) or Latin-1 (accents side by side)."""
+    if sum(header.count("\ufffd") for header in headers) > 1:
+        return True
+    accents = [header for header in headers if re.search(r"[\u0080-\u00ff]{4}", header)]
+    with suppress(UnicodeError):
+        words = [header.encode("latin-1").decode("gb18030") for header in accents]
+        return len(words) > 1 and all(re.search(r"[\u4e00-\u9fff]{2}", word) for word in words)
+    return False
 
 
 def preview(path: Path, rows: int = 5) -> list[dict[str, Any]]:

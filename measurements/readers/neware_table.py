@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from measurements.readers import parquet
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.clock import BadTime, durations_s
 from measurements.readers.columns import CYCLE, STEP, STEP_CAPACITY, STEP_ENERGY, STEP_KIND, TIME, UNIX_TIME
@@ -69,6 +70,12 @@ def is_flat(cells: list[str]) -> bool:
     return any(found >= needed for needed in _FLAT)
 
 
+def is_neware(columns: list[str]) -> bool:
+    """Whether the columns of a Parquet file are those of the flat table, with or without the number of the row."""
+    found = keys(columns)
+    return any(found >= needed - {"datapoint", "数据序号"} for needed in _FLAT)
+
+
 def is_nested(cells: list[str]) -> bool:
     """Whether names are those of the records of the nested table: two empty cells, then the number of the record."""
     return len(cells) > 5 and not cells[0] and not cells[1] and any(_stem(cells[2]) == row[2] for row in _NESTED)
@@ -81,16 +88,20 @@ def _is_nested_sheet(rows: list[list[str]]) -> bool:
 
 
 class NewareTableReader(Reader):
-    """Neware export as csv or xlsx, flat or nested."""
+    """Neware export as csv or xlsx, flat or nested, or as Parquet, flat."""
 
     slug, version, name = "neware_table", 1, "Neware csv/xlsx"
 
     def recognises(self, peek: Peek) -> bool:
         if any(_is_nested_sheet(rows) for rows in peek.sheets.values()):
             return True
+        if peek.head.startswith(parquet.MAGIC):
+            return is_neware(peek.columns)
         return has_header(peek, lambda cells: is_flat(cells) or is_nested(cells))
 
     def read(self, path: Path) -> list[Recording]:
+        if parquet.is_parquet(path):
+            return [self._flat(parquet.read_grid(path))]
         found = _nested(path)
         if found:
             return found

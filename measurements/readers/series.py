@@ -435,6 +435,9 @@ def _facts(values: Values, columns: Sequence[SeriesColumn], facts: dict[str, Any
         facts.setdefault("temperature_degC", round(float(np.nanmedian(temperature)), 3))
     elif temperature is not None:
         values[TEMPERATURE] = np.full(len(temperature), np.nan)
+    current = next((column for column in columns if column.name == CURRENT), None)
+    if current is not None and current.unit:
+        facts.setdefault("current_unit", current.unit)
     specific = next((column for column in columns if column.name == SPECIFIC_CAPACITY), None)
     if specific is not None and STEP_CAPACITY in values:
         mass = _active_mass(values[STEP_CAPACITY], values.get(specific.header), specific.factor)

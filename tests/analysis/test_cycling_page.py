@@ -112,6 +112,16 @@ def test_another_reference_cycle_is_queued_with_the_run(client, member):
     assert "formation_cycles" not in run.parameters
 
 
+def test_a_person_may_say_that_there_was_no_formation(recorded, client, member):
+    measurement = builders.measurement(builders.full_cell(), kind="cycling")
+    data = {"formation_cycles": "0", "reason": "the first cycles were slow by intent"}
+    client.post(reverse("measurement_reanalyse", args=[measurement.code]), data)
+    drain()
+    assert number(measurement, "capacity_retention_fraction", "last").reference_cycle == 1
+    html = page(client, measurement)
+    assert 'name="formation_cycles" inputmode="numeric" placeholder="told from the rate" value="0"' in html
+
+
 @pytest.mark.parametrize("field", ["reference_cycle", "formation_cycles"])
 def test_a_cycle_that_is_no_number_is_refused_with_a_sentence(client, member, field):
     measurement, _ = measured()

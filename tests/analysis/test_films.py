@@ -10,8 +10,9 @@ from analysis.lineage import prov
 from analysis.models import AnalysisRun, Result
 from analysis.tasks import drain
 from lagpdb.records import restore, save_record, withdraw
-from measurements.ingest import assign, take_in
+from measurements.ingest import take_in
 from measurements.models import Measurement
+from measurements.waiting import assign
 from samples.coat import coat
 from samples.models import SputterRun
 from tests import builders, spine

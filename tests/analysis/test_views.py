@@ -66,7 +66,9 @@ def test_pages_carry_no_inline_styles_or_scripts(client, member, name):
     assert not re.search(r'(?:src|href)="(?:https?:)?//', html)
 
 
-@pytest.mark.parametrize("topic", ["start", "upload", "conductivity", "cycling", "flags", "formats", "api", "backup"])
+@pytest.mark.parametrize(
+    "topic", ["start", "upload", "conductivity", "cycling", "flags", "formats", "paper", "api", "backup"]
+)
 def test_help_pages_exist(client, member, topic):
     assert "<h1>" in page(client, "help_topic", topic)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from samples.models import Cell, Pellet, PelletBatch
 from tests import builders
@@ -68,11 +68,10 @@ def assert_is_grey(page: Page, selector: str, is_grey: bool = True) -> None:
 def test_what_was_typed_before_the_scripts_came_is_heard(site):
     pellet = builders.pellet(mass_mg=None, thickness_um=None, thickness_uncertainty_um=None)
     page = site.page()
-    held = []
-    page.route("**/htmx*.js", held.append)
+    held: list[Route] = []
+    page.route("**/htmx*.js", lambda route: held.append(route))
     page.goto(f"/pellets/{pellet.code}/edit/", wait_until="commit")
     page.locator("#id_thickness_um").fill("801")
-    page.unroute("**/htmx*.js", held.append)
     for route in held:
         route.continue_()
     expect(page.locator("#id_thickness_um_echo")).to_contain_text("801 µm")

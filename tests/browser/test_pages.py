@@ -23,11 +23,11 @@ RULES = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations
 DOOR = {"account_login": "", "account_inactive": ""}  # for people who are not signed in
 GENERAL = {
     "dashboard": "", "glossary": "", "help": "",
-    "help_topic": "start bench upload conductivity cycling flags formats api backup",
+    "help_topic": "start bench upload conductivity cycling flags formats paper api backup",
     "resolver_search": "", "resolver": "PEL-9999", "scan": "", "labels": "", "api": "",
     "account": "", "account_change_password": "", "account_tokens": "", "account_logout": "",
     "search": "", "history": "", "record_history": "PEL-0001", "trash": "", "result_list": "",
-    "paper_check": "",
+    "paper_check": "", "paper_row": "T01 S06 S07 Q03",
 }  # fmt: skip
 SAMPLES = {
     "lot_list": "", "lot_new": "", "lot_detail": "LOT-0001", "lot_edit": "LOT-0001",
@@ -153,6 +153,7 @@ def widest(page: Page) -> str:
     )
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("pages", [GENERAL, SAMPLES, FILES, ADMIN], ids=["general", "samples", "files", "admin"])
 def test_pages(filled, pages):
     page = filled.page(role="administrator", reduced_motion="reduce")

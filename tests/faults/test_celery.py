@@ -13,7 +13,7 @@ from tests.faults.site import Ground, Site, command_of, send
 from tests.installation import descendants
 from tests.servers import Postgres, Redis
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 
 def in_queue(broker: Redis) -> int:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.faults.site import Ground, Process, Site, command_of, send
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 MB = 1_000_000
 BOUNDARY = "a-boundary-that-no-file-contains"
 

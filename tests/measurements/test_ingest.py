@@ -14,9 +14,10 @@ from django.utils import timezone
 from analysis.tasks import drain
 from lagpdb.records import Revision, restore, save_record, withdraw
 from measurements import ingest
-from measurements.ingest import assign, is_junk, receive, take_in, try_again
+from measurements.ingest import is_junk, receive, take_in
 from measurements.models import Measurement, MeasurementFile, RawFile, Upload, UploadFile
 from measurements.store import StoredUpload
+from measurements.waiting import assign, try_again
 from tests import builders, spine
 
 pytestmark = pytest.mark.django_db

@@ -20,6 +20,7 @@ NUMBERS = ["voltage_limit_V", "step_time_h", "polarisation_voltage_V", "active_m
         *[({name: 0.5}, {name: 0.5}) for name in NUMBERS],
         ({"step_time_h": 1}, {"step_time_h": 1.0}),
         ({"formation_cycles": 3, "reference_cycle": 4.0}, {"formation_cycles": 3, "reference_cycle": 4}),
+        ({"formation_cycles": 0}, {"formation_cycles": 0}),
         ({"circuit": "B"}, {"circuit": "B"}),
         ({"fit_range_Hz": [1e6, 0.1]}, {"fit_range_Hz": [0.1, 1e6]}),
         ({"fit_range_Hz": (1, 2)}, {"fit_range_Hz": [1.0, 2.0]}),
@@ -41,6 +42,8 @@ def test_accepts(given, checked):
         ({"step_time_h": "1"}, "step_time_h must be a number above 0, not ‘1’."),
         ({"step_time_h": 0}, "step_time_h must be a number above 0, not ‘0’."),
         ({"step_time_h": True}, "step_time_h must be a number above 0, not ‘True’."),
+        ({"reference_cycle": 0}, "reference_cycle must be a number above 0, not ‘0’."),
+        ({"formation_cycles": False}, "formation_cycles must be a number above 0, not ‘False’."),
         ({"active_mass_mg": float("nan")}, "active_mass_mg must be a number above 0, not ‘nan’."),
         ({"active_mass_mg": float("inf")}, "active_mass_mg must be a number above 0, not ‘inf’."),
         ({"formation_cycles": 2.5}, "formation_cycles counts cycles: give a whole number, not ‘2.5’."),
@@ -81,7 +84,7 @@ def test_times_without_zone_are_in_the_zone_of_the_instruments(monkeypatch):
 NAMES = [*NUMBERS, "formation_cycles", "circuit", "fit_range_Hz", "masked_points", "measured_at", "else"]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 @given(
     st.dictionaries(
         st.sampled_from(NAMES),

@@ -77,11 +77,47 @@ def test_a_hold_at_the_end_of_charge_does_not_change_the_kind():
     assert told_kinds(test.frame)["full"] == "cycling"
 
 
-def test_without_current_there_is_nothing_to_tell():
+def test_a_test_that_still_rests_has_begun():
     rest = pd.DataFrame({"time_s": np.arange(50.0), "potential_V": np.full(50, 2.9), "current_A": np.zeros(50)})
     assert split(rest) == []
-    assert set(told_kinds(rest).values()) == {"attachment"}
-    assert set(told_kinds(rest.drop(columns="current_A")).values()) == {"attachment"}
+    assert told_kinds(rest) == {"blocking": "attachment", "symmetric": "plating_stripping", "full": "cycling"}
+
+
+def test_rests_between_spectra_are_no_test_and_current_between_them_is():
+    rest = pd.DataFrame({"time_s": np.arange(50.0), "potential_V": np.full(50, 2.9), "current_A": np.zeros(50)})
+    assert set(told_kinds(rest, is_beside_spectra=True).values()) == {"attachment"}
+    assert told_kinds(galvanostatic([0.1], cycles=4), is_beside_spectra=True)["symmetric"] == "plating_stripping"
+
+
+@pytest.mark.parametrize("current", [None, np.nan])
+def test_without_a_current_there_is_nothing_to_tell(current):
+    frame = pd.DataFrame(
+        {"time_s": np.arange(50.0), "potential_V": np.full(50, 2.9), "current_A": current}, dtype=float
+    )
+    assert set(told_kinds(frame).values()) == {"attachment"}
+    assert set(told_kinds(frame.drop(columns="current_A")).values()) == {"attachment"}
+
+
+def test_one_stray_row_at_the_end_of_a_short_hold_does_not_hide_it():
+    """The potentiostat has let go at the last row, and the first one was read before the step."""
+    frame = held(0.5).iloc[::90].reset_index(drop=True)
+    frame.loc[0, ["potential_V", "current_A"]] = [-5e-4, -2e-5]
+    frame.loc[len(frame) - 1, "potential_V"] = 0.4
+    assert len(frame) == 8
+    assert set(told_kinds(frame).values()) == {"polarisation"}
+
+
+def test_several_currents_within_a_discharge_are_one_rate():
+    """Lithium is taken up at one current and then at less, as far as it goes: no rate test."""
+    frames, now = [], 0.0
+    for _ in range(4):
+        for current in (3e-4, -3e-4, -1.5e-4, -7e-5, -3e-5):
+            time = now + np.arange(0.0, 7200.0 if abs(current) == 3e-4 else 1800.0, 60.0)
+            frames.append(
+                pd.DataFrame({"time_s": time, "potential_V": 0.5 + 1e-5 * (time - now), "current_A": current})
+            )
+            now = float(time[-1]) + 60.0
+    assert told_kinds(pd.concat(frames, ignore_index=True))["full"] == "cycling"
 
 
 def test_random_tests_of_symmetric_cells():

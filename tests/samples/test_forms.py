@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from django.http import QueryDict
 
-from lagpdb.forms import RecordForm, bounds_of, form_field, merge
+from lagpdb.fields import form_field
+from lagpdb.forms import RecordForm, bounds_of
+from lagpdb.merging import merge
 from lagpdb.records import withdraw
 from samples.cell_forms import CellForm
 from samples.forms import BOUNDS, BatchForm, LotForm, PelletForm, PelletRowForm, judge, newest_recipe

@@ -8,7 +8,8 @@ import pytest
 from django import forms
 
 import samples.views  # noqa: F401  the forms of all pages
-from lagpdb.forms import QuantityField, RecordForm, bounds_of
+from lagpdb.fields import QuantityField
+from lagpdb.forms import RecordForm, bounds_of
 from samples.forms import PelletRowForm
 from samples.models import SputterRun
 

@@ -119,6 +119,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"\nAddress   {url}\nSign-in   {sign_in}\nLook at   {url}/pellets/   the pristine and the coated pellet\n"
             f"          {url}/cells/     conductivity and activation energy of each cell\n"
+            f"          {url}/paper/     reported numbers beside those of the reference set\n"
             f"          {url}/upload/    drop impedance files of your own\n"
             f"          {url}/api/       the same numbers for pandas\n"
         )

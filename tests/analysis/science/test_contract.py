@@ -157,6 +157,47 @@ SAMPLES: dict[str, Callable[[], Sample]] = {
 }
 
 
+# What scripts outside rely on: quantities of each analysis, and the labels of those that have several rows.
+PROMISED: dict[str, set[str]] = {
+    "conductivity": {
+        "ionic_conductivity_S_cm", "total_resistance_ohm", "bulk_resistance_ohm", "grain_boundary_resistance_ohm",
+        "kramers_kronig_residual_fraction",
+    },
+    "interface": {
+        "electrolyte_resistance_ohm", "cell_interfacial_resistance_ohm", "interfacial_resistance_ohm",
+        "interfacial_asr_ohm_cm2",
+    },
+    "activation": {"activation_energy_eV", "conductivity_prefactor_S_K_cm", "ionic_conductivity_25degC_S_cm"},
+    "polarisation": {"initial_current_A", "steady_state_current_A", "polarisation_voltage_V"},
+    "electronic": {
+        "initial_current_A", "steady_state_current_A", "polarisation_voltage_V", "electronic_conductivity_S_cm",
+    },
+    "transference": {"lithium_transference_number"},
+    "critical_current": {
+        "critical_current_density_mA_cm2", "last_sound_current_density_mA_cm2", "charge_passed_before_short_mAh_cm2",
+        "ramp_step_time_h", "ramp_step_mA_cm2",
+    },
+    "plating": {"overpotential_mV", "time_to_failure_h", "cycles_to_failure_count"},
+    "retention": {
+        "discharge_specific_capacity_mAh_g", "charge_specific_capacity_mAh_g", "discharge_capacity_mAh",
+        "capacity_retention_fraction", "coulombic_efficiency_fraction", "energy_efficiency_fraction",
+        "voltage_hysteresis_mV",
+    },
+    "rate": {"rate_capacity_mAh_g", "rate_capacity_mAh", "capacity_recovery_fraction"},
+    "sputter_rate": {"sputter_rate_nm_min"},
+}  # fmt: skip
+LABELS: dict[tuple[str, str], set[str]] = {
+    ("activation", "activation_energy_eV"): {"sigma_T", "sigma"},
+    ("interface", "cell_interfacial_resistance_ohm"): {"2"},
+    ("critical_current", "critical_current_density_mA_cm2"): {"hard_short"},
+    ("plating", "overpotential_mV"): {"first_cycle", "end"},
+    ("retention", "discharge_specific_capacity_mAh_g"): {"first", "reference", "last"},
+    ("retention", "discharge_capacity_mAh"): {"first", "reference", "last"},
+    ("retention", "coulombic_efficiency_fraction"): {"first", "mean", "min"},
+    ("retention", "capacity_retention_fraction"): {"50", "last"},  # the sample has 55 cycles
+}
+
+
 @pytest.fixture(scope="module", params=sorted(EVERY))
 def ran(request) -> tuple[str, Outcome]:
     """Each analysis once over its sample."""
@@ -174,6 +215,11 @@ def test_what_is_declared_is_known(slug):
     assert item.yields
     assert set(item.yields) <= set(QUANTITIES)
     assert (ROOT / "templates" / "analysis" / f"{slug}.html").exists(), f"{slug} has no template"
+
+
+@pytest.mark.parametrize("slug", sorted(PROMISED))
+def test_quantities_are_those_that_scripts_outside_know(slug):
+    assert set(EVERY[slug].yields) == PROMISED[slug]
 
 
 @pytest.mark.parametrize("slug", sorted(ANALYSES))
@@ -203,6 +249,13 @@ def test_findings_keep_the_contract(ran):
         assert finding.uncertainty is None or (math.isfinite(finding.uncertainty) and finding.uncertainty >= 0)
         if finding.flag == "ok":
             assert QUANTITIES[finding.quantity].is_physical(finding.value)
+
+
+def test_labels_are_those_that_scripts_outside_know(ran):
+    slug, outcome = ran
+    for (analysis, quantity), labels in LABELS.items():
+        if analysis == slug:
+            assert {finding.label for finding in outcome.findings if finding.quantity == quantity} == labels
 
 
 def test_the_sample_gives_every_number_that_is_promised(ran):

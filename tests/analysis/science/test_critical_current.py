@@ -1,6 +1,7 @@
 """The step in which a cell shorts: synthetic ramps with known truth, the traps of real ones, and what is said."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.science.base import AnalysisError, Subject
@@ -167,3 +168,50 @@ def test_without_an_area_nothing_is_guessed():
 def test_one_current_is_no_ramp():
     with pytest.raises(AnalysisError, match="Only one current"):
         run(ramp((0.1,)))
+
+
+# -- what a second, independent generator of ramps found ---------------------------------------------------------------
+def plain_ramp(densities, rows, interval_s, rest_rows, asr_ohm_cm2=200.0, seed=3):
+    """Time, potential and current of a sound ramp, 20 µV of noise; each half-step and rest has so many rows."""
+    rng = np.random.default_rng(seed)
+    current = [
+        np.r_[np.full(rows, sign * density), np.zeros(rest_rows)] for density in densities for sign in (1.0, -1.0)
+    ]
+    i_A = np.concatenate(current) * AREA * 1e-3
+    v = i_A / AREA * asr_ohm_cm2 + rng.normal(0.0, 2e-5, i_A.size)
+    return pd.DataFrame({"time_s": interval_s * np.arange(1.0, i_A.size + 1), "potential_V": v, "current_A": i_A})
+
+
+def test_a_rest_of_two_rows_at_the_end_is_no_short():
+    found, _ = run(plain_ramp(RAMP, rows=60, interval_s=30.0, rest_rows=2))
+    assert found["critical_current_density_mA_cm2"].label == "none"
+
+
+def test_a_cell_that_rests_at_two_millivolts_has_no_offset_under_current():
+    frame = plain_ramp([0.02 * k for k in range(1, 9)], rows=30, interval_s=60.0, rest_rows=1, asr_ohm_cm2=120.0)
+    rest = pd.DataFrame({"time_s": -60.0 * np.arange(60.0)[::-1], "potential_V": 0.002, "current_A": 0.0})
+    found, _ = run(pd.concat([rest, frame], ignore_index=True))
+    assert found["critical_current_density_mA_cm2"].label == "none"
+
+
+def test_a_voltage_that_falls_over_a_minute_is_a_soft_short():
+    frame = plain_ramp(RAMP, rows=3600, interval_s=1.0, rest_rows=60)
+    begin = 17 * 3660 + 1800  # in the second half-step of 0.45
+    fall = np.clip((frame.index - begin) / 60.0, 0.0, 1.0)
+    found, _ = run(frame.assign(potential_V=frame["potential_V"] * (1.0 - 0.36 * fall)))
+    critical = found["critical_current_density_mA_cm2"]
+    assert (critical.label, critical.value) == ("soft_short", pytest.approx(0.45, rel=1e-3))
+
+
+@pytest.mark.parametrize(
+    ("tail_V", "limit_V"),
+    [((1.10, 1.20, 5.00), 5.0), ((0.09, 0.40, 1.70), None), ((0.09, 0.09, 0.60), None)],
+    ids=["the limit in one sample", "two samples", "one sample far away"],
+)
+def test_a_recording_that_ends_with_a_voltage_far_above_is_polarisation(tail_V, limit_V):
+    frame = plain_ramp(RAMP, rows=20, interval_s=60.0, rest_rows=0)
+    frame = frame.iloc[: 17 * 20].copy()  # the recording ends with the first half-step of 0.45, at 0.09 V
+    frame.loc[frame.index[-3:], "potential_V"] = tail_V
+    found, _ = run(frame, **({"voltage_limit_V": limit_V} if limit_V else {}))
+    critical = found["critical_current_density_mA_cm2"]
+    assert (critical.label, critical.value) == ("polarisation", pytest.approx(0.45, rel=1e-3))

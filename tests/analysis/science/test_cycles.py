@@ -209,6 +209,19 @@ def test_a_slice_of_a_counter_that_never_begins_anew_does_not_count_the_past():
     assert "starts_late" in codes(found)
 
 
+def test_a_moment_of_charge_at_the_end_is_not_counted_with_the_charge_before():
+    """Stopped by hand two rows into the next charge: 1.53 µAh more, none of it in cycle 2."""
+    frame = halves((1.0, 2.0), (-1.0, 1.9), (1.0, 1.95), (-1.0, 1.85), (0.0, 0.1), (0.55, 1 / 360))
+    frame.loc[frame.index[-1], "potential_V"] = 3.35
+    added = np.diff(frame["time_s"], prepend=0.0) * frame["current_A"] / 3.6
+    frame["charge_capacity_mAh"] = added.clip(lower=0).cumsum()
+    frame["discharge_capacity_mAh"] = (-added).clip(lower=0).cumsum()
+    found = cycles_of(frame)
+    assert found.source == "counter"
+    assert found.table["charge_capacity_mAh"].tolist() == pytest.approx([2.0, 1.95], rel=1e-9)
+    assert found.table["discharge_capacity_mAh"].tolist() == pytest.approx([1.9, 1.85], rel=1e-9)
+
+
 def test_time_that_runs_backwards_is_refused_without_a_counter():
     frame = made(counter="none").frame
     frame.loc[2000:, "time_s"] -= 0.4 * frame["time_s"].iloc[2000]

@@ -1,8 +1,5 @@
 """Overpotential and lifetime of long plating tests: closed forms, synthetic truth, and a real file."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -81,10 +78,8 @@ def test_every_half_cycle_has_its_resistance():
 
 
 @pytest.mark.real
-def test_a_real_cell_of_four_cycles_is_alive():
-    path = Path(os.environ.get("LAGPDB_REAL_DATA", "../shared/data")) / "symmetric" / "mb.mpt"
-    if not path.exists():
-        pytest.skip("no real instrument files at LAGPDB_REAL_DATA")
+def test_a_real_cell_of_four_cycles_is_alive(real_data):
+    path = real_data / "symmetric" / "mb.mpt"
     lines = path.read_text("latin-1").splitlines()
     header = next(int(line.rpartition(":")[2]) for line in lines if line.startswith("Nb header lines"))
     table = pd.read_csv(path, sep="\t", skiprows=header - 1, encoding="latin-1")

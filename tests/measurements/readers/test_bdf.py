@@ -135,6 +135,31 @@ def plain(**columns: object) -> pd.DataFrame:
     return pd.DataFrame(base | columns)
 
 
+@pytest.mark.parametrize("factor", [1.0, 1e-3, 1e3])
+def test_arbins_own_columns_count_where_the_export_contradicts_them(factor: float, tmp_path: Path) -> None:
+    amperes = np.array([row.mA / 1e3 for row in ROWS])
+    counted = np.cumsum(np.abs(amperes)) / 60.0
+    own = {
+        "Current": amperes, "Charge_Capacity": np.where(amperes > 0, counted, 0.0),
+        "Discharge_Capacity": np.where(amperes < 0, counted, 0.0), "Charge_Energy": 3.7 * counted,
+        "Discharge_Energy": 3.5 * counted,
+    }  # fmt: skip
+    theirs = {"current_ampere": amperes * factor, "charging_capacity_ah": own["Charge_Capacity"] * factor,
+              "discharging_capacity_ah": own["Discharge_Capacity"] * factor}  # fmt: skip
+    item = read(written(plain(**own, **theirs), tmp_path, "csv"))
+    assert item.frame["current_A"].to_numpy() == pytest.approx(amperes)
+    assert item.frame["charge_capacity_mAh"].to_numpy() == pytest.approx(1e3 * own["Charge_Capacity"])
+    said = dict(item.warnings).get("unit_conflict", "")
+    how = {1.0: "", 1e-3: "1000 times smaller", 1e3: "1000 times larger"}[factor]
+    assert bool(said) == bool(how)
+    if how:
+        assert said == (
+            f"‘current_ampere’ is {how} than ‘Current’, the tester’s own column in the same file. "
+            "The tester’s own columns were taken. Check the export."
+        )
+        assert item.frame["charge_energy_mWh"].to_numpy() == pytest.approx(1e3 * own["Charge_Energy"])
+
+
 def test_step_index_that_numbers_steps_and_one_that_numbers_rows(tmp_path: Path) -> None:
     item = read(written(plain(step_index=[row.step for row in ROWS]), tmp_path, "csv"))
     assert item.frame["step_number"].tolist() == [row.step for row in ROWS]

@@ -149,6 +149,15 @@ def test_head_that_is_longer_than_the_file(tmp_path: Path) -> None:
         read(tmp_path, content)
 
 
+@pytest.mark.parametrize(("tag", "kind"), [("CHRONOA", "hold"), ("CHRONOP", None)])
+def test_the_tag_of_gamry_says_that_the_potential_is_set(tag: str, kind: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "x.DTA"
+    path.write_bytes((FOLDER / "gamry_chrono.DTA").read_bytes().replace(b"CHRONOP", tag.encode()))
+    (item,) = read_file(path, path.name)[1]
+    assert item.metadata["experiment"] == tag
+    assert (item.frame["step_kind"].unique().tolist() if "step_kind" in item.frame else [None]) == [kind]
+
+
 def test_gamry_with_decimal_comma_and_two_curves(tmp_path: Path) -> None:
     lines = (FOLDER / "gamry_chrono.DTA").read_text("utf-8").split("\n")
     start = next(i for i, line in enumerate(lines) if line.startswith("CURVE\t"))

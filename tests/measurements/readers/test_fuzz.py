@@ -49,19 +49,19 @@ def attempt(data: bytes, name: str) -> None:
         assert not (frame["frequency_Hz"] <= 0).any()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.binary(max_size=600), name=st.sampled_from(["x.txt", "x.mpr", "x.csv", "x.nox"]))
 def test_random_bytes(data: bytes, name: str) -> None:
     attempt(data, name)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.text(alphabet="0123456789.,;:\t\n eE+-fZ'Hz()#ΩT=°CxtIVA/", max_size=400))
 def test_random_tables(text: str) -> None:
     attempt(text.encode(), "x.txt")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(
     name=st.sampled_from(sorted(CONTENTS)),
     edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 40), PIECES), min_size=1, max_size=6),

@@ -32,6 +32,7 @@ FILES: dict[str, tuple[str, int, int]] = {
     "cycling/test.ndax": ("neware", 1464, 1),
     "cycling/test.nda": ("neware", 439, 1),
     "cycling/nw4-120-1-6-53.ndax": ("neware", 18700, 150),
+    "cycling/nw4-120-1-6-53.parquet": ("neware_table", 18700, 150),
     "cycling/neware_uio.csv": ("neware_table", 9065, 4),
     "cycling/maccor_example.001": ("maccor", 8, 1),
     "cycling/pec_Test25209.csv": ("pec", 281, 1),

@@ -241,3 +241,25 @@ def test_arbin_channel_that_goes_on_in_the_next_sheet(tmp_path: Path) -> None:
 def test_arbin_channels_stay_apart(tmp_path: Path) -> None:
     found = arbin_sheets(tmp_path, {"Channel_1_1": (0, 20), "Channel_2_1": (0, 46)})
     assert [len(item.frame) for item in found] == [20, 46]
+
+
+def test_a_neware_table_in_parquet_is_the_one_in_csv(tmp_path: Path) -> None:
+    table = pd.read_csv(FOLDER / "neware_table_flat.csv").drop(columns="DataPoint")
+    path = tmp_path / "flat.parquet"
+    table.to_parquet(path)
+    reader, (item,) = read_file(path, path.name)
+    assert reader.slug == "neware_table"
+    truth = read("neware_table_flat.csv").frame
+    for column in ("time_s", "potential_V", "current_A", "step_capacity_mAh", "cycle_number", "step_number"):
+        assert item.frame[column].to_numpy() == pytest.approx(truth[column].to_numpy())
+    assert item.frame["step_kind"].tolist() == truth["step_kind"].tolist()
+
+
+@pytest.mark.parametrize("name", ["neware_table_flat.csv", "pec_two.csv"])
+def test_the_span_of_good_points_is_no_time_that_begins_anew(name: str, tmp_path: Path) -> None:
+    """Neware's ‘Time’ counts within a step, and PEC's ‘Test’ is a number: neither says how long the test ran."""
+    path = tmp_path / name
+    data = (FOLDER / name).read_bytes().rstrip()
+    path.write_bytes(data[: data.rindex(b"\n") + 9])
+    with pytest.raises(BadRow, match=r"or use the \d+ good points\.$"):
+        read_file(path, name)
