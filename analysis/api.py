@@ -62,8 +62,8 @@ class Runs(Collection):
     what = "run"
 
     def get_queryset(self) -> Any:
-        """All runs."""
-        return AnalysisRun.objects.all()
+        """All runs; what they drew and tabulated is asked for one by one."""
+        return AnalysisRun.objects.defer("curves", "tables")
 
     @extend_schema(responses=OpenApiTypes.OBJECT, filters=False)
     @action(detail=True, methods=["get"])

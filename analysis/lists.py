@@ -15,6 +15,7 @@ from analysis.models import Result
 from analysis.plots import Plot, synthetic_mark
 from analysis.science.quantities import QUANTITIES, Quantity
 from lagpdb.lists import Column, Filter, RecordList
+from lagpdb.mainvalues import UNSHOWN
 
 
 class ResultList(RecordList):
@@ -43,9 +44,10 @@ class ResultList(RecordList):
     )
 
     def queryset(self) -> QuerySet:
-        return Result.objects.current().select_related(
+        rows = Result.objects.current().select_related(
             "cell", "pellet__batch__powder_lot__material", "measurement__witness_plate", "sputter_setting", "run"
         )
+        return rows.defer(*(f"run__{name}" for name in UNSHOWN))
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         if request.GET.get("format") != "figure" or self._quantity() is None:

@@ -15,7 +15,7 @@ from lagpdb import units
 from lagpdb.pages import can_edit, detail_context
 from measurements.models import Measurement
 from measurements.parameters import CIRCUITS
-from measurements.store import StoreError, recording
+from measurements.store import StoreError, rows_of
 
 OPEN = (AnalysisRun.State.QUEUED, AnalysisRun.State.RUNNING)
 RAW_ROWS = 50
@@ -69,7 +69,8 @@ def is_working(measurement: Measurement) -> bool:
 
 def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[str, Any]:
     """Everything that the page, or the body that replaces it when work ends, needs."""
-    runs = list(measurement.runs.select_related("created_by").order_by("-pk"))
+    # A long test leaves a megabyte of curves with each run; only the current one's are drawn.
+    runs = list(measurement.runs.select_related("created_by").defer("curves", "tables").order_by("-pk"))
     current = next((run for run in runs if run.is_current), None)
     latest = runs[0] if runs else None
     results = list(measurement.results.filter(is_current=True).order_by("position", "pk"))
@@ -276,14 +277,13 @@ def _ramp_steps(run: AnalysisRun | None) -> list[str]:
 def _raw_rows(measurement: Measurement) -> dict[str, Any]:
     """The first rows of the parsed table, or why there are none."""
     try:
-        frame = recording(measurement)
+        part, count = rows_of(measurement, 0, RAW_ROWS)
     except (StoreError, OSError) as error:
         return {"problem": str(error)}
-    part = frame.head(RAW_ROWS)
     return {
-        "headings": [plots.column_label(name) for name in frame.columns],
+        "headings": [plots.column_label(name) for name in part.columns],
         "rows": list(enumerate([plots.cell_text(value) for value in row] for row in plots.plain_rows(part))),
-        "count": len(frame),
+        "count": count,
         "shown": len(part),
     }
 

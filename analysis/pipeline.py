@@ -127,7 +127,7 @@ def _choices_beside(combination: Combination, sample: Sample) -> dict[str, Any]:
         is_current=True, measurement__kind__in=combination.chosen_with, **{f"measurement__{over_of(sample)}": sample}
     )
     choices: dict[str, Any] = {}
-    for run_ in runs.select_related("measurement").order_by("measurement_id", "pk"):
+    for run_ in runs.defer("curves", "tables").select_related("measurement").order_by("measurement_id", "pk"):
         choices |= {**run_.measurement.parameters, **run_.parameters}
     return choices
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
 from django.urls import reverse
 
 from analysis import figures, figures_cycling, figures_symmetric, figures_trend, plot_context
@@ -19,6 +20,7 @@ from measurements.store import StoreError, recording
 from samples.models import Cell, SputterSetting
 
 TABLE_ROWS = 200
+ROWS_AT_ONCE = 20_000  # of a long CSV
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FIGURES_OF = {
     "conductivity": ("nyquist", "residuals", "bode"),
@@ -152,7 +154,10 @@ def columns(name: str, curves: dict[str, Any]) -> dict[str, list[Any]]:
     return next(family for family in FAMILIES if name in family.BUILDERS).columns(name, curves)
 
 
-def full_columns(run: AnalysisRun, name: str) -> dict[str, list[Any]]:
+RECORDED_COLUMNS = ("time_s", "potential_V", "current_A", "cycle_number", "step_number")
+
+
+def full_columns(run: AnalysisRun, name: str) -> dict[str, list[Any]] | pd.DataFrame:
     """The numbers for the CSV: every row of the recording where the figure draws an envelope of it.
 
     Raises
@@ -164,9 +169,8 @@ def full_columns(run: AnalysisRun, name: str) -> dict[str, list[Any]]:
         return columns(name, plot_context.whole_curves(run))
     if name not in figures_symmetric.RECORDED or run.measurement is None:
         return columns(name, run.curves)
-    frame = recording(run.measurement)
-    kept = [key for key in ("time_s", "potential_V", "current_A", "cycle_number", "step_number") if key in frame]
-    return {key: [row[0] for row in plain_rows(frame[[key]])] for key in kept}
+    frame = recording(run.measurement, lambda names: ([key for key in RECORDED_COLUMNS if key in names], {}))
+    return frame[[key for key in RECORDED_COLUMNS if key in frame]]
 
 
 def _frames(figure: dict[str, Any]) -> dict[str, str]:
@@ -303,6 +307,13 @@ def csv_text(columns: dict[str, list[Any]], comments: Iterable[str]) -> str:
     for row in zip(*columns.values(), strict=True):
         writer.writerow(["" if value is None else repr(value) if isinstance(value, float) else value for value in row])
     return stream.getvalue()
+
+
+def csv_parts(frame: pd.DataFrame, comments: Iterable[str]) -> Iterator[str]:
+    """As `csv_text`, of a table of any length, piece by piece."""
+    yield "".join(f"# {comment}\n" for comment in comments)
+    for start in range(0, max(len(frame), 1), ROWS_AT_ONCE):
+        yield frame.iloc[start : start + ROWS_AT_ONCE].to_csv(index=False, header=start == 0, lineterminator="\n")
 
 
 def plain_rows(frame: Any) -> list[list[Any]]:

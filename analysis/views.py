@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.views.decorators.http import require_POST
@@ -29,7 +31,7 @@ from lagpdb.roles import role_required
 from lagpdb.synthetic import SENTENCE
 from measurements.models import Measurement
 from measurements.parameters import check_parameters
-from measurements.store import StoreError, recording
+from measurements.store import StoreError, rows_of
 from samples.models import Cell
 
 RELATED = (
@@ -39,6 +41,7 @@ RELATED = (
     "operator",
 )
 ROWS_PER_PAGE = 200
+CSV = "text/csv; charset=utf-8"
 
 
 def _measurement(code: str) -> Measurement:
@@ -75,21 +78,23 @@ def measurement_table(request: HttpRequest, code: str) -> HttpResponse:
     """The parsed table as it stands in the file, page by page."""
     measurement = _measurement(code)
     context: dict[str, Any] = {"record": measurement}
+    wanted = request.GET.get("page", "1")
+    page = max(int(wanted), 1) if wanted.isdigit() else 1
     try:
-        frame = recording(measurement)
+        part, row_count = rows_of(measurement, (page - 1) * ROWS_PER_PAGE, ROWS_PER_PAGE)
+        last = max((row_count - 1) // ROWS_PER_PAGE + 1, 1)
+        if page > last:
+            page = last
+            part, _ = rows_of(measurement, (page - 1) * ROWS_PER_PAGE, ROWS_PER_PAGE)
     except (StoreError, OSError) as error:
         return render(request, "measurements/measurement_table.html", {**context, "problem": str(error)})
-    wanted = request.GET.get("page", "1")
-    last = max((len(frame) - 1) // ROWS_PER_PAGE + 1, 1)
-    page = min(max(int(wanted) if wanted.isdigit() else 1, 1), last)
     first = (page - 1) * ROWS_PER_PAGE
-    part = frame.iloc[first : first + ROWS_PER_PAGE]
     context |= {
-        "headings": [plots.column_label(name) for name in frame.columns],
+        "headings": [plots.column_label(name) for name in part.columns],
         "rows": [(first + i, [plots.cell_text(v) for v in row]) for i, row in enumerate(plots.plain_rows(part))],
         "page": page,
         "last_page": last,
-        "row_count": len(frame),
+        "row_count": row_count,
         "pages": {"before": page - 1 if page > 1 else None, "after": page + 1 if page < last else None},
     }
     return render(request, "measurements/measurement_table.html", context)
@@ -215,7 +220,7 @@ def result_judge(request: HttpRequest, result_id: int) -> HttpResponse:
 
 
 # --- Figures ----------------------------------------------------------------------------------------------------------
-def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpResponse:
+def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpResponseBase:
     """One figure of a run: JSON for plot.js, CSV for people."""
     runs = AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet", "sputter_setting")
     run = get_object_or_404(runs, pk=run_id)
@@ -233,14 +238,14 @@ def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpR
     if form != "csv":
         return _figure(figure, form, f"{code}_{name}", {}, comments)
     try:
-        numbers = plots.full_columns(run, name)
+        numbers: Any = plots.full_columns(run, name)
     except (StoreError, OSError) as error:
         numbers = plots.columns(name, run.curves)
         comments += (f"only the points of the drawing: {error}",)
     return _figure(figure, form, f"{code}_{name}", numbers, comments)
 
 
-def measurement_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponse:
+def measurement_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponseBase:
     """One figure of the raw recording."""
     measurement = _measurement(code)
     curves = plots.raw_curves(measurement)
@@ -253,7 +258,7 @@ def measurement_figure(request: HttpRequest, code: str, name: str, form: str) ->
     return _figure(figure, form, f"{measurement.code}_{name}", plots.columns(name, curves), comments)
 
 
-def cell_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponse:
+def cell_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpResponseBase:
     """A figure over several measurements of one cell."""
     cell = get_record(Cell, code, "pellet__batch")
     drawn = plots.trend_of_cell(cell, request.GET.dict()) if name == "trend" else None
@@ -266,12 +271,15 @@ def cell_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpRe
     return _figure(figure, form, f"{cell.code}_{name}", numbers, comments)
 
 
-def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str, ...]) -> HttpResponse:
+def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str, ...]) -> HttpResponseBase:
     if form == "json":
         return JsonResponse(rounded(figure))
     if form != "csv":
         raise Http404("Figures come as json or csv.")
-    response = HttpResponse(plots.csv_text(columns, comments), content_type="text/csv; charset=utf-8")
+    if isinstance(columns, pd.DataFrame):
+        response: HttpResponseBase = StreamingHttpResponse(plots.csv_parts(columns, comments), content_type=CSV)
+    else:
+        response = HttpResponse(plots.csv_text(columns, comments), content_type=CSV)
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 

@@ -43,6 +43,8 @@ FIRST = (
     "film_thickness_nm",
 )
 ROOM_degC = 25.0
+# Columns of a run that no list shows.
+UNSHOWN = ("curves", "tables", "inputs", "warnings")
 
 
 def results() -> Any:
@@ -64,7 +66,8 @@ def main_results(measurements: Iterable[Any]) -> dict[int, Any]:
     if not wanted:
         return {}
     rows = results().filter(measurement_id__in=kinds, quantity__in=wanted).select_related("run")
-    for row in rows.order_by("position", "pk"):
+    # The curves of a long test are a megabyte, which would come with each of its numbers.
+    for row in rows.defer(*(f"run__{name}" for name in UNSHOWN)).order_by("position", "pk"):
         order = MAIN[kinds[row.measurement_id]]
         rank = order.index(row.quantity) if row.quantity in order else len(order)
         if row.measurement_id not in best or rank < best[row.measurement_id][0]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import orjson
@@ -27,7 +28,7 @@ from lagpdb.resources import Changes, ReadRecords, Records
 from lagpdb.serializers import checked_body
 from lagpdb.units import label, symbol
 from measurements import growing, ingest, waiting
-from measurements.curve import cut
+from measurements.curve import cut, reach
 from measurements.fence import FenceError
 from measurements.kinds import KINDS
 from measurements.matching import find_subject
@@ -117,11 +118,12 @@ class Measurements(Changes, ReadRecords):
         """The parsed table: one row per point of the file, canonical columns with the unit in the name."""
         format = exports.format_of(request)
         measurement = self.row()
+        cuts = _cuts(request.query_params)
         try:
-            whole = recording(measurement)
+            found = recording(measurement, partial(reach, **cuts))
         except (StoreError, FenceError) as error:
             raise Problem(str(error), 404 if not measurement.files.exists() else 500, type="store") from None
-        frame = cut(whole, **_cuts(request.query_params))
+        frame = cut(found, **cuts)
         if format != "json":
             mark = "-synthetic" if measurement.is_synthetic else ""
             return exports.frame(measurement.code + mark, frame, format)

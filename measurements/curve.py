@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from django.core.exceptions import ValidationError
@@ -65,10 +62,33 @@ def thinned(frame: pd.DataFrame, count: int) -> pd.DataFrame:
         return frame.iloc[np.linspace(0, len(frame) - 1, count).astype(int)]
     values = frame[followed].to_numpy(dtype=float)
     edges = np.linspace(0, len(frame), max(count // 4, 1) + 1).astype(int)
-    kept: set[int] = set()
-    for start, end in pairwise(edges):
-        stretch: Any = values[start:end]
-        kept |= {int(start), int(end - 1)}
-        if not np.all(np.isnan(stretch)):
-            kept |= {int(start + np.nanargmin(stretch)), int(start + np.nanargmax(stretch))}
-    return frame.iloc[sorted(kept)]
+    starts = edges[:-1]
+    stretch = np.repeat(np.arange(len(starts)), np.diff(edges))
+    kept = [starts, edges[1:] - 1]
+    for extreme in (np.fmin, np.fmax):  # they pass over NaN
+        rows = np.flatnonzero(values == extreme.reduceat(values, starts)[stretch])
+        kept.append(rows[np.unique(stretch[rows], return_index=True)[1]])
+    return frame.iloc[np.unique(np.concatenate(kept))]
+
+
+def reach(
+    names: list[str],
+    *,
+    columns: list[str] | None = None,
+    cycles: tuple[int, int] | None = None,
+    from_s: float | None = None,
+    to_s: float | None = None,
+    envelope: int | None = None,
+) -> tuple[list[str] | None, dict[str, tuple[float, float]]]:
+    """Which columns of a recording a `cut` looks at (None: all of them), and between which values its rows lie."""
+    spans: dict[str, tuple[float, float]] = {}
+    counter = next((name for name in CYCLES if name in names), None)
+    if cycles is not None and counter is not None:
+        spans[counter] = cycles
+    if from_s is not None or to_s is not None:
+        spans["time_s"] = (-np.inf if from_s is None else from_s, np.inf if to_s is None else to_s)
+    followed = next((name for name in FOLLOWED if name in names), None)
+    if columns is None or not set(columns) <= set(names) or (envelope is not None and followed is None):
+        return None, spans
+    others = (*spans, followed) if envelope is not None else spans
+    return list(dict.fromkeys((*columns, *(name for name in others if name is not None)))), spans

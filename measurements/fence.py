@@ -61,6 +61,9 @@ class Fence:
             "OPENBLAS_NUM_THREADS": "1",
             "ARROW_NUM_THREADS": "1",
             "MALLOC_ARENA_MAX": "2",
+            # One allocator that takes huge pages: a million rows touch 40 000 small ones, and each is a fault.
+            "ARROW_DEFAULT_MEMORY_POOL": "system",
+            "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         }
         self._child = self._starter.submit(
             subprocess.Popen,

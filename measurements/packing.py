@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,14 @@ from measurements.readers.columns import CYCLE, STEP, TIME
 Array = npt.NDArray[np.float64]
 
 ROWS_OF_A_GROUP = 65_536
-FEWEST_ROWS = 1000  # below, a file is all header: nothing to gain
+FEWEST_ROWS = 200  # below, a file is all header: nothing to gain
 _KEY = b"lagpdb_decimals"
 _MOST_DECIMALS = 12
 _EXACT = float(2**53)
 # What readers multiply decimals with: milli, micro, kilo, hours and minutes to seconds.
 _FACTORS = (1.0, 1e-3, 3600.0, 60.0, 1e3, 1e-6)
 _SAMPLE = 512
+_PIECE = 16_384  # floats
 
 
 def restored(whole: npt.NDArray[Any], decimals: int, factor: float) -> Array:
@@ -58,12 +59,20 @@ def decimals_of(values: Array) -> tuple[npt.NDArray[np.int64], int, float] | Non
 
 
 def _whole(values: Array, decimals: int, factor: float) -> npt.NDArray[np.int64] | None:
-    scaled = values * 10.0**decimals if factor == 1.0 else values / factor * 10.0**decimals
-    if not np.abs(scaled).max() < _EXACT:
-        return None
-    whole = np.rint(scaled).astype(np.int64)
-    same = restored(whole, decimals, factor).view(np.int64) == values.view(np.int64)
-    return whole if same.all() else None
+    """The whole numbers of finite floats, or None at the first piece that they do not give back bit by bit."""
+    whole = np.empty(len(values), np.int64)
+    scale = 10.0**decimals
+    for start in range(0, len(values), _PIECE):  # a dozen passes over what stays in the processor's cache
+        piece = values[start : start + _PIECE]
+        scaled = piece * scale if factor == 1.0 else piece / factor * scale
+        np.rint(scaled, out=scaled)
+        if not (scaled.max() < _EXACT and scaled.min() > -_EXACT):
+            return None
+        part = whole[start : start + _PIECE]
+        part[:] = scaled
+        if (restored(part, decimals, factor).view(np.int64) != piece.view(np.int64)).any():
+            return None
+    return whole
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
@@ -95,7 +104,9 @@ def _write_packed(frame: pd.DataFrame, path: Path) -> None:
             encodings[column] = "BYTE_STREAM_SPLIT"
         else:
             words.append(column)
-    table = pa.Table.from_arrays(arrays, names=[str(name) for name in frame.columns])
+    fields = zip(map(str, frame.columns), arrays, strict=True)
+    schema = pa.schema([pa.field(name, array.type, nullable=array.null_count > 0) for name, array in fields])
+    table = pa.Table.from_arrays(arrays, schema=schema)
     empty = pa.Schema.from_pandas(frame.iloc[:0], preserve_index=False)
     table = table.replace_schema_metadata({**(empty.metadata or {}), _KEY: json.dumps(scales).encode()})
     pq.write_table(
@@ -109,30 +120,55 @@ def _write_packed(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _packed(name: str, values: Array, scales: dict[str, tuple[int, float]]) -> pa.Array:
-    missing = np.isnan(values)
-    has_gaps = bool(missing.any())
-    found = decimals_of(values[~missing] if has_gaps else values)
+    has_gaps = len(values) > 0 and np.isnan(values.min())
+    missing = np.isnan(values) if has_gaps else None
+    found = decimals_of(values if missing is None else values[~missing])
     if found is None:
         return pa.array(values)
     whole, decimals, factor = found
     scales[name] = (decimals, factor)
-    if not has_gaps:
+    if missing is None:
         return pa.array(whole)
     filled = np.zeros(len(values), np.int64)
     filled[~missing] = whole
     return pa.array(filled, mask=missing)
 
 
-def read(path: Path, columns: Sequence[str] | None = None, rows: int | None = None) -> pd.DataFrame:
-    """The table as it was stored, or some of its columns, or its first rows."""
+Span = tuple[float, float]  # from, to, both included
+
+
+def read(
+    path: Path,
+    columns: Sequence[str] | None = None,
+    rows: int | None = None,
+    *,
+    first: int = 0,
+    spans: Mapping[str, Span] | None = None,
+) -> pd.DataFrame:
+    """The table as it was stored, or a part of it.
+
+    Parameters
+    ----------
+    path : Path
+    columns : list of str, optional
+        Only those of them that the table has.
+    rows, first : int, optional
+        That many rows, from this one on (counted from 0).
+    spans : dict, optional
+        Column to (lowest, highest): groups of rows that hold no value between them are not read. Every row inside
+        comes, and others with it: the caller filters.
+    """
     with pq.ParquetFile(path) as stored:  # read_table() looks for a whole data set first
         scales = json.loads((stored.schema_arrow.metadata or {}).get(_KEY, b"{}"))
-        names = None if columns is None else [name for name in columns if name in stored.schema_arrow.names]
-        if rows is None:
-            table = stored.read(columns=names, use_threads=False)
+        kept = None if columns is None else [name for name in columns if name in stored.schema_arrow.names]
+        if rows is None and not spans:
+            table = stored.read(columns=kept, use_threads=False)
         else:
-            groups = range(min(stored.num_row_groups, -(-rows // ROWS_OF_A_GROUP)))
-            table = stored.read_row_groups(list(groups), columns=names, use_threads=False).slice(0, rows)
+            end = stored.metadata.num_rows if rows is None else first + rows
+            groups, skipped = _groups(stored.metadata, scales, first, end, spans or {})
+            table = stored.read_row_groups(groups, columns=kept, use_threads=False)
+            if not spans:
+                table = table.slice(first - skipped if groups else 0, rows)
     if not scales:
         return table.to_pandas(use_threads=False)
     data: dict[str, Any] = {}
@@ -144,6 +180,29 @@ def read(path: Path, columns: Sequence[str] | None = None, rows: int | None = No
         else:
             data[name] = column.to_pandas()
     return pd.DataFrame(data, columns=table.column_names, copy=False)
+
+
+def _groups(
+    metadata: Any, scales: Mapping[str, tuple[int, float]], first: int, end: int, spans: Mapping[str, Span]
+) -> tuple[list[int], int]:
+    """The groups of rows that may hold what is asked for, and how many rows lie before the first of them."""
+    found: list[int] = []
+    skipped = begin = 0
+    places = {metadata.schema.column(place).name: place for place in range(metadata.num_columns)}
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        begin, after = begin + group.num_rows, begin
+        is_wanted = after < end and begin > first
+        for name, (low, high) in spans.items():
+            statistics = group.column(places[name]).statistics if name in places else None
+            if is_wanted and statistics is not None and statistics.has_min_max:
+                ends = np.array([statistics.min, statistics.max])
+                lowest, highest = restored(ends, *scales[name]) if name in scales else ends
+                is_wanted = bool(lowest <= high and highest >= low)
+        if is_wanted:
+            skipped = skipped if found else after
+            found.append(number)
+    return found, skipped
 
 
 def in_a_row(frames: Sequence[pd.DataFrame], starts_s: Sequence[float | None]) -> pd.DataFrame:
@@ -201,7 +260,7 @@ def equal_beginning(
     int, bool
         Equal rows, and whether they say enough.
     """
-    shared = [name for name in columns if name in _names(one) and name in _names(other)]
+    shared = [name for name in columns if name in names(one) and name in names(other)]
     if not shared:
         return 0, False
     shorter = min(row_count(one), row_count(other))
@@ -215,7 +274,8 @@ def equal_beginning(
     return equal, bool(values >= least_values)
 
 
-def _names(path: Path) -> list[str]:
+def names(path: Path) -> list[str]:
+    """The columns of a stored table."""
     with pq.ParquetFile(path) as stored:
         return list(stored.schema_arrow.names)
 

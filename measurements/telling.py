@@ -19,6 +19,7 @@ _SAME = 0.03  # currents this near are one level
 _FALLEN = 0.3  # of the highest current so far: no longer the one that was set
 _SET = 3e-3  # a current that moves less is set by the tester
 _STANDS, _STANDS_V = 0.02, 2e-3  # a potential that moves less may be set; more is a charge that ends in a hold
+_ENOUGH = 1000  # rows that tell how far a step strays; longer ones are read at so many places
 _LEVELS = 3  # rising levels that make a ramp, rates that make a rate test
 _MOST_OF_A_RAMP = 0.5  # a last level that lasts longer than this share is a test at that current
 _MOST_OF_RATES = 2 / 3  # cycles at one rate beyond this share: the others were formation or a check
@@ -109,6 +110,8 @@ def _holds(potential: Array, current: Array) -> bool:
     """Whether the potential stands still while the current moves: the one that moves more is the answer of the cell."""
     if len(potential) < 4 or not np.isfinite(potential).all():
         return False
+    every = max(len(potential) // _ENOUGH, 1)
+    potential, current = potential[::every], current[::every]
     # Of a few rows one may stand apart, such as the last, at which the potentiostat had let go.
     aside = max(0.05, 1 / (len(potential) - 1))
     low, middle, high = np.quantile(potential, (aside, 0.5, 1 - aside))

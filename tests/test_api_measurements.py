@@ -17,7 +17,7 @@ from analysis import pipeline
 from analysis.models import AnalysisRun
 from analysis.science.synthetic import blocking_cell_spectrum, frequencies_Hz
 from measurements import ingest, store
-from measurements.curve import cut, thinned
+from measurements.curve import cut, reach, thinned
 from measurements.models import UploadFile
 from tests import builders
 from tests.api_client import ROOT, Api
@@ -148,7 +148,7 @@ def cycling(monkeypatch: pytest.MonkeyPatch) -> Any:
         }
     )
     frame.loc[5, "potential_V"] = float("nan")
-    monkeypatch.setattr("measurements.api.recording", lambda measurement: frame)
+    monkeypatch.setattr("measurements.api.recording", lambda measurement, reach: frame)
     return builders.measurement(kind="cycling")
 
 
@@ -189,6 +189,37 @@ def test_cuts_of_the_table(api: Api, cycling: Any) -> None:
         {"x": 1},
     ):
         assert api.get(path, **query).status_code == 400
+
+
+NAMES = ["time_s", "potential_V", "current_A", "cycle_number", "comment"]
+
+
+@pytest.mark.parametrize(
+    ("cuts", "columns", "spans"),
+    [
+        ({}, None, {}),
+        ({"cycles": (3, 5)}, None, {"cycle_number": (3, 5)}),
+        ({"from_s": 5.0}, None, {"time_s": (5.0, float("inf"))}),
+        ({"columns": ["time_s"]}, ["time_s"], {}),
+        ({"columns": ["comment"], "cycles": (1, 1)}, ["comment", "cycle_number"], {"cycle_number": (1, 1)}),
+        ({"columns": ["current_A"], "envelope": 100}, ["current_A", "potential_V"], {}),
+        ({"columns": ["voltage"]}, None, {}),  # the refusal names all columns
+    ],
+)
+def test_what_a_cut_looks_at(cuts: Any, columns: Any, spans: Any) -> None:
+    assert reach(NAMES, **cuts) == (columns, spans)
+
+
+def test_an_envelope_of_other_columns_needs_all() -> None:
+    assert reach(["time_s", "Aux"], columns=["time_s"], envelope=100) == (None, {})
+
+
+def test_an_envelope_passes_over_gaps() -> None:
+    values = np.where(np.arange(10_000) < 5000, np.nan, np.arange(10_000) % 777)
+    thin = thinned(pd.DataFrame({"time_s": range(10_000), "potential_V": values}), 400)
+    assert len(thin) <= 400
+    assert thin["potential_V"].max() == 776
+    assert {0, 9999} <= set(thin["time_s"])
 
 
 def test_an_envelope_keeps_first_last_and_every_extreme() -> None:

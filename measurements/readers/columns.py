@@ -303,5 +303,7 @@ def impedance_columns(columns: Sequence[Column]) -> tuple[str, ...]:
 
 def short(text: str, length: int = 40) -> str:
     """Text from a file, fit for a sentence: printable, one line, not long."""
-    clean = "".join(character if character.isprintable() else "�" for character in " ".join(text.split()))
+    clean = " ".join(text.split())
+    if not clean.isprintable():
+        clean = "".join(character if character.isprintable() else "�" for character in clean)
     return clean if len(clean) <= length else clean[: length - 1] + "…"

@@ -271,13 +271,34 @@ class _Block:
         for key, cells in zip(keys, zip(*full, strict=True), strict=True):
             has_numbers = all(is_missing(cell) or is_number(cell, self.layout.decimal) for cell in cells)
             types[key] = pa.float64() if has_numbers else pa.string()
+        is_quoted = b'"' in self.data
+        # Without quotes and empty lines each line is a row, and nobody need count them.
+        table = self._table(keys, types, is_quoted=False, skips_empty=False) if not is_quoted and width > 1 else None
+        lines: npt.NDArray[np.int64] | None
+        if table is not None:
+            lines = np.arange(self.first_line, self.first_line + table.num_rows, dtype=np.int64)
+        else:
+            table = self._table(keys, types, is_quoted=is_quoted, skips_empty=True)
+            lines = self._lines(table.num_rows) if table is not None else None
+        if table is None or lines is None:
+            return None
+        columns = [_array(table[key]) for key in keys]
+        return self._without_empty(Grid(self.names, self.units, columns, lines))
+
+    def _table(self, keys: list[str], types: dict[str, Any], *, is_quoted: bool, skips_empty: bool) -> pa.Table | None:
+        """The rows by Arrow; None if any of them does not fit."""
+        end = self.end
+        while end > self.start and self.data[end - 1] in b"\r\n":
+            end -= 1
         try:
-            table = pacsv.read_csv(
-                pa.BufferReader(pa.py_buffer(memoryview(self.data)[self.start : self.end])),
+            return pacsv.read_csv(
+                pa.BufferReader(pa.py_buffer(memoryview(self.data)[self.start : end])),
                 # One block: its numbers become arrays without a copy.
                 read_options=pacsv.ReadOptions(column_names=keys, use_threads=False, block_size=MAX_SERIES_BYTES),
                 parse_options=pacsv.ParseOptions(
-                    delimiter=self.layout.separator, quote_char='"' if b'"' in self.data else False
+                    delimiter=self.layout.separator,
+                    quote_char='"' if is_quoted else False,
+                    ignore_empty_lines=skips_empty,
                 ),
                 convert_options=pacsv.ConvertOptions(
                     column_types=types, null_values=_NULLS, strings_can_be_null=True, decimal_point=self.layout.decimal
@@ -285,9 +306,6 @@ class _Block:
             )
         except pa.ArrowInvalid:
             return None
-        columns = [_array(table[key]) for key in keys]
-        lines = self._lines(table.num_rows)
-        return None if lines is None else self._without_empty(Grid(self.names, self.units, columns, lines))
 
     def _lines(self, rows: int) -> npt.NDArray[np.int64] | None:
         """The line of each row; None if it cannot be told."""
@@ -405,12 +423,20 @@ def duration_words(seconds: float) -> str:
 def _array(column: Any) -> Cells:
     if pa.types.is_floating(column.type):
         return np.asarray(column.to_numpy(), dtype=np.float64)
-    texts = column.fill_null("").to_numpy()
-    return np.asarray(texts, dtype=object)
+    column = column.fill_null("")
+    head = column.slice(0, _SAMPLE)
+    if len(head.unique()) < len(head) / 4:  # words that come again and again are made once
+        encoded = column.combine_chunks().dictionary_encode()
+        words = np.asarray(encoded.dictionary.to_numpy(zero_copy_only=False), dtype=object)
+        return np.asarray(words[encoded.indices.to_numpy(zero_copy_only=False)], dtype=object)
+    return np.asarray(column.to_numpy(), dtype=object)
 
 
 def as_column(cells: Sequence[Any], decimal: str = ".") -> Cells:
     """Cells as floats if every one is a number or says that there is none; else as they are."""
+    first = cells[0].strip() if len(cells) and isinstance(cells[0], str) else ""
+    if first and not is_number(first, decimal) and not is_missing(first):
+        return _objects(cells)
     kinds = set(map(type, cells))
     # Python reads "1_000" and "infinity" as numbers; instruments do not write them.
     if kinds <= {float, int} or (kinds == {str} and decimal == "." and "_" not in "".join(cells)):
@@ -439,6 +465,10 @@ def as_column(cells: Sequence[Any], decimal: str = ".") -> Cells:
             break
     else:
         return out
+    return _objects(cells)
+
+
+def _objects(cells: Sequence[Any]) -> Objects:
     objects = np.empty(len(cells), dtype=object)
     objects[:] = cells
     return objects

@@ -165,10 +165,15 @@ def _values(grid: Grid, columns: Sequence[SeriesColumn], date_order: str, warnin
             if numbers is None:
                 values[_own(column, values)] = _texts(cells)
             else:
-                values[name] = _whole(numbers) if name in (CYCLE, STEP) else numbers * column.factor + column.offset
+                values[name] = _whole(numbers) if name in (CYCLE, STEP) else _canonical(numbers, column)
         elif column.header or not _is_empty(cells):
-            values[_own(column, values)] = cells if cells.dtype != object else _plain_cells(cells)
+            values[_own(column, values)] = cells + 0.0 if cells.dtype != object else _plain_cells(cells)
     return values
+
+
+def _canonical(numbers: Floats, column: SeriesColumn) -> Floats:
+    """In the unit of the canonical column. A zero that was printed with a minus comes out as 0, here and elsewhere."""
+    return (numbers if column.factor == 1.0 else numbers * column.factor) + column.offset
 
 
 def _own(column: SeriesColumn, values: Values) -> str:
@@ -196,8 +201,10 @@ def _is_empty(cells: Cells) -> bool:
 
 
 def _whole(numbers: Floats) -> npt.NDArray[Any]:
-    is_whole = np.isfinite(numbers).all() and (np.abs(numbers) < 2**53).all() and (numbers == np.round(numbers)).all()
-    return numbers.astype(np.int64) if is_whole else numbers
+    if len(numbers) and not (numbers.min() > -(2**53) and numbers.max() < 2**53):  # NaN is neither
+        return numbers
+    whole = numbers.astype(np.int64)
+    return whole if (whole == numbers).all() else numbers
 
 
 def _numbers(grid: Grid, column: SeriesColumn, cells: Cells) -> Floats | None:
@@ -358,7 +365,7 @@ def _signs(values: Values, warnings: Warnings) -> None:
         warnings.append(("current_sign_turned", sentence))
 
 
-def directions(values: Values) -> npt.NDArray[np.int64]:
+def directions(values: Values) -> npt.NDArray[np.int8]:
     """+1 where a row charges, -1 where it discharges, 0 at rest; from the steps, else from the current.
 
     Parameters
@@ -366,15 +373,16 @@ def directions(values: Values) -> npt.NDArray[np.int64]:
     values : dict
         With `current_A`, and `step_kind` where the file has it.
     """
-    current = np.nan_to_num(values[CURRENT])
-    if STEP_KIND in values and np.isin(values[STEP_KIND], (CHARGE, DISCHARGE)).any():
-        kind = values[STEP_KIND]
-        return np.where(kind == CHARGE, 1, np.where(kind == DISCHARGE, -1, 0))
-    limit = _NO_CURRENT * np.abs(current).max(initial=0.0)
-    return np.where(np.abs(current) <= limit, 0, np.sign(current)).astype(np.int64)
+    if STEP_KIND in values:
+        is_charge, is_discharge = (values[STEP_KIND] == word for word in (CHARGE, DISCHARGE))
+        if is_charge.any() or is_discharge.any():
+            return is_charge.astype(np.int8) - is_discharge.astype(np.int8)
+    current = values[CURRENT]
+    limit = _NO_CURRENT * max(np.fmax.reduce(current, initial=0.0), -np.fmin.reduce(current, initial=0.0))
+    return (current > limit).astype(np.int8) - (current < -limit).astype(np.int8)
 
 
-def cycle_numbers(direction: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def cycle_numbers(direction: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
     """Cycles counted from 1: a new one begins when the first direction starts again after the other one.
 
     Parameters
@@ -407,7 +415,7 @@ def _cycles(values: Values, warnings: Warnings) -> None:
     ))  # fmt: skip
 
 
-def _holds_current(current: Floats, direction: npt.NDArray[np.int64]) -> bool:
+def _holds_current(current: Floats, direction: npt.NDArray[np.int8]) -> bool:
     """Whether the current keeps its level from row to row; the noise of a decayed current makes no cycles."""
     rows = np.flatnonzero((direction[1:] == direction[:-1]) & (direction[1:] != 0))
     if not len(rows):

@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from analysis import pipeline
@@ -165,3 +167,13 @@ def test_a_new_theoretical_capacity_of_the_material_moves_the_c_rates(recorded, 
     drain()
     after = number(measurement, "discharge_capacity_mAh", "reference").c_rate
     assert after == pytest.approx(before * 170.0 / 150.0, rel=1e-9)
+
+
+def test_lists_leave_the_curves_of_a_run_where_they_are(client, member):
+    """A long test leaves a megabyte of them, which a join would repeat for each of its numbers."""
+    measurement, _ = measured()
+    for address in (reverse("measurement_list"), reverse("result_list")):
+        with CaptureQueriesContext(connection) as caught:
+            answer = client.get(address)
+        assert measurement.code in answer.content.decode()
+        assert not [query["sql"] for query in caught if '"curves"' in query["sql"] or '"tables"' in query["sql"]]

@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from analysis import figures
 from analysis.figure_parts import Sample, frequency_text, log_ticks, markup, power_text, total_resistance_ohm
-from analysis.plots import cell_text, csv_text
+from analysis.plots import ROWS_AT_ONCE, cell_text, csv_parts, csv_text
 
 CELL = Sample("CEL-0095", "CEL-0095, Ag|LAGP|Ag", temperature_degC=25.0)
 COATED = Sample("CEL-0098", "CEL-0098, Ag|CuS@LAGP@CuS|Ag", is_coated=True)
@@ -189,6 +191,21 @@ def test_every_figure_gives_its_numbers_as_columns_of_one_length():
 def test_csv_says_where_it_comes_from_and_keeps_all_digits():
     text = csv_text({"frequency_Hz": [0.1 + 0.2], "is_used": [True], "gap": [None]}, ["MEA-00001", "run 3"])
     assert text.splitlines() == ["# MEA-00001", "# run 3", "frequency_Hz,is_used,gap", f"{0.1 + 0.2!r},True,"]
+
+
+def test_a_long_csv_comes_in_pieces_and_is_the_same():
+    rows = np.arange(ROWS_AT_ONCE + 7)
+    current = np.where(rows == 3, np.nan, rows / 7.0)
+    frame = pd.DataFrame({"time_s": rows * 0.1, "current_A": current, "cycle_number": rows // 100})
+    parts = list(csv_parts(frame, ["MEA-00001", "run 3"]))
+    assert len(parts) == 3
+    columns = {
+        "time_s": frame["time_s"].tolist(),
+        "current_A": [None if value != value else value for value in current.tolist()],
+        "cycle_number": frame["cycle_number"].tolist(),
+    }
+    assert "".join(parts) == csv_text(columns, ["MEA-00001", "run 3"])
+    assert "".join(csv_parts(frame.head(0), [])) == "time_s,current_A,cycle_number\n"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Speed of the Neware reader against fastnda itself on the same file: ``python tests/benchmarks/neware_speed.py``.
 
 Both read the file in turn, so that whatever else the computer does hits both alike: read the ratio, not the
-milliseconds. Ours includes what fastnda leaves to others: recognition, canonical columns, kinds of steps, doubts.
+milliseconds. Ours includes what fastnda leaves to others: recognition, canonical columns, kinds of steps, doubts; and
+the facts of the file (mass, operator, start), for which fastnda has a call of its own.
 Without a file (``--file``) the longest .ndax of LAGPDB_REAL_DATA is read; its records are the manufacturer's layout.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -22,14 +22,14 @@ import fastnda  # noqa: E402
 
 from measurements.readers.recognise import read_file  # noqa: E402
 
-GOAL = 3.0  # times fastnda's own time
+GOAL = 2.0  # times fastnda's own time for records and facts
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """Wall clock of one call."""
-    begin = time.perf_counter()
+def seconds(action: Callable[[], object]) -> tuple[float, float]:
+    """Processor time and time by the clock of one call."""
+    used, begin = time.process_time(), time.perf_counter()
     action()
-    return time.perf_counter() - begin
+    return time.process_time() - used, time.perf_counter() - begin
 
 
 def main() -> None:
@@ -45,16 +45,19 @@ def main() -> None:
     path = options.file or files[-1]
     rows = len(fastnda.read(path))
     assert len(read_file(path, path.name)[1][0].frame) == rows
-    ours, theirs = [], []
+    ours, theirs, facts = [], [], []
     for _ in range(options.rounds):
         theirs.append(seconds(lambda: fastnda.read(path, cycle_mode="raw")))
+        facts.append(seconds(lambda: fastnda.read_metadata(path)))
         ours.append(seconds(lambda: read_file(path, path.name)))
-    mine, other = statistics.median(ours), statistics.median(theirs)
-    print(f"{path.name}: {rows} rows, {options.rounds} rounds by turns, medians")
-    print(f"  fastnda {1e3 * other:7.1f} ms  {rows / other / 1e6:.2f} million rows/s")
-    print(f"  ours    {1e3 * mine:7.1f} ms  {rows / mine / 1e6:.2f} million rows/s")
-    print(f"  ratio   {mine / other:7.2f}      (goal: at most {GOAL:g})")
-    sys.exit(mine / other > GOAL)
+    # The columns are processor time and time by the clock, the shortest of each.
+    mine, other, told = ([min(times) for times in zip(*taken, strict=True)] for taken in (ours, theirs, facts))
+    print(f"{path.name}: {rows} rows, {options.rounds} rounds by turns, shortest: processor, clock")
+    for name, (used, clock) in {"fastnda, records": other, "fastnda, facts": told, "ours": mine}.items():
+        print(f"  {name:<18}{1e3 * used:7.1f} ms  {1e3 * clock:7.1f} ms")
+    ratio = mine[0] / (other[0] + told[0])
+    print(f"  ours over records alone {mine[0] / other[0]:.2f}, over both {ratio:.2f} (goal: at most {GOAL:g})")
+    sys.exit(ratio > GOAL)
 
 
 if __name__ == "__main__":

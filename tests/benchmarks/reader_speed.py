@@ -2,7 +2,8 @@
 
 Generated files, read by the same path as an upload, in one process and one thread as in the child of the fence: a csv
 of a million rows of numbers, a csv of Chinese names in GBK with times and words as text, and an Excel workbook. The
-best of several runs counts, because whatever else the computer does can only slow a run down. All are SYNTHETIC.
+best of several runs counts, because whatever else the computer does can only slow a run down; processor time is judged,
+which is what an idle computer takes, and the time by the clock stands beside it. All are SYNTHETIC.
 """
 
 from __future__ import annotations
@@ -94,17 +95,18 @@ def workbook(path: Path, rows: int) -> None:
     table(rows).to_excel(path, index=False, header=names)
 
 
-def best_s(path: Path, rows: int, runs: int) -> float:
-    """Seconds of the fastest of some readings; the numbers must be there."""
-    found = []
+def best_s(path: Path, rows: int, runs: int) -> tuple[float, float]:
+    """Processor and clock seconds of the fastest of some readings; the numbers must be there."""
+    found, clocks = [], []
     for _ in range(runs):
-        begin = time.perf_counter()
+        used, begin = time.process_time(), time.perf_counter()
         recordings = read_file(path, path.name)[1]
-        found.append(time.perf_counter() - begin)
+        clocks.append(time.perf_counter() - begin)
+        found.append(time.process_time() - used)
         frame = recordings[0].frame
         if len(frame) != rows or not np.isclose(frame["time_s"].iloc[-1], EVERY_S * rows):
             raise SystemExit(f"{path.name} was not read truly.")
-    return min(found)
+    return min(found), min(clocks)
 
 
 def main() -> int:
@@ -120,13 +122,16 @@ def main() -> int:
             path = Path(folder) / name
             write(path, arguments.rows)
             size_MB = path.stat().st_size / 1e6
-            speed = size_MB / best_s(path, arguments.rows, arguments.runs)
-            lines.append((f"{name}, {size_MB:.0f} MB", f"{speed:.0f} MB/s", f"≥ {goal} MB/s", speed >= goal))
+            used_s, clock_s = best_s(path, arguments.rows, arguments.runs)
+            speed = size_MB / used_s
+            title = f"{name}, {size_MB:.0f} MB; by the clock {size_MB / clock_s:.0f} MB/s"
+            lines.append((title, f"{speed:.0f} MB/s", f"≥ {goal} MB/s", speed >= goal))
         path = Path(folder) / "sheet.xlsx"
         workbook(path, arguments.sheet_rows)
         cells = 9 * arguments.sheet_rows
-        speed = cells / best_s(path, arguments.sheet_rows, arguments.runs)
-        lines.append((f"sheet.xlsx, {cells} cells", f"{speed:.2e} cells/s", "≥ 8e5 cells/s", speed >= 8e5))
+        used_s, clock_s = best_s(path, arguments.sheet_rows, arguments.runs)
+        speed, title = cells / used_s, f"sheet.xlsx, {cells} cells; by the clock {cells / clock_s:.2e} cells/s"
+        lines.append((title, f"{speed:.2e} cells/s", "≥ 8e5 cells/s", speed >= 8e5))
     return report("Readers of long time series, best of several runs", lines)
 
 

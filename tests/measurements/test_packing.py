@@ -66,6 +66,60 @@ def test_some_columns_and_the_first_rows(stored):
     assert packing.times(stored(frame), (0, ROWS - 1)) == [0.0, ROWS - 1.0]
 
 
+@pytest.fixture
+def long_test():
+    """Four groups of rows: cycles of 1000 rows, a row a second, the current in milliampere."""
+    rows = np.arange(3 * packing.ROWS_OF_A_GROUP + 100)
+    return pd.DataFrame(
+        {
+            "time_s": rows * 1.0,
+            "current_A": np.round(np.sin(rows / 500.0), 3) * 1e-3,
+            "cycle_number": rows // 1000 + 1,
+            "step_kind": np.where(rows % 1000 < 500, "charge", "discharge"),
+        }
+    )
+
+
+@pytest.mark.parametrize("first", [0, 10, packing.ROWS_OF_A_GROUP - 3, 2 * packing.ROWS_OF_A_GROUP, 196_600])
+def test_rows_from_any_place_on(stored, long_test, first):
+    back = packing.read(stored(long_test), rows=200, first=first)
+    pd.testing.assert_frame_equal(back, long_test.iloc[first : first + 200].reset_index(drop=True))
+
+
+def test_rows_behind_the_end_are_none(stored, long_test):
+    back = packing.read(stored(long_test), rows=200, first=len(long_test) + 5)
+    assert len(back) == 0
+    assert list(back.columns) == list(long_test.columns)
+
+
+@pytest.mark.parametrize(
+    ("spans", "groups"),
+    [
+        ({"cycle_number": (3, 3)}, 1),
+        ({"cycle_number": (66, 66)}, 2),  # rows 65 000 to 65 999: the group ends at 65 536
+        ({"time_s": (1e5, np.inf)}, 3),
+        ({"time_s": (0.0, 1e5), "cycle_number": (100, 300)}, 1),
+        ({"cycle_number": (1000, 1000)}, 0),
+        ({"current_A": (2.0, 3.0)}, 0),  # in the unit of the table, not of the stored whole numbers
+        ({"current_A": (-0.5e-3, -0.49e-3)}, 4),
+        ({"step_kind of another tester": (1, 2)}, 4),
+    ],
+)
+def test_only_groups_that_may_hold_the_span_are_read(stored, long_test, spans, groups):
+    back = packing.read(stored(long_test), spans=spans)
+    sizes = {0: 0, 1: packing.ROWS_OF_A_GROUP, 2: 2 * packing.ROWS_OF_A_GROUP}
+    sizes |= {3: len(long_test) - packing.ROWS_OF_A_GROUP, 4: len(long_test)}
+    assert len(back) == sizes[groups]
+    inside = [_inside(frame, spans) for frame in (back, long_test)]
+    pd.testing.assert_frame_equal(*inside)
+
+
+def _inside(frame, spans):
+    for name, (low, high) in spans.items():
+        frame = frame[frame[name].between(low, high)] if name in frame else frame
+    return frame.reset_index(drop=True)
+
+
 def test_printed_decimals_take_a_third_of_the_gzipped_text(stored):
     """The goal: 35 % where all columns are printed decimals."""
     n = 200_000

@@ -327,3 +327,18 @@ def test_a_table_whose_bytes_are_gone_says_so(own_store):
     measurement.files.all().delete()
     with pytest.raises(StoreError, match=f"{measurement.code} has no file"):
         recording(measurement)
+
+
+@pytest.mark.django_db
+def test_some_rows_and_columns_of_a_table(own_store):
+    from measurements.models import Measurement
+    from measurements.store import rows_of
+
+    spine.taken_in((f"{spine.cell().code}_25C.csv", spine.spectrum()))
+    measurement = Measurement.objects.get()
+    whole = recording(measurement)
+    part, count = rows_of(measurement, 60, 20)
+    assert count == 71
+    assert part.equals(whole.iloc[60:].reset_index(drop=True))
+    some = recording(measurement, lambda names: ([name for name in names if name.startswith("z_")], {}))
+    assert some.equals(whole[["z_real_ohm", "z_imag_ohm"]])

@@ -495,3 +495,27 @@ def test_slow_and_fast_way_give_the_same(tmp_path: Path) -> None:
     slow.write_text("\n".join([*lines[:200], lines[200] + ",", *lines[201:]]) + "\n")
     one, other = (recording(read_grid(open_text(path), 0)).frame for path in (fast, slow))
     assert one.equals(other)
+
+
+def test_empty_lines_are_no_rows_and_leave_the_numbers_of_lines(tmp_path: Path) -> None:
+    lines = [HEADER, *rows(400)]
+    plain, spaced = tmp_path / "plain.csv", tmp_path / "spaced.csv"
+    plain.write_text("\n".join(lines) + "\n\r\n\n")
+    spaced.write_text("\n".join([*lines[:101], "", *lines[101:]]) + "\n")
+    one, other = (read_grid(open_text(path), 0) for path in (plain, spaced))
+    assert recording(one).frame.equals(recording(other).frame)
+    assert one.lines.tolist() == list(range(2, 402))
+    assert other.lines.tolist() == [*range(2, 102), *range(103, 403)]
+
+
+def test_a_zero_with_a_minus_is_a_zero(tmp_path: Path) -> None:
+    text = "\n".join(["time_s,potential_V,current_A,Aux", *(f"{n},3.1,-0.000,-0.00" for n in range(20))])
+    frame = read(tmp_path, text).frame
+    assert not np.signbit(frame["current_A"]).any()
+    assert not np.signbit(frame["Aux"]).any()
+
+
+def test_words_that_come_again_and_a_gap_among_them(tmp_path: Path) -> None:
+    lines = [f"{n},3.1,0.001,{'CC_Chg' if n % 2 else ''}" for n in range(300)]
+    frame = read(tmp_path, "\n".join(["time_s,potential_V,current_A,Remark", *lines])).frame
+    assert frame["Remark"].tolist() == ["CC_Chg" if n % 2 else "" for n in range(300)]
