@@ -100,7 +100,7 @@ def completed(run: AnalysisRun, name: str, view: Mapping[str, str]) -> dict[str,
 # --- Rows of the recording --------------------------------------------------------------------------------------------
 def window(run: AnalysisRun, from_h: float, to_h: float) -> tuple[dict[str, list[float]], int]:
     """Potential and current of a stretch of time, thinned to what a screen shows, and how many rows it has."""
-    frame = recording(run.measurement)[[TIME, POTENTIAL, CURRENT]].dropna()
+    frame = recording(run.measurement, lambda names: ([TIME, POTENTIAL, CURRENT], {})).dropna()
     time = np.maximum.accumulate(frame[TIME].to_numpy(dtype=float))
     hours = (time - time[0]) / SECONDS_PER_HOUR
     first = max(int(np.searchsorted(hours, from_h)) - 1, 0)  # one row beyond each edge: lines reach the frame
