@@ -45,7 +45,7 @@ def plated(frame, monkeypatch):
     sample = SAMPLES[Plating.slug]()
     outcome = Plating().run(frame, *sample[1:])
     measurement = builders.measurement(builders.symmetric_cell(), kind="plating_stripping")
-    monkeypatch.setattr(plot_context, "recording", lambda of: frame)
+    monkeypatch.setattr(plot_context, "recording", lambda of, reach=None: frame)
     return builders.run(
         measurement, analysis=Plating.slug, curves=outcome.curves, tables={}, inputs=outcome.inputs, warnings=[]
     )
@@ -105,7 +105,7 @@ def test_cycles_of_a_persons_choice(client, member, monkeypatch):
     """Cycle 7 of a test whose capacities are known: both curves end at its own capacities."""
     capacities = faded_capacities_mAh(0.3, 0.9, 20, formation=0)
     test = cycling_test(capacities, 0.99, np.full(20, 0.03), rng=np.random.default_rng(3), points_per_half=60)
-    monkeypatch.setattr(plot_context, "recording", lambda of: test.frame)
+    monkeypatch.setattr(plot_context, "recording", lambda of, reach=None: test.frame)
     _, run = full_cell()
     figure = answer(client, run, "voltage", cycles="7, 12-13", unit="mAh")
     assert {trace["name"] for trace in figure["traces"]} == {"cycle 7", "cycle 12", "cycle 13"}
@@ -119,7 +119,7 @@ def test_cycles_of_a_persons_choice(client, member, monkeypatch):
 def test_the_csv_of_voltage_curves_has_every_row(client, member, monkeypatch):
     """Half-cycles of 9000 rows are stored as envelopes; the file has them whole."""
     test = cycling_test([0.3, 0.3], 0.99, [0.03, 0.03], rng=np.random.default_rng(3), points_per_half=9000)
-    monkeypatch.setattr(plot_context, "recording", lambda of: test.frame)
+    monkeypatch.setattr(plot_context, "recording", lambda of, reach=None: test.frame)
     outcome = Cycling().run(test.frame, *SAMPLES[Cycling.slug]()[1:])
     measurement = builders.measurement(builders.full_cell(), kind="cycling")
     run = builders.run(measurement, analysis=Cycling.slug, curves=outcome.curves, tables={}, inputs={}, warnings=[])
