@@ -252,8 +252,8 @@ def test_a_nyquist_plot_is_one_to_one(measured):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(300)
         for frame in ("Full range", "Arc"):
-            bar.get_by_role("button", name=frame).click()
-            expect(bar.get_by_role("button", name=frame)).to_have_attribute("aria-pressed", "true")
+            bar.get_by_role("button", name=frame, exact=True).click()
+            expect(bar.get_by_role("button", name=frame, exact=True)).to_have_attribute("aria-pressed", "true")
             page.wait_for_timeout(200)
             across, up = pixels_per_ohm(page)
             assert across == pytest.approx(up, rel=0.005), f"{frame} at {width} px"
@@ -313,6 +313,7 @@ def test_run_again_with_another_range(site, measured):
     before = page.locator("section.kpis .big-val").first.inner_text()
     page.get_by_role("link", name="Re-run analysis").click()
     page.get_by_label("From", exact=True).fill("100 kHz")
+    page.locator("#rerun").get_by_label("Reason").fill("noise at the top")
     page.get_by_role("button", name="Run again").click()
     expect(page.get_by_text("Frequency range: enter both ends, or neither.")).to_be_visible()
     page.get_by_role("link", name="Re-run analysis").click()
