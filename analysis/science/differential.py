@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import savgol_filter
 
 Real = NDArray[np.float64]
 
@@ -68,6 +67,10 @@ def differential(potential_V: Real, passed_mAh: Real, step_V: float = STEP_V) ->
     count = int(np.ceil((high - low) / step_V)) + 1
     if count < WINDOW or count > _LARGEST:
         return empty
+    from scipy.signal import (
+        savgol_filter,  # takes half a second to load, and pages that draw what was computed never need it
+    )
+
     edges = np.floor(low / step_V) * step_V + step_V * np.arange(count + 1)
     unique, rows = np.unique(sorted_V, return_index=True)
     reached = np.append(rows[1:], sorted_V.size) - 1  # after the last row of equal potential

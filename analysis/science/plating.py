@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import theilslopes
 
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
 from analysis.science.current_unit import doubt_current_density
@@ -242,6 +241,10 @@ def _say(
             f"{steps.spike_count} isolated jumps of the voltage, of one or two samples, were left out.",
         )
     if len(sound) >= 4:
+        from scipy.stats import (
+            theilslopes,  # takes half a second to load, and pages that draw what was computed never need it
+        )
+
         slope = theilslopes([c.overpotential_mV for c in sound], [0.5 * (c.start_h + c.end_h) for c in sound])
         outcome.inputs["overpotential_trend"] = {
             "value": f"{100.0 * float(slope[0]):+.2g} mV per 100 h".replace("-", "−"),

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.stats import theilslopes
 
 from analysis.science.active_mass import ActiveMass, active_mass
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
@@ -272,6 +271,10 @@ def _summary(complete: pd.DataFrame, reference: Reference) -> list[dict[str, Any
     if len(counted) < 5:
         return []
     counted = counted.iloc[:: max(math.ceil(len(counted) / FADE_CYCLES), 1)]
+    from scipy.stats import (
+        theilslopes,  # takes half a second to load, and pages that draw what was computed never need it
+    )
+
     fit = theilslopes(np.log(counted["discharge_capacity_mAh"]), counted["cycle_number"], 0.68)
     return [
         {
