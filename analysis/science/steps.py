@@ -139,24 +139,12 @@ def find_steps(recording: pd.DataFrame) -> Steps:
             "column and its unit."
         )
     count = first.size
-    is_in = half >= 0
-    rows = np.flatnonzero(is_in)
+    rows = np.flatnonzero(half >= 0)
     sign = np.sign(direction[first]).astype(np.intp)
     start, end = _times(time, first, last)
     magnitude = _set_points(np.abs(current), half, first, last)
     offset = _offset(potential, direction, half, first, last, magnitude)
-    signs = np.where(is_in, sign[np.maximum(half, 0)], 1)
-    along = signs * (potential - offset)
-    is_reversed = bool(np.median(group_median(along[rows], half[rows], count) * np.sqrt(magnitude)) < 0.0)
-    if is_reversed:
-        along = -along
-        warnings.append(
-            (
-                "polarity_reversed",
-                "Potential and current have opposite signs throughout: the leads or a sign convention are exchanged. "
-                "The potential was turned.",
-            )
-        )
+    along, is_reversed = _along(potential - offset, half, sign, magnitude, warnings)
     noise = _noise(along, half, count)
     voltage, spikes = _without_spikes(along, half, first, last, noise)
     smooth = _smooth(voltage, first, last)
@@ -371,6 +359,24 @@ def _charges(time: Real, current: Real, rows: Whole, first: Whole, start: Real, 
 
 
 # --- Voltage ----------------------------------------------------------------------------------------------------------
+def _along(
+    potential: Real, half: Whole, sign: Whole, magnitude: Real, warnings: list[tuple[str, str]]
+) -> tuple[Real, bool]:
+    """The potential along the current, and whether it had to be turned as a whole. [V]"""
+    rows = np.flatnonzero(half >= 0)
+    along = np.where(half >= 0, sign[np.maximum(half, 0)], 1) * potential
+    if np.median(group_median(along[rows], half[rows], sign.size) * np.sqrt(magnitude)) >= 0.0:
+        return along, False
+    warnings.append(
+        (
+            "polarity_reversed",
+            "Potential and current have opposite signs throughout: the leads or a sign convention are exchanged. "
+            "The potential was turned.",
+        )
+    )
+    return -along, True
+
+
 def _offset(potential: Real, direction: Whole, half: Whole, first: Whole, last: Whole, magnitude: Real) -> float:
     """Median potential at the ends of the rests, those left out at which the cell is still far from rest. [V]"""
     is_rest = direction == 0
