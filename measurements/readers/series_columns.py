@@ -152,6 +152,7 @@ class SeriesColumn:
         return SERIES_LABELS.get(self.name) or f"‘{short(self.header)}’"
 
 
+@lru_cache(8192)  # every reader that looks at a file asks for the names of its first lines
 def key_of(stem: str) -> str:
     """The spelling under which `identify_series` knows a header."""
     return re.sub(r"[\s._\-]", "", stem).lower()
