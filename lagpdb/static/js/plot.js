@@ -1,5 +1,5 @@
 // The one plotting component. Every <figure class="plot" data-src="….json"> becomes a Plotly plot with the same colours,
-// buttons, exports and keyboard. Figures are built by the server (analysis/figures.py); colours in them are roles.
+// buttons, exports and keyboard. Figures are built by the server (analysis/figures/); colours in them are roles.
 "use strict";
 (() => {
   const DRAWN = new WeakMap();                     // figure element → state: {element, canvas, spec, frame}

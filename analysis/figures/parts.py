@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from lagpdb.units import frequency_text as frequency_text  # figures and their tests name it from here
-
 Curves = Mapping[str, Any]
 Figure = dict[str, Any]
 View = Mapping[str, str]  # the options of its switches that a person chose, by name
