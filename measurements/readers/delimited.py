@@ -19,7 +19,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from measurements.readers.base import BadRow, ReaderError
+from measurements.readers.bad_rows import wrong_width
+from measurements.readers.base import ReaderError
 from measurements.readers.clock import BadTime, durations_s, is_missing
 from measurements.readers.columns import MAX_COLUMNS, TIME
 from measurements.readers.series_columns import is_unit_row, name_series
@@ -33,6 +34,7 @@ from measurements.readers.text import (
     is_number,
     split_cells,
     split_lines,
+    trimmed,
 )
 
 MAX_SERIES_BYTES = 500_000_000
@@ -371,29 +373,14 @@ class _Block:
     ) -> list[str]:
         """A row with empty cells at its end cut off or filled up; anything else is refused."""
         width = len(self.names)
-        trimmed = list(row)
-        while trimmed and not trimmed[-1]:
-            trimmed.pop()
-        missing = width - len(trimmed)
+        filled = trimmed(row)
+        missing = width - len(filled)
         # Testers leave out the cells at the end of many rows; a row cut off is alone.
         if missing >= 0 and (len(row) >= width or usual[len(row)] > max(3, 0.02 * len(numbered))):
-            return trimmed + [""] * missing
-        number = numbered[position][0]
-        found = f"Line {number} has {len(trimmed)} value{'s' if len(trimmed) != 1 else ''}, {width} are expected."
-        if missing > 0 and self.is_end and position == len(numbered) - 1 and position > 0:
-            raise BadRow(
-                f"{found} The file ends in the middle of a row, so the export was probably cut off. "
-                f"{self._good_points(done[:position])}",
-                line=number,
-            )
-        is_whole = all(re.fullmatch(r"[+-]?\d+([eE][+-]?\d+)?", cell) for cell in trimmed)
-        if missing < 0 and self.layout.separator == "," and is_whole:
-            raise ReaderError(
-                f"{found} The comma seems to be both the decimal sign and the separator. "
-                "Export with a decimal point, or with a semicolon or tab between the columns.",
-                line=number,
-            )
-        raise BadRow(f"{found} Remove the row in the source, or export the file again.", line=number)
+            return filled + [""] * missing
+        is_cut = missing > 0 and self.is_end and position == len(numbered) - 1 and position > 0
+        still_good = self._good_points(done[:position]) if is_cut else ""
+        raise wrong_width(numbered[position][0], filled, width, self.layout, still_good)
 
     def _good_points(self, rows: list[list[str]]) -> str:
         """What the rows before the bad one still give."""

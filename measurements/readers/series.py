@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from measurements.readers.base import BadRow, ReaderError, Recording
+from measurements.readers.bad_rows import what_is_wrong, wrong_cell
+from measurements.readers.base import ReaderError, Recording
 from measurements.readers.clock import DAY_S, BadTime, durations_s, is_missing, iso_of, looks_like_date, unix_times
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
@@ -231,13 +232,14 @@ def _numbers(grid: Grid, column: SeriesColumn, cells: Cells) -> Floats | None:
 
 
 def _bad(grid: Grid, row: int, column: SeriesColumn, text: str, kind: str = "number") -> ReaderError:
-    what = f"‘{short(text)}’ is not a {kind}" if text.strip() else "the cell is empty"
-    place = f"{grid.place(row)}, column {column.label}: {what}."
-    line = int(grid.lines[row])
+    place, line = grid.place(row), int(grid.lines[row])
     # Only a line of text can be left out of a file.
     if grid.sheet:
-        return ReaderError(f"{place} Remove the row in the source, then upload that.", line=line)
-    return BadRow(f"{place} Remove the row in the source, or skip it.", line=line)
+        what = what_is_wrong(text, kind)
+        return ReaderError(
+            f"{place}, column {column.label}: {what}. Remove the row in the source, then upload that.", line=line
+        )
+    return wrong_cell(place, column.label, text, line, kind)
 
 
 def _time_column(

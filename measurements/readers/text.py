@@ -188,11 +188,17 @@ def is_number(cell: str, decimal: str = ".") -> bool:
     return _NUMBER[decimal].fullmatch(cell) is not None
 
 
+def trimmed(cells: Sequence[str]) -> list[str]:
+    """Cells without the empty ones at the end."""
+    end = len(cells)
+    while end and not cells[end - 1]:
+        end -= 1
+    return list(cells[:end])
+
+
 def numeric_share(line: str, layout: Layout) -> tuple[int, int]:
     """How many cells of a line are numbers, and how many cells it has (empty ones at its end not counted)."""
-    cells = split_cells(line, layout.separator)
-    while cells and not cells[-1]:
-        cells.pop()
+    cells = trimmed(split_cells(line, layout.separator))
     return sum(is_number(cell, layout.decimal) for cell in cells), len(cells)
 
 
