@@ -1,7 +1,7 @@
 """What figures are made of: markers, axes, ticks and words. Pure.
 
-Colours are roles ('role:fit', 'role:fit@0.13' with opacity) that plot.js resolves from the style sheet, so that one
-figure serves light and dark pages and light exports.
+Colours are roles ('role:fit', 'role:fit@0.13' with opacity) that plot_style.js resolves from the style sheet, so that
+one figure serves light and dark pages and light exports.
 """
 
 from __future__ import annotations
