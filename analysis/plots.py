@@ -22,7 +22,6 @@ from samples.models import Cell, SputterSetting
 
 TABLE_ROWS = 200
 ROWS_AT_ONCE = 20_000  # of a long CSV
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FIGURES_OF = {
     "conductivity": ("nyquist", "residuals", "bode"),
     "activation": ("arrhenius",),
@@ -116,7 +115,7 @@ def cell_text(value: Any) -> str:
         if value == 0 or 1e-3 <= abs(value) < 1e6:
             return f"{value:.5g}".replace("-", units.MINUS) if abs(value) < 1e5 else f"{value:.0f}"
         mantissa, exponent = f"{value:.4e}".split("e")
-        return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", units.MINUS)
+        return f"{mantissa} × {units.power_of_ten(int(exponent))}".replace("-", units.MINUS)
     return "—" if value is None else str(value)
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from lagpdb import ledger
 from lagpdb.records import restore, save_record, withdraw
+from lagpdb.units import grouped
 from measurements import packing
 from measurements.kinds import SERIES_KINDS
 from measurements.models import Measurement, MeasurementFile, RawFile, UploadFile, subject_fields
@@ -89,11 +90,6 @@ def span(seconds: float) -> str:
             count = seconds / unit_s
             return f"{count:.0f} {word}" if count >= 10 else f"{count:.2g} {word}"
     return f"{max(seconds, 0):.0f} s"
-
-
-def grouped(number: int) -> str:
-    """'18 220'."""
-    return f"{number:,}".replace(",", "\u202f")
 
 
 # -- telling -----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from lagpdb.records import Revision, next_numbers, normal_code
 from measurements import growing
 from measurements.drafting import draft, is_temperature, misfit
 from measurements.fence import Fence, FenceError
-from measurements.kinds import KINDS
+from measurements.kinds import KINDS, unknown_kind
 from measurements.mappings import mapping_for
 from measurements.matching import Match, match
 from measurements.models import Measurement, MeasurementFile, RawFile, Upload, UploadFile, subject_fields
@@ -55,7 +55,7 @@ def receive(
     if not arrived:
         raise ValidationError({"files": "No file came with this upload. Choose at least one."})
     if kind and kind not in KINDS:
-        raise ValidationError({"kind": f"‘{kind}’ is not a kind of measurement. Kinds: {', '.join(KINDS)}."})
+        raise ValidationError({"kind": unknown_kind(kind)})
     if temperature_degC is not None and not is_temperature(temperature_degC):
         raise ValidationError({"temperature_degC": f"{temperature_degC:g} °C cannot be. Is it in kelvin?"})
     checked = check_parameters(parameters)

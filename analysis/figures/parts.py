@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from lagpdb.units import power_of_ten
+
 Curves = Mapping[str, Any]
 Figure = dict[str, Any]
 View = Mapping[str, str]  # the options of its switches that a person chose, by name
 AS_IS: View = MappingProxyType({})  # nothing chosen
-
-
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def power_text(value: float) -> str:
     """A tick of a logarithmic axis: '10⁻⁴', '2×10⁻⁴', '5'."""
     exponent = math.floor(math.log10(value) + 1e-9)
     mantissa = round(value / 10.0**exponent)
-    power = f"10{str(exponent).translate(_SUPERSCRIPTS)}"
+    power = power_of_ten(exponent)
     return power if mantissa == 1 else f"{mantissa}×{power}"
 
 

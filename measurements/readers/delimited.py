@@ -26,12 +26,15 @@ from measurements.readers.columns import MAX_COLUMNS, TIME
 from measurements.readers.series_columns import is_unit_row, name_series
 from measurements.readers.signatures import refuse_binary
 from measurements.readers.text import (
+    EMPTY,
+    LONG_NAMES,
     MAX_HEADER,
-    MAX_LINE,
+    NO_ROWS,
     Layout,
     as_utf8,
     detect_layout,
     is_number,
+    refuse_long_lines,
     split_cells,
     split_lines,
     trimmed,
@@ -41,7 +44,6 @@ MAX_SERIES_BYTES = 500_000_000
 _HEAD = 65_536
 _NULLS = ["", "-", "--", "---", "nan", "NaN", "NAN", "-nan", "n/a", "N/A", "null", "NULL", "None"]
 _SAMPLE = 200  # rows that tell numbers from texts, or whether a time goes on
-NO_ROWS = "The file has column names, but no row of numbers. Export it again with the data."
 _ENCODINGS = {"gb18030": "GB18030", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
 
 Floats = npt.NDArray[np.float64]
@@ -144,7 +146,7 @@ def open_text(path: Path) -> Source:
     refuse_binary(data[:_HEAD], path.suffix.lower())
     data, encoding = as_utf8(data)
     if not data[:_HEAD].strip(b"\r\n\t \x1a\x00") and not data.strip(b"\r\n\t \x1a\x00"):
-        raise ReaderError("The file is empty. Export it again, then upload that.")
+        raise ReaderError(EMPTY)
     if b"\n" not in data or b"\r\r\n" in data[:_HEAD]:
         data = "\n".join(split_lines(data.decode())).encode()
     return Source(data.rstrip(b"\x1a"), encoding)
@@ -183,7 +185,7 @@ def read_grid(
     after = len(source.data) if after < 0 else after + 1
     heading = source.data[begin:after].decode(errors="replace").rstrip("\r\n")
     if len(heading) > MAX_HEADER:
-        raise ReaderError(f"The line of names is longer than {MAX_HEADER} characters.", header + 1)
+        raise ReaderError(LONG_NAMES, header + 1)
     end = len(source.data) if stop is None else source.offset(stop)
     sample = split_lines(source.data[after : min(end, after + _HEAD)].decode(errors="replace"))[: _SAMPLE + 1]
     if after + _HEAD < end and 1 < len(sample) <= _SAMPLE:
@@ -336,7 +338,7 @@ class _Block:
         numbered = self._without_footer(numbered)
         if not numbered:
             raise ReaderError(NO_ROWS, self.first_line)
-        self._refuse_long(numbered)
+        refuse_long_lines(numbered)
         cells = [split_cells(line, self.layout.separator) for _, line in numbered]
         usual = Counter(len(row) for row in cells)
         for position, row in enumerate(cells):
@@ -357,16 +359,6 @@ class _Block:
                 break
             end -= 1
         return numbered[:end]
-
-    @staticmethod
-    def _refuse_long(numbered: list[tuple[int, str]]) -> None:
-        for number, line in numbered:
-            if len(line) > MAX_LINE:
-                raise ReaderError(
-                    f"Line {number} has {len(line)} characters, more than the {MAX_LINE} that a table can have. "
-                    "This is not a table of measured values.",
-                    line=number,
-                )
 
     def _fitted(
         self, position: int, numbered: list[tuple[int, str]], row: list[str], usual: Counter[int], done: list[list[str]]

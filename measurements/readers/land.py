@@ -35,7 +35,6 @@ _SECTION = re.compile('\n"?(?:Cycle|Step|Record|Index|循环序号|工步序号|
 _BLOCK = re.compile(r"(?:cycle|循环)\s*[-#]?\s*(\d+)", re.IGNORECASE)
 _SINTEF = {"date_time_iso_string", "test_time_s", "channel_index", "step_name"}
 _SALES = {"rec#", "cyc#", "test(sec)", "dpt-time"}
-_CYCLE_CAPACITIES = ("CapC/", "SpeCapC/", "充电容量/", "充电比容量/")
 _MARKS = ("\t", ",", ";")
 
 

@@ -14,7 +14,9 @@ from measurements.readers.bad_rows import wrong_cell, wrong_width
 from measurements.readers.base import BadRow, ReaderError
 from measurements.readers.columns import FREQUENCY, Column, impedance_columns, name_columns, plain, short, unit_factor
 from measurements.readers.text import (
+    LONG_NAMES,
     MAX_HEADER,
+    NO_ROWS,
     Document,
     Layout,
     detect_layout,
@@ -98,11 +100,11 @@ def read_table(
     rows = _rows_between(document, header + 1 if first is None else first, end, comments)
     heading = document.lines[header] if 0 <= header < len(document.lines) else ""
     is_long = names is None and len(heading) > MAX_HEADER
-    _refuse(is_long, f"The line of names is longer than {MAX_HEADER} characters.", header)
+    _refuse(is_long, LONG_NAMES, header)
     if rows and units is None and names is None:
         units = unit_line(rows[0][1], heading)
         rows = rows[1:] if units is not None else rows
-    _refuse(not rows, "The file has column names, but no row of numbers. Export it again with the data.", header)
+    _refuse(not rows, NO_ROWS, header)
     layout = _layout([line for _, line in rows], separator)
     wanted = list(names) if names is not None else split_names(heading, layout, rows[0][1])
     columns = name_columns(wanted, units)
