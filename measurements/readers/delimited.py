@@ -48,7 +48,7 @@ _ENCODINGS = {"gb18030": "GB18030", "utf-16": "UTF-16", "cp1252": "Windows-1252"
 
 Floats = npt.NDArray[np.float64]
 Objects = npt.NDArray[np.object_]
-Cells = npt.NDArray[Any]  # Floats or Objects
+Cells = npt.NDArray[Any]  # Floats or Objects; or codes of words (`words`)
 
 
 @dataclass

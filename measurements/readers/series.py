@@ -37,7 +37,7 @@ from measurements.readers.columns import (
     UNIX_TIME,
     short,
 )
-from measurements.readers.delimited import Cells, Floats, Grid, Objects, as_column
+from measurements.readers.delimited import Cells, Floats, Grid, as_column
 from measurements.readers.series_checks import Warnings, doubts
 from measurements.readers.series_columns import (
     CHARGE,
@@ -51,6 +51,7 @@ from measurements.readers.series_columns import (
     name_series,
     step_kinds,
 )
+from measurements.readers.words import as_text, is_coded
 
 NEEDED = (TIME, POTENTIAL, CURRENT)
 TECHNIQUE = "time_series"
@@ -133,7 +134,7 @@ def recording(
     order = [name for name in SERIES if name in values]
     every = (*order, *(name for name in values if name not in order))
     # Without a copy: putting millions of numbers into one block costs more than reading them.
-    frame = pd.DataFrame({name: values[name] for name in every}, copy=False)
+    frame = pd.DataFrame({name: as_text(values[name]) for name in every}, copy=False)
     return Recording(TECHNIQUE, frame, facts, found)
 
 
@@ -153,7 +154,7 @@ def _values(grid: Grid, columns: Sequence[SeriesColumn], date_order: str, warnin
     values: Values = {}
     for column, cells in zip(columns, grid.columns, strict=True):
         name = column.name
-        if name in (STEP_KIND, STEP) and cells.dtype == object:
+        if name in (STEP_KIND, STEP) and not _are_numbers(cells):
             kinds = step_kinds(cells)
             if STEP_KIND not in values and (kinds != "").any():
                 values[STEP_KIND] = kinds
@@ -168,8 +169,12 @@ def _values(grid: Grid, columns: Sequence[SeriesColumn], date_order: str, warnin
             else:
                 values[name] = _whole(numbers) if name in (CYCLE, STEP) else _canonical(numbers, column)
         elif column.header or not _is_empty(cells):
-            values[_own(column, values)] = cells + 0.0 if cells.dtype != object else _plain_cells(cells)
+            values[_own(column, values)] = cells + 0.0 if _are_numbers(cells) else _plain_cells(cells)
     return values
+
+
+def _are_numbers(cells: Cells) -> bool:
+    return cells.dtype != object and not is_coded(cells)
 
 
 def _canonical(numbers: Floats, column: SeriesColumn) -> Floats:
@@ -183,14 +188,16 @@ def _own(column: SeriesColumn, values: Values) -> str:
     return f"{name} (text)" if name in values or name in SERIES else name
 
 
-def _texts(cells: Cells) -> Objects:
-    if set(map(type, cells)) == {str}:
+def _texts(cells: Cells) -> Cells:
+    if is_coded(cells) or set(map(type, cells)) == {str}:
         return cells
     return np.array([cell if isinstance(cell, str) else str(cell) for cell in cells], dtype=object)
 
 
 def _plain_cells(cells: Cells) -> npt.NDArray[Any]:
     """Texts, or numbers where dates of a workbook or words are the exception and can be told."""
+    if is_coded(cells):
+        return cells
     numbers = as_column(list(cells))
     return numbers if numbers.dtype != object else _texts(cells)
 
@@ -301,7 +308,7 @@ def _times(values: Values, grid: Grid, warnings: Warnings) -> None:
 
 def _is_time_of_day(time: Floats, unix: Floats) -> bool:
     """Whether a column of dates without times stands beside the time of day, not beside a time that has passed."""
-    if not np.isfinite(unix).all() or (unix % DAY_S != 0).any() or not ((time >= 0) & (time < DAY_S)).all():
+    if not ((time >= 0) & (time < DAY_S)).all() or not np.isfinite(unix).all() or (unix % DAY_S != 0).any():
         return False
     back = np.diff(time) < 0
     if back.any():

@@ -10,7 +10,8 @@ from measurements.readers.base import BadRow, ReaderError, Recording
 from measurements.readers.delimited import open_text, read_grid
 from measurements.readers.recognise import read_file
 from measurements.readers.series import cycle_numbers, recording
-from measurements.readers.series_columns import identify_series, step_kind
+from measurements.readers.series_columns import identify_series, step_kind, step_kinds
+from measurements.readers.words import as_text, coded
 from tests.data.readers.make_samples import FOLDER
 from tests.data.readers.series_samples import CURRENT_A, cycling, xlsx
 
@@ -98,6 +99,12 @@ def test_words_of_steps(words: str, kind: str) -> None:
     assert {step_kind(word) for word in words.split()} == {kind}
     assert step_kind("CC Chg") == "charge"
     assert step_kind("CC DChg") == "discharge"
+
+
+def test_a_missing_or_unknown_word_is_no_kind_of_step():
+    words = np.array(["CC_Chg", None, "Rest", "Polka", "CC_Chg"], dtype=object)
+    assert list(step_kinds(words)) == ["charge", "", "rest", "", "charge"]
+    assert list(as_text(step_kinds(coded(np.array([1, 0, -1, 1]), ["Polka", "Rest"])))) == ["rest", "", "", "rest"]
 
 
 def test_current_in_microampere(tmp_path: Path) -> None:
