@@ -34,7 +34,7 @@ from measurements.readers.columns import (
     UNIX_TIME,
     short,
 )
-from measurements.readers.delimited import Grid
+from measurements.readers.grid import Grid
 from measurements.readers.neware_table import is_neware
 from measurements.readers.series import recording
 from measurements.readers.series_columns import RECORD, STEP_TIME

@@ -28,7 +28,7 @@ from measurements.readers.columns import (
     TIME,
     short,
 )
-from measurements.readers.delimited import Floats, Grid, as_column
+from measurements.readers.grid import Floats, Grid, as_column
 from measurements.readers.series_checks import Warnings
 
 _POTENTIALS = ("Ewe/V", "<Ewe>/V", "Ewe-Ece/V", "Ecell/V")

@@ -18,7 +18,8 @@ from measurements.readers import parquet
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.clock import BadTime, durations_s
 from measurements.readers.columns import CYCLE, STEP, STEP_CAPACITY, STEP_ENERGY, STEP_KIND, TIME, UNIX_TIME
-from measurements.readers.delimited import Grid, Source, open_text
+from measurements.readers.delimited import Source, open_text
+from measurements.readers.grid import Grid
 from measurements.readers.series import recording
 from measurements.readers.series_columns import (
     RECORD,

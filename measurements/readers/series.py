@@ -37,7 +37,7 @@ from measurements.readers.columns import (
     UNIX_TIME,
     short,
 )
-from measurements.readers.delimited import Cells, Floats, Grid, as_column
+from measurements.readers.grid import Cells, Floats, Grid, as_column
 from measurements.readers.series_checks import Warnings, doubts
 from measurements.readers.series_columns import (
     CHARGE,
