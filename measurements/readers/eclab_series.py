@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from measurements.readers.arrays import array_recording
 from measurements.readers.bad_rows import wrong_cell
-from measurements.readers.base import ReaderError, Recording
+from measurements.readers.base import ReaderError, Recording, Warnings
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
     CURRENT,
@@ -29,7 +29,6 @@ from measurements.readers.columns import (
     short,
 )
 from measurements.readers.grid import Floats, Grid, as_column
-from measurements.readers.series_checks import Warnings
 
 _POTENTIALS = ("Ewe/V", "<Ewe>/V", "Ewe-Ece/V", "Ecell/V")
 _CURRENTS = {"I/mA": 1e-3, "<I>/mA": 1e-3, "I/A": 1.0, "<I>/A": 1.0}

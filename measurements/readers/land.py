@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording, Warnings
 from measurements.readers.columns import short
 from measurements.readers.delimited import Source, open_text, read_grid
 from measurements.readers.grid import Grid, as_column
 from measurements.readers.land_tables import information, kind_of_table, table_rows
 from measurements.readers.series import recording
-from measurements.readers.series_checks import Warnings
 from measurements.readers.series_columns import key_of
 from measurements.readers.spectrum import header_lines
 from measurements.readers.text import split_cells

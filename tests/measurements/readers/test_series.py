@@ -9,8 +9,9 @@ import pytest
 from measurements.readers.base import BadRow, ReaderError, Recording
 from measurements.readers.delimited import open_text, read_grid
 from measurements.readers.recognise import read_file
-from measurements.readers.series import cycle_numbers, recording
+from measurements.readers.series import recording
 from measurements.readers.series_columns import identify_series, step_kind, step_kinds
+from measurements.readers.series_directions import cycle_numbers
 from measurements.readers.words import as_text, coded
 from tests.data.readers.make_samples import FOLDER
 from tests.data.readers.series_samples import CURRENT_A, cycling, xlsx
