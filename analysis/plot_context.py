@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from django.db.models import QuerySet, Sum
 
-from analysis.figure_parts import stretch
+from analysis.figures.parts import stretch
 from analysis.models import AnalysisRun, Result
 from analysis.science.base import AnalysisError
 from analysis.science.cycles import Cycles, cycles_of

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from measurements.readers.base import Recording
-from measurements.readers.delimited import Grid
+from measurements.readers.grid import Grid
 from measurements.readers.series import recording
 from measurements.readers.series_columns import NAMED
 from measurements.readers.words import is_coded

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from measurements.readers.arrays import array_recording
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording, Warnings
 from measurements.readers.columns import (
     CURRENT,
     CYCLE,
@@ -37,11 +37,9 @@ from measurements.readers.columns import (
     short,
 )
 from measurements.readers.facts import put_moment
-from measurements.readers.series import cycle_numbers, directions
 from measurements.readers.series_columns import RECORD, step_kinds
+from measurements.readers.series_directions import cycle_numbers, directions
 from measurements.readers.words import coded
-
-Warnings = list[tuple[str, str]]
 
 _NDA = b"NEWARE"
 _ZIP = b"PK\x03\x04"

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from measurements.readers import parquet
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording, Warnings
 from measurements.readers.clock import BadTime, durations_s
 from measurements.readers.columns import CYCLE, STEP, STEP_CAPACITY, STEP_ENERGY, STEP_KIND, TIME, UNIX_TIME
-from measurements.readers.delimited import Grid, Source, open_text
+from measurements.readers.delimited import Source, open_text
+from measurements.readers.grid import Grid
 from measurements.readers.series import recording
 from measurements.readers.series_columns import (
     RECORD,
@@ -38,8 +39,6 @@ from measurements.readers.tester_tables import (
     tables,
 )
 from measurements.readers.workbook import grid_of, sheets, text_of
-
-Warnings = list[tuple[str, str]]
 
 _MISSING = (
     "Expected the names of a Neware table (DataPoint, Cycle Index, Step Index, Step Type …); found none. "

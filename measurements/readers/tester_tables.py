@@ -7,7 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from measurements.readers.base import Peek, ReaderError
-from measurements.readers.delimited import Grid, Source, open_text, read_grid
+from measurements.readers.delimited import Source, open_text, read_grid
+from measurements.readers.grid import Grid
 from measurements.readers.series_columns import key_of
 from measurements.readers.text import split_cells, split_lines
 from measurements.readers.workbook import grid_of, header_row, sheets
