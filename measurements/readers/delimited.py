@@ -257,6 +257,10 @@ class _Block:
             self.names = next((way for way in ways if len(way) == width), self.names)
         while len(self.names) > width and not self.names[-1]:
             self.names.pop()
+        named = len(self.names) - next((i for i, name in enumerate(reversed(self.names)) if name), len(self.names))
+        if self.layout.separator == "," and any(_spills(line, named, width) for line in sample):
+            found = f"Line {self.first_line} has {width} values below {named} names."
+            raise ReaderError(_both_signs(found), line=self.first_line)
         self.names += [""] * (width - len(self.names))
 
     def _fast(self, sample: list[str]) -> Grid | None:
@@ -376,10 +380,14 @@ class _Block:
             trimmed.pop()
         missing = width - len(trimmed)
         # Testers leave out the cells at the end of many rows; a row cut off is alone.
-        if missing >= 0 and (len(row) >= width or usual[len(row)] > max(3, 0.02 * len(numbered))):
+        fits = len(row) >= width or usual[len(row)] > max(3, 0.02 * len(numbered))
+        # One cell more than the others, and the last one without a name: the cells have shifted.
+        has_shifted = len(row) > width and len(trimmed) == width and not self.names[-1]
+        if missing >= 0 and fits and not has_shifted:
             return trimmed + [""] * missing
         number = numbered[position][0]
-        found = f"Line {number} has {len(trimmed)} value{'s' if len(trimmed) != 1 else ''}, {width} are expected."
+        count = len(row) if has_shifted else len(trimmed)
+        found = f"Line {number} has {count} value{'s' if count != 1 else ''}, {width} are expected."
         if missing > 0 and self.is_end and position == len(numbered) - 1 and position > 0:
             raise BadRow(
                 f"{found} The file ends in the middle of a row, so the export was probably cut off. "
@@ -388,11 +396,7 @@ class _Block:
             )
         is_whole = all(re.fullmatch(r"[+-]?\d+([eE][+-]?\d+)?", cell) for cell in trimmed)
         if missing < 0 and self.layout.separator == "," and is_whole:
-            raise ReaderError(
-                f"{found} The comma seems to be both the decimal sign and the separator. "
-                "Export with a decimal point, or with a semicolon or tab between the columns.",
-                line=number,
-            )
+            raise ReaderError(_both_signs(found), line=number)
         raise BadRow(f"{found} Remove the row in the source, or export the file again.", line=number)
 
     def _good_points(self, rows: list[list[str]]) -> str:
@@ -410,6 +414,19 @@ class _Block:
         is_running = times[-1] > times[0] and bool((np.diff(times) >= 0).all())
         span = f" ({duration_words(times[0])} to {duration_words(times[-1])})" if is_running else ""
         return f"Export it again, or use the {len(rows)} good points{span}."
+
+
+def _spills(line: str, named: int, width: int) -> bool:
+    """Whether a row of the usual width has values to the right of the last name."""
+    cells = split_cells(line, ",")
+    return len(cells) == width and any(cells[named:])
+
+
+def _both_signs(found: str) -> str:
+    return (
+        f"{found} The comma seems to be both the decimal sign and the separator. "
+        "Export with a decimal point, or with a semicolon or tab between the columns."
+    )
 
 
 def duration_words(seconds: float) -> str:

@@ -11,6 +11,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from measurements.readers.base import ReaderError
@@ -178,10 +179,14 @@ def split_cells(line: str, separator: str | None) -> list[str]:
 
 
 def _is_quoted(line: str, separator: str) -> bool:
-    # The quote of Z" is not the quote around a cell: that one opens a cell and closes one.
-    return any(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in map(str.strip, line.split(separator))) or (
-        line.lstrip().startswith('"')
-    )
+    """Whether a quote opens a cell and another one closes it; the quote of Z" stands at the end of a cell only."""
+    return line.lstrip().startswith('"') or _quoted_cell(separator).search(line) is not None
+
+
+@cache
+def _quoted_cell(separator: str) -> re.Pattern[str]:
+    mark = re.escape(separator)
+    return re.compile(rf'{mark} *"(?:[^"]|"")*" *(?:{mark}|$)')
 
 
 def is_number(cell: str, decimal: str = ".") -> bool:
