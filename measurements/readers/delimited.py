@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ import pyarrow.csv as pacsv
 
 from measurements.readers.base import BadRow, ReaderError
 from measurements.readers.clock import BadTime, durations_s, is_missing
-from measurements.readers.columns import MAX_COLUMNS, TIME
+from measurements.readers.columns import MAX_COLUMNS, TIME, short
+from measurements.readers.ending import COMPARED, CUT, DOUBT, cut_words, doubt_of, ending
 from measurements.readers.series_columns import is_unit_row, name_series
 from measurements.readers.signatures import refuse_binary
 from measurements.readers.text import (
@@ -68,6 +69,8 @@ class Grid:
         Encoding, decimal sign and separator in words.
     decimal : str
         The decimal sign of numbers that are still texts.
+    doubts : list of (code, sentence)
+        What is odd about the text of the table.
     """
 
     headers: list[str]
@@ -77,6 +80,7 @@ class Grid:
     sheet: str = ""
     seen: str = ""
     decimal: str = "."
+    doubts: list[tuple[str, str]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -241,8 +245,27 @@ class _Block:
 
     def read(self, sample: list[str]) -> Grid:
         self._fit_names(sample)
-        fast = self._fast(sample) if self.layout.separator is not None else None
-        return fast or self._slow()
+        grid = (self._fast(sample) if self.layout.separator is not None else None) or self._slow()
+        if self.is_end and not self.data.endswith(b"\n"):
+            self._check_end(grid)
+        return grid
+
+    def _check_end(self, grid: Grid) -> None:
+        """Look whether the last value of a file without a line end is whole."""
+        tail = split_lines(self.data[max(self.start, self.end - _HEAD) : self.end].decode(errors="replace"))
+        rows = [split_cells(line, self.layout.separator) for line in tail[-COMPARED:] if _has_content(line)]
+        alike = [row for row in rows[:-1] if len(row) == len(rows[-1])]
+        cell, column = rows[-1][-1], len(rows[-1]) - 1
+        found = ending(cell, [row[-1] for row in alike], self.layout.decimal)
+        name = self.names[column] if column < len(self.names) else ""
+        place = f"{grid.place(len(grid) - 1)}, column ‘{short(name)}’"
+        if found == DOUBT:
+            grid.doubts.append(doubt_of(cell, place))
+        elif found == CUT:
+            lines = split_lines(self.data[self.start : self.end].decode(errors="replace"))
+            good = [split_cells(line, self.layout.separator) for line in lines if _has_content(line)][:-1]
+            sentence = f"{place}: {cut_words(cell)} {self._good_points(good)}"
+            raise BadRow(sentence, line=int(grid.lines[-1]))
 
     def _fit_names(self, sample: list[str]) -> None:
         """As many names as most rows have cells: rows may end with a separator, and headings as well."""

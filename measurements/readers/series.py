@@ -108,7 +108,7 @@ def recording(
     ReaderError
         A needed column is missing, or (`BadRow`) a cell holds neither a number nor the mark for no value.
     """
-    found = list(warnings or [])
+    found = [*(warnings or []), *grid.doubts]
     facts = dict(metadata or {})
     columns = name_series(grid.headers, grid.units, names, units)
     values = _values(grid, columns, date_order, found)

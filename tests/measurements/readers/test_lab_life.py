@@ -1,4 +1,4 @@
-"""What happens to files between the tester and the upload: cut, saved again, edited. True numbers or a clear refusal."""
+"""What happens to a file between tester and upload: cut, saved again, edited. True numbers or a clear refusal."""
 
 from pathlib import Path
 
@@ -68,3 +68,42 @@ def test_a_quoted_cell_with_a_comma_does_not_shift_the_others(tmp_path: Path) ->
     frame = read(tmp_path, "\n".join(lines) + "\n").frame
     assert frame["potential_V"].to_numpy() == pytest.approx([3 + 0.0101 * i for i in range(40)], abs=1e-4)
     assert set(frame["step_kind"]) == {"rest"}
+
+
+# The end of a file
+
+
+def test_a_last_value_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    text = "\n".join([HEADER, *rows()])
+    error = refused(tmp_path, text[:-1])
+    assert isinstance(error, BadRow)
+    assert error.sentence == (
+        "Line 41, column ‘Current/mA’: the file ends in the middle of the value ‘-1.’, so the export was probably "
+        "cut off. Export it again, or use the 39 good points (0 s to 38 min)."
+    )
+    assert len(read(tmp_path, text).frame) == 40, "a file without a last line end is whole"
+
+
+def test_a_last_word_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    lines = [HEADER + ",State", *(row + (",C_CC" if ",1.0" in row else ",D_CC") for row in rows())]
+    text = "\n".join(lines)
+    assert "ends in the middle of the value ‘D_C’" in refused(tmp_path, text[:-1]).sentence
+    assert "ends before the value" in refused(tmp_path, text[:-4]).sentence
+
+
+def test_a_last_value_with_fewer_digits_than_the_others_is_told(tmp_path: Path) -> None:
+    lines = [HEADER, *(f"0:{i:02}:00,3.{i:02}5,{0.001 * (i + 101):.6g}23" for i in range(30))]
+    lines[5] += "7"
+    item = read(tmp_path, "\n".join(lines)[:-3])
+    assert dict(item.warnings)["last_value_short"].startswith("Line 31, column ‘Current/mA’: the file ends without")
+    assert "last_value_short" not in dict(read(tmp_path, "\n".join(lines) + "\n").warnings)
+
+
+def test_a_spectrum_that_was_cut_off_in_its_last_value_is_refused(tmp_path: Path) -> None:
+    lines = [
+        "freq/Hz\tZ'/Ohm\tZ''/Ohm",
+        *(f"{10.0 ** (5 - i / 4):.6g}\t{100 + i}.25\t-{50 - i}.125" for i in range(20)),
+    ]
+    error = refused(tmp_path, "\n".join(lines)[:-2], "eis.txt")
+    assert error.sentence.startswith("Line 21, column Z″: the file ends in the middle of the value ‘-31.1’")
+    assert "use the 19 good points" in error.sentence
