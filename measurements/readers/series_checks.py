@@ -11,13 +11,16 @@ from measurements.readers.clock import DAY_S
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
     CURRENT,
+    CYCLE,
     DISCHARGE_CAPACITY,
     POTENTIAL,
     STEP,
     STEP_CAPACITY,
     TIME,
+    UNIX_TIME,
 )
 from measurements.readers.delimited import duration_words
+from measurements.readers.series_columns import SERIES_LABELS
 
 Warnings = list[tuple[str, str]]
 Floats = npt.NDArray[np.float64]
@@ -25,6 +28,8 @@ Floats = npt.NDArray[np.float64]
 _LATE_S = 60.0  # a recording that begins later is a slice
 _COUNTER_APART = 0.02
 _COUNTERS = (STEP_CAPACITY, CHARGE_CAPACITY, DISCHARGE_CAPACITY)
+_SELDOM_MISSING = (CYCLE, STEP, STEP_CAPACITY, CHARGE_CAPACITY, DISCHARGE_CAPACITY, UNIX_TIME)
+_SELDOM = 0.1  # of the rows
 _COUNTED = 0.02  # of its highest value: a counter that begins above was running before
 _MANY_LEVELS = 64  # a current printed coarsely takes few values
 
@@ -46,13 +51,22 @@ def doubts(values: dict[str, npt.NDArray[Any]]) -> Warnings:
         if name in values:
             unknown = int(np.isnan(values[name]).sum())
             if unknown:
-                rows = "row holds" if unknown == 1 else "rows hold"
-                found.append(("no_value_rows", f"{unknown} {rows} no {label}. They are kept without a value."))
+                found.append(_without_value(unknown, label))
+    for name in _SELDOM_MISSING:
+        unknown = int(np.isnan(values[name]).sum()) if name in values else 0
+        # A column that is filled in some rows only is the way of the tester.
+        if 0 < unknown <= _SELDOM * len(values[name]):
+            found.append(_without_value(unknown, SERIES_LABELS[name]))
     potential = values.get(POTENTIAL)
     if potential is not None and np.isfinite(potential).any() and np.nanmedian(np.abs(potential)) > 100:
         sentence = f"The potential is {np.nanmedian(potential):.0f} V. Is the column in mV?"
         found.append(("potential_implausible", sentence))
     return found
+
+
+def _without_value(count: int, label: str) -> tuple[str, str]:
+    rows = "row holds" if count == 1 else "rows hold"
+    return ("no_value_rows", f"{count} {rows} no {label}. They are kept without a value.")
 
 
 def _clock(time: Floats, counters: list[Floats]) -> Warnings:

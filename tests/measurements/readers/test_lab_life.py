@@ -107,3 +107,83 @@ def test_a_spectrum_that_was_cut_off_in_its_last_value_is_refused(tmp_path: Path
     error = refused(tmp_path, "\n".join(lines)[:-2], "eis.txt")
     assert error.sentence.startswith("Line 21, column Z″: the file ends in the middle of the value ‘-31.1’")
     assert "use the 19 good points" in error.sentence
+
+
+# Single cells
+
+NAMES = "Cycle,Step,State,Time/s,U/V,I/mA,T/°C,Date"
+
+
+def full_rows(count: int = 40) -> list[list[str]]:
+    """Ten minutes of charge, ten of discharge, and again: cycles of 20 rows, a row a minute."""
+    return [
+        [
+            str(1 + i // 20), str(1 + i // 10), "CC_Chg" if i // 10 % 2 == 0 else "CC_DChg", f"{60 * i}.0",
+            f"{3 + i / 100:.2f}", "1.0" if i // 10 % 2 == 0 else "-1.0", "25.1", f"2024-03-27 09:{i:02}:00",
+        ]
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def with_cell(column: int, text: str) -> str:
+    """The table with one other cell, on line 22."""
+    cells = full_rows()
+    cells[20][column] = text
+    return "\n".join([NAMES, *map(",".join, cells)]) + "\n"
+
+
+@pytest.mark.parametrize("text", ["####", "#N/A", "x", "0x1F", "12_3"])
+@pytest.mark.parametrize(
+    ("column", "label"), [(0, "cycle number"), (1, "step number"), (4, "potential"), (5, "current")]
+)
+def test_a_word_among_numbers_is_a_bad_row(tmp_path: Path, column: int, label: str, text: str) -> None:
+    error = refused(tmp_path, with_cell(column, text))
+    assert isinstance(error, BadRow)
+    assert error.sentence == (
+        f"Line 22, column {label}: ‘{text}’ is not a number. Remove the row in the source, or skip it."
+    )
+    assert error.line == 22
+
+
+def test_a_word_among_temperatures_is_told_and_loses_nothing(tmp_path: Path) -> None:
+    item = read(tmp_path, with_cell(6, "OL"))
+    assert dict(item.warnings)["cells_not_numbers"] == (
+        "Line 22, column temperature: ‘OL’ is not a number. 1 cell of this column has no value; the column is kept "
+        "beside as it stands."
+    )
+    assert item.frame["temperature_degC"].isna().tolist() == [i == 20 for i in range(40)]
+    assert item.frame["T/°C"].iloc[20] == "OL"
+
+
+def test_a_date_that_is_none_is_told(tmp_path: Path) -> None:
+    item = read(tmp_path, with_cell(7, "########"))
+    assert dict(item.warnings)["dates_not_read"] == (
+        "Line 22, column date and time: ‘########’ is not a date. The column is kept as it stands, and "
+        "not used as time."
+    )
+    assert "unix_time_s" not in item.frame
+    assert item.frame["Date"].iloc[20] == "########"
+
+
+@pytest.mark.parametrize(("column", "label"), [(0, "cycle number"), (1, "step number"), (7, "date and time")])
+def test_an_empty_cell_is_told(tmp_path: Path, column: int, label: str) -> None:
+    item = read(tmp_path, with_cell(column, ""))
+    assert ("no_value_rows", f"1 row holds no {label}. They are kept without a value.") in item.warnings
+
+
+def test_an_unknown_step_is_told_and_counted_by_its_current(tmp_path: Path) -> None:
+    cells = [[row[2].replace("CC_DChg", "Formation out"), *row[3:]] for row in full_rows()]
+    text = "\n".join([",".join(NAMES.split(",")[2:]), *map(",".join, cells)]) + "\n"
+    item = read(tmp_path, text)
+    assert dict(item.warnings)["step_not_known"] == (
+        "The step ‘Formation out’ is not known (20 rows, first: line 12). Whether it charges or discharges was told by "
+        "the current there."
+    )
+    assert item.frame["cycle_number"].tolist() == [1] * 20 + [2] * 20
+
+
+def test_thousands_in_a_time_are_refused(tmp_path: Path) -> None:
+    cells = full_rows()
+    cells[20][3] = '"1,200"'
+    error = refused(tmp_path, "\n".join([NAMES, *map(",".join, cells)]) + "\n")
+    assert error.sentence == "Line 22, column time: ‘1,200’ is not a time. Remove the row in the source, or skip it."
