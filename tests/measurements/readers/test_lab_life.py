@@ -187,3 +187,26 @@ def test_thousands_in_a_time_are_refused(tmp_path: Path) -> None:
     cells[20][3] = '"1,200"'
     error = refused(tmp_path, "\n".join([NAMES, *map(",".join, cells)]) + "\n")
     assert error.sentence == "Line 22, column time: ‘1,200’ is not a time. Remove the row in the source, or skip it."
+
+
+# Units
+
+
+def arbin_rows(factor: float) -> list[str]:
+    """An hour of charge and one of discharge at 1 A, by a counter in Ah that never begins anew."""
+    names = "Data_Point,Test_Time,Step_Index,Cycle_Index,Current,Voltage,Charge_Capacity,Discharge_Capacity"
+    lines = [names]
+    for i in range(121):
+        is_charge = i <= 60
+        current = factor * (1.0 if is_charge else -1.0)
+        lines.append(
+            f"{i + 1},{60 * i},{1 if is_charge else 2},1,{current:.6g},3.5,{min(i, 60) / 60},{max(0, i - 60) / 60}"
+        )
+    return lines
+
+
+@pytest.mark.parametrize("factor", [1e3, 1e-3])
+def test_current_in_another_unit_than_its_header_is_told(tmp_path: Path, factor: float) -> None:
+    item = read(tmp_path, "\n".join(arbin_rows(factor)) + "\n")
+    assert "Check the unit of the current" in dict(item.warnings)["counter_differs"]
+    assert "counter_differs" not in dict(read(tmp_path, "\n".join(arbin_rows(1.0)) + "\n").warnings)
