@@ -34,6 +34,7 @@ from measurements.readers.text import (
     is_number,
     split_cells,
     split_lines,
+    with_one_line_end,
 )
 
 MAX_SERIES_BYTES = 500_000_000
@@ -147,9 +148,7 @@ def open_text(path: Path) -> Source:
     data, encoding = as_utf8(data)
     if not data[:_HEAD].strip(b"\r\n\t \x1a\x00") and not data.strip(b"\r\n\t \x1a\x00"):
         raise ReaderError("The file is empty. Export it again, then upload that.")
-    if b"\n" not in data or b"\r\r\n" in data[:_HEAD]:
-        data = "\n".join(split_lines(data.decode())).encode()
-    return Source(data.rstrip(b"\x1a"), encoding)
+    return Source(with_one_line_end(data).rstrip(b"\x1a"), encoding)
 
 
 def read_grid(

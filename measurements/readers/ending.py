@@ -32,6 +32,7 @@ def ending(cell: str, before: Sequence[str], decimal: str) -> str:
     decimal : str
         The decimal sign.
     """
+    cell = cell.rstrip("\ufffd")  # half a character
     if len(before) < _FEW or cell in before:
         return ""
     filled = [text for text in before if text]

@@ -10,7 +10,7 @@ from pathlib import Path
 from lagpdb.registry import discover
 from measurements.readers.base import BadRow, Peek, Reader, ReaderError, Recording
 from measurements.readers.signatures import looks_like_workbook, refuse_binary
-from measurements.readers.text import decoded
+from measurements.readers.text import decoded, with_one_line_end
 
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # all that some editors write of an empty file
 MOST_SKIPPED = 20  # a file with more bad rows than this is not a file with a few bad rows
@@ -85,7 +85,7 @@ def read_file(path: Path, name: str, *, skips_bad_rows: bool = False) -> tuple[R
         data = path.read_bytes()
         text, encoding = decoded(data)
         # A line of UTF-16 does not begin after the byte of a line end.
-        lines = (text.encode() if encoding.startswith("utf-16") else data).split(b"\n")
+        lines = with_one_line_end(text.encode() if encoding.startswith("utf-16") else data).split(b"\n")
         while True:
             # An emptied line keeps the numbers of all others, and no format counts an empty line as a row.
             copy.write_bytes(b"\n".join(b"" if number in skipped else line for number, line in enumerate(lines, 1)))

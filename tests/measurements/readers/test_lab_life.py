@@ -6,6 +6,7 @@ import pytest
 
 from measurements.readers.base import BadRow, ReaderError, Recording
 from measurements.readers.recognise import read_file
+from tests.data.readers.make_samples import FOLDER
 
 HEADER = "TestTime,Voltage/V,Current/mA"
 
@@ -210,3 +211,58 @@ def test_current_in_another_unit_than_its_header_is_told(tmp_path: Path, factor:
     item = read(tmp_path, "\n".join(arbin_rows(factor)) + "\n")
     assert "Check the unit of the current" in dict(item.warnings)["counter_differs"]
     assert "counter_differs" not in dict(read(tmp_path, "\n".join(arbin_rows(1.0)) + "\n").warnings)
+
+
+# Characters and line ends
+
+
+def chinese(count: int = 1500) -> str:
+    """LAND records in Chinese, long enough that the end of the file is not in its first 64 KiB."""
+    lines = ["记录序号,测试时间,电压/V,电流/mA,系统时间,循环序号,工步状态"]
+    for i in range(count):
+        is_charge = i < count / 2
+        state = "恒流充电" if is_charge else "恒流放电"
+        lines.append(
+            f"{i + 1},{i // 60}:{i % 60:02}:00,3.{i:04},{'' if is_charge else '-'}1.0,2024-03-27 09:00:00,1,{state}"
+        )
+    return "\r\n".join(lines) + "\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_a_file_cut_within_a_character_ends_there_and_is_still_known(tmp_path: Path, encoding: str) -> None:
+    data = chinese().encode(encoding)
+    for missing in (3, 4):
+        error = refused(tmp_path, data[:-missing])
+        assert error.line == 1501
+        assert error.sentence.startswith(
+            "Line 1501, column ‘工步状态’: the file ends in the middle of the value ‘恒流放"
+        )
+        assert "use the 1499 good points" in error.sentence
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_one_broken_character_breaks_no_other(tmp_path: Path, encoding: str) -> None:
+    data = chinese().encode(encoding)
+    place = data.index("恒流".encode(encoding), 70_000)
+    item = read(tmp_path, data[:place] + b"\xff" + data[place + 1 :])
+    assert len(item.frame) == 1500
+    assert (item.frame["step_kind"] == "").sum() == 1
+    assert dict(item.warnings)["step_not_known"].startswith("The step ‘�")
+
+
+@pytest.mark.parametrize("name", ["eclab_gcpl_comma.mpt", "maccor_comma.txt", "land_sections.csv", "pec_two.csv"])
+def test_ends_of_lines_may_be_of_every_kind(tmp_path: Path, name: str) -> None:
+    data = (FOLDER / name).read_bytes()
+    lines = data.replace(b"\r\n", b"\n").split(b"\n")
+    mixed = b"".join(line + (b"\n", b"\r\n", b"\r")[i % 3] for i, line in enumerate(lines[:-1])) + lines[-1]
+    (whole,) = read_file(FOLDER / name, name)[1]
+    assert read(tmp_path, mixed, name).frame.equals(whole.frame)
+
+
+def test_a_row_is_skipped_whatever_ends_its_line(tmp_path: Path) -> None:
+    lines = [HEADER, *rows()]
+    lines[20] = "0:19:00,x,1.0"
+    path = written(tmp_path, "\r".join(lines) + "\r")
+    (item,) = read_file(path, path.name, skips_bad_rows=True)[1]
+    assert len(item.frame) == 39
+    assert ("rows_skipped", "Rows that could not be read were left out: line 21.") in item.warnings
