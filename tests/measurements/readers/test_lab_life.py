@@ -266,3 +266,32 @@ def test_a_row_is_skipped_whatever_ends_its_line(tmp_path: Path) -> None:
     (item,) = read_file(path, path.name, skips_bad_rows=True)[1]
     assert len(item.frame) == 39
     assert ("rows_skipped", "Rows that could not be read were left out: line 21.") in item.warnings
+
+
+# EC-Lab text that a spreadsheet or an editor saved again
+
+ECLAB = ["eclab_one.mpt", "eclab_cycles_comma.mpt", "eclab_gcpl_comma.mpt", "eclab_rising_dc.txt"]
+
+
+def saved_again(how: str, text: str) -> str:
+    lines = text.splitlines()
+    if how == "lines above":
+        return "\n".join(["", "", *lines]) + "\n"
+    if how == "lines gone":
+        return "\n".join([*lines[:3], *lines[4:]]) + "\n"
+    mark = "\t" if how == "quotes" else ";"
+    cells = [line.split("\t") for line in lines]
+    if how == "quotes":
+        cells = [[f'"{cell}"' for cell in row] for row in cells]
+    return "\n".join(map(mark.join, cells)) + "\n"
+
+
+@pytest.mark.parametrize("how", ["lines above", "lines gone", "quotes", "semicolons"])
+@pytest.mark.parametrize("name", ECLAB)
+def test_eclab_text_that_was_saved_again(tmp_path: Path, name: str, how: str) -> None:
+    text = saved_again(how, (FOLDER / name).read_bytes().decode("cp1252"))
+    reader, again = read_file(written(tmp_path, text, name), name)
+    assert reader.slug == "eclab"
+    whole = read_file(FOLDER / name, name)[1]
+    assert [item.frame.equals(other.frame) for item, other in zip(again, whole, strict=True)] == [True] * len(whole)
+    assert [item.metadata.get("measured_at") for item in again] == [item.metadata.get("measured_at") for item in whole]
