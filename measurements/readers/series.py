@@ -337,6 +337,9 @@ def _moments(column: SeriesColumn, cells: Cells, order: str, warnings: Warnings)
         is_excel = bool(np.nanmin(numbers) > 2e4 and np.nanmax(numbers) < 8e4)
         return (numbers - _EXCEL_EPOCH) * 86_400 if is_excel else numbers
     seconds, is_ambiguous = unix_times(cells.tolist(), order)
+    if np.isinf(seconds).any():
+        row = int(np.argmax(np.isinf(seconds)))
+        raise BadTime(row, str(cells[row]))
     if is_ambiguous:
         warnings.append((
             "date_ambiguous",
@@ -469,7 +472,9 @@ def _cycles(values: Values, warnings: Warnings) -> None:
     direction = directions(values)
     if not ((direction > 0).any() and (direction < 0).any()):
         return
-    if STEP_KIND not in values and not _holds_current(values[CURRENT], direction):
+    kinds = values.get(STEP_KIND, np.array([]))
+    is_told = bool(((kinds == CHARGE) | (kinds == DISCHARGE)).any())
+    if not is_told and not _holds_current(values[CURRENT], direction):
         return
     values[CYCLE] = cycle_numbers(direction)
     first = "charge" if direction[np.flatnonzero(direction)[0]] > 0 else "discharge"

@@ -1,8 +1,11 @@
 """What happens to a file between tester and upload: cut, saved again, edited. True numbers or a clear refusal."""
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
+from isal import isal_zlib
 
 from measurements.readers.base import BadRow, ReaderError, Recording
 from measurements.readers.recognise import read_file
@@ -295,3 +298,50 @@ def test_eclab_text_that_was_saved_again(tmp_path: Path, name: str, how: str) ->
     whole = read_file(FOLDER / name, name)[1]
     assert [item.frame.equals(other.frame) for item, other in zip(again, whole, strict=True)] == [True] * len(whole)
     assert [item.metadata.get("measured_at") for item in again] == [item.metadata.get("measured_at") for item in whole]
+
+
+# Dates
+
+
+def dated(dates: list[str]) -> str:
+    """A row a minute with these dates in turn, ten rows to each."""
+    lines = ["Time/s,U/V,I/mA,Date"]
+    lines += [f"{60 * i}.0,3.5,1.0,{dates[i // 10].replace('MM', f'{i % 10:02}')}" for i in range(10 * len(dates))]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("form", ["{d}/03/2024 9:MM:00 PM", "{d}/03/2024 21:MM:00", "{d}-03-24 21:MM:00"])
+def test_one_day_above_twelve_tells_the_order_of_all_dates(tmp_path: Path, form: str) -> None:
+    item = read(tmp_path, dated([form.format(d=day) for day in (11, 12, 13)]))
+    assert item.metadata["measured_at"] == "2024-03-11T21:00:00"
+    # Ten minutes, then a day further.
+    assert item.frame["unix_time_s"].iloc[[0, 10, 20]].diff().dropna().tolist() == [86_400.0] * 2
+
+
+def test_dates_in_two_orders_are_told_and_not_used(tmp_path: Path) -> None:
+    # What a spreadsheet of another country makes of 12/03 and 13/03.
+    item = read(tmp_path, dated(["03/12/2024 21:MM:00", "13/03/2024 21:MM:00", "03/14/2024 21:MM:00"]))
+    assert dict(item.warnings)["dates_not_read"].startswith("Line 12, column date and time: ‘13/03/2024 21:00:00’")
+    assert "unix_time_s" not in item.frame
+
+
+def test_a_polarisation_under_potential_gets_no_cycles_from_its_noise(tmp_path: Path) -> None:
+    lines = ["test_time_second,voltage_volt,current_ampere,step_type"]
+    lines += [f"{30 * i},0.5,{1e-9 * (-1) ** (i // 2) * (1 + i * 7 % 5):.3e},hold" for i in range(40)]
+    assert "cycle_number" not in read(tmp_path, "\n".join(lines) + "\n", "x.bdf.csv").frame
+
+
+def test_a_damaged_workbook_is_told_whatever_was_read_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The reader of .ndax puts this inflater into the library of archives; its error is one of its own.
+    monkeypatch.setattr(zlib, "decompressobj", isal_zlib.decompressobj)
+    packed = tmp_path / "packed.xlsx"
+    with zipfile.ZipFile(FOLDER / "land_tabs.xlsx") as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for part in old.infolist():
+            new.writestr(part.filename, old.read(part))
+        largest = max(new.infolist(), key=lambda info: info.compress_size)
+    data = bytearray(packed.read_bytes())
+    begin = largest.header_offset + 30 + len(largest.filename)
+    data[begin : begin + 40] = b"\xff" * 40
+    assert "damaged" in refused(tmp_path, bytes(data), "x.xlsx").sentence
