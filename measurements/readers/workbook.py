@@ -44,7 +44,7 @@ Rows = list[list[Any]]
 
 def _broken() -> tuple[type[Exception], ...]:
     """What a broken archive raises; a reader of another format may have put a faster inflater into the library."""
-    inflater = sys.modules.get("igzip_lib")
+    inflater = sys.modules.get("isal.igzip_lib")
     return (*_BROKEN_ZIP, inflater.IsalError) if inflater else _BROKEN_ZIP
 
 
