@@ -28,6 +28,7 @@ from measurements.readers.series_columns import (
     unit_of,
 )
 from measurements.readers.tester_tables import HEADER_LINES, cells_of, has_header, header_line, keys, read_text, tables
+from measurements.readers.text import split_cells
 from measurements.readers.workbook import grid_of, sheets, text_of
 
 Warnings = list[tuple[str, str]]
@@ -131,12 +132,13 @@ def _nested(path: Path) -> list[Recording]:
     if index is None:
         return []
     lines = source.data.decode(errors="replace").split("\n")
-    mark = max(("\t", ";", ","), key=lines[index].count).encode().decode()
+    mark = max(("\t", ";", ","), key=lines[index].count)
     above: dict[int, list[str]] = {}
     # Lines of cycles and steps are emptied, so that those of the records keep their numbers.
     for i, line in enumerate(lines):
-        if i > index and line.strip() and not line.startswith(mark * 2):
-            above[i + 1] = [cell.strip().strip('"') for cell in line.rstrip("\r").split(mark)]
+        cells = split_cells(line, mark) if i > index and line.strip() else []
+        if any(cells[:2]):
+            above[i + 1] = cells
             lines[i] = ""
     grid = read_text(Source("\n".join(lines).encode(), source.encoding), index)
     heads = [cells_of(line.lstrip("\ufeff")) for line in source.head[max(0, index - 2) : index]]

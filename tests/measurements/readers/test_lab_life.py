@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from isal import isal_zlib
 
-from measurements.readers.base import BadRow, ReaderError, Recording
+from measurements.readers.base import BadRow, ReaderError, Recording, UnknownColumns
+from measurements.readers.generic_series import preview, read_mapped
 from measurements.readers.recognise import read_file
 from tests.data.readers.make_samples import FOLDER
 
@@ -345,3 +346,55 @@ def test_a_damaged_workbook_is_told_whatever_was_read_before_it(
     begin = largest.header_offset + 30 + len(largest.filename)
     data[begin : begin + 40] = b"\xff" * 40
     assert "damaged" in refused(tmp_path, bytes(data), "x.xlsx").sentence
+
+
+# Tables that were edited
+
+
+def test_records_without_names_are_for_a_person_to_name(tmp_path: Path) -> None:
+    path = written(tmp_path, "\n".join(rows()) + "\n")
+    with pytest.raises(UnknownColumns) as caught:
+        read_file(path, path.name)
+    assert caught.value.sentence.startswith(
+        "No frequency column found: the table on line 1 has 3 columns without names. Choose which is the time"
+    )
+    assert [column["header"] for column in preview(path)] == ["column 1", "column 2", "column 3"]
+    mapping = {"column 1": "time_s", "column 2": "potential_V", "column 3": "current_A"}
+    (item,) = read_mapped(path, mapping, {"column 3": "mA"})
+    assert item.frame["time_s"].iloc[-1] == 39 * 60
+    assert item.frame["current_A"].iloc[0] == 1e-3
+
+
+@pytest.mark.parametrize("how", ["quotes", "semicolons"])
+def test_nested_neware_table_that_was_saved_again(tmp_path: Path, how: str) -> None:
+    name = "neware_table_nested.csv"
+    cells = [line.split(",") for line in (FOLDER / name).read_text("utf-8").splitlines()]
+    if how == "quotes":
+        text = "\n".join(",".join(f'"{cell}"' for cell in row) for row in cells)
+    else:
+        text = "\n".join(";".join(cell.replace(".", ",") for cell in row) for row in cells)
+    (whole,) = read_file(FOLDER / name, name)[1]
+    again = read(tmp_path, text + "\n", name)
+    for column in ("time_s", "potential_V", "current_A", "cycle_number", "step_number", "step_capacity_mAh"):
+        assert again.frame[column].to_numpy() == pytest.approx(whole.frame[column].to_numpy())
+
+
+def test_maccor_rows_with_a_mark_more_keep_their_unit_of_time(tmp_path: Path) -> None:
+    name = "maccor_comma.txt"
+    lines = (FOLDER / name).read_bytes().decode("cp1252").splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("Rec"))
+    text = "\r\n".join([*lines[: first + 1], *(line + "\t" for line in lines[first + 1 :])]) + "\r\n"
+    (whole,) = read_file(FOLDER / name, name)[1]
+    again = read(tmp_path, text.encode("cp1252"), name)
+    assert again.frame["time_s"].tolist() == whole.frame["time_s"].tolist()
+    assert "time_unit_from_dates" in dict(again.warnings)
+
+
+def test_a_bad_cell_does_not_hide_that_an_export_is_a_thousand_times_off(tmp_path: Path) -> None:
+    counters = "Charge_Capacity,Discharge_Capacity,Charge_Energy,Discharge_Energy"
+    lines = [f"{counters},Test Time / s,Voltage / V,Current / A,Current"]
+    lines += [f"0,0,0,0,{60 * i}.5,3.5,{1e-6 * (1 + i % 3):.9f},{1e-3 * (1 + i % 3):.6f}" for i in range(40)]
+    lines[20] = lines[20].rpartition(",")[0] + ",-"
+    item = read(tmp_path, "\n".join(lines) + "\n", "x.bdf.csv")
+    assert item.frame["current_A"].iloc[0] == 1e-3
+    assert {"unit_conflict", "no_value_rows"} <= set(dict(item.warnings))
