@@ -11,6 +11,7 @@ from measurements.readers.base import BadRow, ReaderError, Recording, UnknownCol
 from measurements.readers.generic_series import preview, read_mapped
 from measurements.readers.recognise import read_file
 from tests.data.readers.make_samples import FOLDER
+from tests.data.readers.series_samples import xlsx
 
 HEADER = "TestTime,Voltage/V,Current/mA"
 
@@ -398,3 +399,18 @@ def test_a_bad_cell_does_not_hide_that_an_export_is_a_thousand_times_off(tmp_pat
     item = read(tmp_path, "\n".join(lines) + "\n", "x.bdf.csv")
     assert item.frame["current_A"].iloc[0] == 1e-3
     assert {"unit_conflict", "no_value_rows"} <= set(dict(item.warnings))
+
+
+def test_two_channels_of_one_land_workbook_are_two_recordings(tmp_path: Path) -> None:
+    names = ["Record", "TestTime/Sec", "Voltage/V", "Current/mA"]
+    first = [[float(i + 1), 60.0 * i, 3.5, 1.0] for i in range(30)]
+    second = [[float(i + 1), 60.0 * i, 3.6, 2.0] for i in range(20)]
+    path = tmp_path / "two.xlsx"
+    path.write_bytes(xlsx([("Record-Tab", [names, *first]), ("Record-Tab2", [names, *second])]))
+    found = read_file(path, path.name)[1]
+    assert [len(item.frame) for item in found] == [30, 20]
+    assert not any("clock_reset" in dict(item.warnings) for item in found)
+    # A sheet that was full goes on in the next one.
+    path.write_bytes(xlsx([("Record-Tab", [names, *first[:20]]), ("Record-Tab2", [names, *first[20:]])]))
+    (item,) = read_file(path, path.name)[1]
+    assert item.frame["time_s"].tolist() == [60.0 * i for i in range(30)]
