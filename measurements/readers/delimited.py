@@ -24,7 +24,7 @@ from measurements.readers.clock import BadTime, durations_s, is_missing
 from measurements.readers.columns import MAX_COLUMNS, TIME, short
 from measurements.readers.ending import COMPARED, CUT, DOUBT, cut_words, doubt_of, ending
 from measurements.readers.series_columns import is_unit_row, name_series
-from measurements.readers.signatures import refuse_binary
+from measurements.readers.signatures import refuse_binary, refuse_zeros
 from measurements.readers.text import (
     MAX_HEADER,
     MAX_LINE,
@@ -145,6 +145,7 @@ def open_text(path: Path) -> Source:
         )
     data = path.read_bytes()
     refuse_binary(data[:_HEAD], path.suffix.lower())
+    refuse_zeros(data)
     data, encoding = as_utf8(data)
     if not data[:_HEAD].strip(b"\r\n\t \x1a\x00") and not data.strip(b"\r\n\t \x1a\x00"):
         raise ReaderError("The file is empty. Export it again, then upload that.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import math
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from lagpdb.registry import discover
 from measurements.readers.base import BadRow, Peek, Reader, ReaderError, Recording
@@ -78,7 +80,7 @@ def read_file(path: Path, name: str, *, skips_bad_rows: bool = False) -> tuple[R
     """
     reader = recognise(path, name)
     if not skips_bad_rows:
-        return reader, reader.read(path)
+        return reader, _storable(reader.read(path))
     skipped: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
@@ -99,4 +101,18 @@ def read_file(path: Path, name: str, *, skips_bad_rows: bool = False) -> tuple[R
     for recording in recordings if skipped else []:
         words = ", ".join(str(number) for number in sorted(skipped))
         recording.warnings.append(("rows_skipped", f"Rows that could not be read were left out: line {words}."))
-    return reader, recordings
+    return reader, _storable(recordings)
+
+
+def _storable(recordings: list[Recording]) -> list[Recording]:
+    """Without facts that are no finite number ("9e999 cm²" in a damaged head): no database holds them."""
+    for recording in recordings:
+        recording.metadata = _finite(recording.metadata)
+    return recordings
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {key: _finite(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if not (isinstance(item, float) and not math.isfinite(item))}
+    return [_finite(item) for item in value] if isinstance(value, list) else value

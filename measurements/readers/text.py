@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from measurements.readers.base import ReaderError
-from measurements.readers.signatures import refuse_binary
+from measurements.readers.signatures import refuse_binary, refuse_zeros
 
 MAX_TEXT_BYTES = 200_000_000
 _SNIFFED = 65_536  # bytes whose encoding is looked at before the rest
@@ -166,6 +166,7 @@ def load(path: Path) -> Document:
         )
     data = path.read_bytes()
     refuse_binary(data[:65_536], path.suffix.lower())
+    refuse_zeros(data)
     text = decode(data)
     if not text.strip("\ufeff\r\n\t \x1a\x00"):
         raise ReaderError("The file is empty. Export it again, then upload that.")

@@ -414,3 +414,19 @@ def test_two_channels_of_one_land_workbook_are_two_recordings(tmp_path: Path) ->
     path.write_bytes(xlsx([("Record-Tab", [names, *first[:20]]), ("Record-Tab2", [names, *first[20:]])]))
     (item,) = read_file(path, path.name)[1]
     assert item.frame["time_s"].tolist() == [60.0 * i for i in range(30)]
+
+
+@pytest.mark.parametrize("count", [40, 4000])
+def test_zero_bytes_at_the_end_are_told(tmp_path: Path, count: int) -> None:
+    text = "\n".join([HEADER, *rows(count)]) + "\n"
+    error = refused(tmp_path, text.encode() + bytes(512))
+    assert error.line == count + 2
+    assert error.sentence.startswith(f"The file ends in 512 zero bytes from line {count + 2} on: the computer stopped")
+
+
+def test_a_fact_that_is_no_finite_number_is_left_out(tmp_path: Path) -> None:
+    text = (FOLDER / "gamry_one.DTA").read_bytes().decode("cp1252")
+    assert text.count("AREA\tQUANT\t") == 1
+    begin = text.index("AREA\tQUANT\t") + len("AREA\tQUANT\t")
+    item = read(tmp_path, (text[:begin] + "9e999" + text[text.index("\t", begin) :]).encode("cp1252"), "x.DTA")
+    assert "electrode_area_cm2" not in item.metadata
