@@ -49,8 +49,10 @@ def voltage(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
         rows = [int(row) for row in envelope_rows(x, y)] if len(x) > LIMIT else list(range(len(x)))
         drawn, total = drawn + len(rows), total + max(part.get("point_count", 0), len(x))
         name = f"cycle {part['cycle_number']}, {part['direction']}"
-        texts = [f"{name}: {draw.value(x[row], suffix)}, {y[row]:.4f} V" for row in rows]
-        traces.append(_curve(part, numbers, pick(x, rows), pick(y, rows), texts))
+        x_drawn, y_drawn = pick(x, rows), pick(y, rows)
+        pairs = zip(draw.texts(x_drawn, suffix), y_drawn, strict=True)
+        texts = [f"{name}: {words}, {potential:.4f} V" for words, potential in pairs]
+        traces.append(_curve(part, numbers, x_drawn, y_drawn, texts))
     ends = [value for part in parts for value in part["potential_V"][-1:]]
     cutoffs = sorted({round(min(ends), 2), round(max(ends), 2)}) if ends else []
     note = envelope_note(total, "all in the CSV") if drawn < total else ""

@@ -80,6 +80,9 @@ def rounded(part: Any, digits: int = 7) -> Any:
     if isinstance(part, float):
         return float(f"{part:.{digits}g}") if math.isfinite(part) else None
     if isinstance(part, list | tuple):
+        if part and all(type(item) is float for item in part):  # thousands of points, in one go
+            cut = map(float, (f"%.{digits}g " * len(part) % tuple(part)).split())
+            return [item if math.isfinite(item) else None for item in cut]
         return [rounded(item, digits) for item in part]
     if isinstance(part, dict):
         return {key: rounded(value, digits) for key, value in part.items()}

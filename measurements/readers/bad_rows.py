@@ -34,12 +34,16 @@ def wrong_width(line: int, cells: Sequence[str], width: int, layout: Layout, sti
             f"{found} The file ends in the middle of a row, so the export was probably cut off. {still_good}", line=line
         )
     if len(cells) > width and layout.separator == "," and all(_WHOLE.fullmatch(cell) for cell in cells):
-        return ReaderError(
-            f"{found} The comma seems to be both the decimal sign and the separator. "
-            "Export with a decimal point, or with a semicolon or tab between the columns.",
-            line=line,
-        )
+        return ReaderError(both_signs(found), line=line)
     return BadRow(f"{found} Remove the row in the source, or export the file again.", line=line)
+
+
+def both_signs(found: str) -> str:
+    """What was found, and that commas of numbers part the columns as well."""
+    return (
+        f"{found} The comma seems to be both the decimal sign and the separator. "
+        "Export with a decimal point, or with a semicolon or tab between the columns."
+    )
 
 
 def wrong_cell(place: str, column: str, text: str, line: int, kind: str = "number") -> BadRow:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from measurements.readers import parquet
@@ -36,6 +37,7 @@ from measurements.readers.columns import (
 )
 from measurements.readers.grid import Grid
 from measurements.readers.neware_table import is_neware
+from measurements.readers.odd_cells import as_numbers, odd_rows
 from measurements.readers.series import recording
 from measurements.readers.series_columns import RECORD, STEP_TIME
 from measurements.readers.tester_tables import has_header, tables
@@ -153,7 +155,8 @@ def _fits(canonical: str, machine: str, grid: Grid, header: str, warnings: Warni
     if machine != "step_index":
         return True
     # BDF once defined it as the place of a row within its step; a column that hardly changes numbers the steps.
-    is_step = cells.dtype != object and float(np.mean(np.diff(cells.astype(np.float64)) == 0)) > _SHARE_CONSTANT
+    numbers = _numbers(cells)
+    is_step = len(numbers) < 2 or float(np.mean(np.diff(numbers) == 0)) > _SHARE_CONSTANT
     if is_step:
         warnings.append(
             ("step_index_is_step", "The column step_index holds the number of the step, and was taken as such.")
@@ -185,13 +188,13 @@ def _testers_own(grid: Grid, names: dict[str, str], warnings: Warnings) -> dict[
     current = next((header for header, name in names.items() if name == CURRENT), "")
     if not {current, *_ARBINS} <= set(grid.headers) or current in _ARBINS:
         return {}
-    theirs, own = (grid.columns[grid.headers.index(header)] for header in (current, "Current"))
-    if theirs.dtype == object or own.dtype == object:
-        return {}
-    flows = (theirs != 0) & (own != 0)
+    # A cell that is no number does not hide how all others differ.
+    theirs, own = (_numbers(grid.columns[grid.headers.index(header)]) for header in (current, "Current"))
+    known = np.isfinite(theirs) & np.isfinite(own)
+    flows = known & (theirs != 0) & (own != 0)
     ratio = float(np.median(own[flows] / theirs[flows])) if flows.any() else 1.0
     power = round(math.log10(ratio) / 3) if ratio > 0 else 0
-    if power == 0 or not np.allclose(own, theirs * 1000.0**power, rtol=1e-3, atol=0):
+    if power == 0 or not np.allclose(own[known], theirs[known] * 1000.0**power, rtol=1e-3, atol=0):
         return {}
     own_names = {name for name, _ in _ARBINS.values()}
     names |= {header: "" for header, name in names.items() if name in own_names}
@@ -203,6 +206,13 @@ def _testers_own(grid: Grid, names: dict[str, str], warnings: Warnings) -> dict[
         "The tester’s own columns were taken. Check the export.",
     ))  # fmt: skip
     return {header: unit for header, (_, unit) in _ARBINS.items()}
+
+
+def _numbers(cells: Any) -> npt.NDArray[np.float64]:
+    """The numbers of a column, NaN for every other cell."""
+    if cells.dtype != object:
+        return np.asarray(cells, dtype=np.float64)
+    return as_numbers(cells, odd_rows(cells, "."), ".")
 
 
 def _without_sign(grid: Grid, names: dict[str, str]) -> None:

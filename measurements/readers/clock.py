@@ -185,24 +185,40 @@ def unix_times(cells: Sequence[Any], order: str = "") -> tuple[Floats, bool]:
         texts = [cell if isinstance(cell, str) else _iso(row, cell) for row, cell in enumerate(cells)]
     found = _date_fields(texts)
     if found is None:
-        return _slow_dates(texts, order), False
+        return _slow_dates(texts, order)
     (one, two, three, *clock), mark = found
     seconds = sum(field * size for field, size in zip(clock, (3600.0, 60.0, 1.0), strict=False))
-    if np.nanmin(one) > 31:
-        return _days(one, two, three) * DAY_S + seconds, False
     year = np.where(three < 100, three + 2000, three)
     ways = {"mdy": _days(year, one, two), "dmy": _days(year, two, one)}
-    if order:
-        return ways[order] * DAY_S + seconds, False
-    good = [name for name, days in ways.items() if np.isnan(days).sum() == np.isnan(one).sum()]
-    if len(good) == 1 or not good:
-        return ways[good[0] if good else "mdy"] * DAY_S + seconds, False
-    if mark == ".":
-        return ways["dmy"] * DAY_S + seconds, False
+    if np.nanmin(one) > 31:
+        ways = {"ymd": _days(one, two, three)}
+    name, is_ambiguous = _likely(ways, order or ("dmy" if mark == "." else ""), texts)
+    return ways[name] * DAY_S + seconds, is_ambiguous
+
+
+def _likely(ways: dict[str, Floats], order: str, texts: Sequence[str]) -> tuple[str, bool]:
+    """The order of day and month that gives a date in every row, and whether another one does as well.
+
+    Raises
+    ------
+    BadTime
+        If no order gives one: two orders stand in one column, as spreadsheets make of dates they half understand.
+    """
+    unread = {
+        name: [row for row in np.flatnonzero(np.isnan(days)).tolist() if not is_missing(texts[row])]
+        for name, days in ways.items()
+    }
+    good = [name for name, rows in unread.items() if not rows]
+    if not good:
+        first = min(unread.values(), key=len)[0]
+        raise BadTime(first, texts[first])
+    if len(good) == 1 or order in good:
+        return (order if order in good else good[0]), False
     # Days that both can be months: a test in which time runs backwards, or by leaps, was read the wrong way.
     spans = {name: float(np.nansum(np.abs(np.diff(days)))) for name, days in ways.items()}
     likely = "mdy" if spans["mdy"] <= spans["dmy"] else "dmy"
-    return ways[likely] * DAY_S + seconds, spans["mdy"] == spans["dmy"] and bool(np.any(one != two))
+    is_same = bool(np.array_equal(ways["mdy"], ways["dmy"], equal_nan=True))
+    return likely, spans["mdy"] == spans["dmy"] and not is_same
 
 
 def _iso(row: int, cell: Any) -> str:
@@ -240,19 +256,18 @@ def _days(year: Floats, month: Floats, day: Floats) -> Floats:
     return np.where(good, days, np.nan)
 
 
-def _slow_dates(texts: list[str], order: str) -> Floats:
-    out = np.empty(len(texts))
-    known: dict[str, float] = {}
-    for row, text in enumerate(texts):
-        if text not in known:
-            found = None if is_missing(text) else moment(text, {"mdy": "mdy!", "dmy": "dmy"}.get(order, "mdy"))
-            if found is None and not is_missing(text):
-                raise BadTime(row, text)
-            known[text] = (
-                (datetime.fromisoformat(found.iso) - datetime(1970, 1, 1)).total_seconds() if found else np.nan
-            )
-        out[row] = known[text]
-    return out
+def _slow_dates(texts: list[str], order: str) -> tuple[Floats, bool]:
+    """Dates one by one: with a.m. and p.m., without a time, or with the month in words."""
+    both = {name: {text: _seconds(text, name) for text in set(texts)} for name in ("mdy", "dmy")}
+    ways = {name: np.array([known[text] for text in texts]) for name, known in both.items()}
+    name, is_ambiguous = _likely(ways, order, texts)
+    return ways[name], is_ambiguous
+
+
+def _seconds(text: str, order: str) -> float:
+    """Seconds since 1970 of one date in this order and no other; NaN if it is none."""
+    found = None if is_missing(text) else moment(text, order, is_strict=True)
+    return (datetime.fromisoformat(found.iso) - datetime(1970, 1, 1)).total_seconds() if found else np.nan
 
 
 def iso_of(unix_time_s: float) -> str | None:

@@ -19,13 +19,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from measurements.readers.bad_rows import wrong_width
-from measurements.readers.base import ReaderError
+from measurements.readers.bad_rows import both_signs, wrong_width
+from measurements.readers.base import BadRow, ReaderError
 from measurements.readers.clock import BadTime, durations_s, is_missing
-from measurements.readers.columns import MAX_COLUMNS, TIME
+from measurements.readers.columns import MAX_COLUMNS, TIME, short
+from measurements.readers.ending import COMPARED, CUT, DOUBT, cut_words, doubt_of, ending
 from measurements.readers.grid import Cells, Grid, as_column
 from measurements.readers.series_columns import is_unit_row, name_series
-from measurements.readers.signatures import refuse_binary
+from measurements.readers.signatures import refuse_binary, refuse_zeros
 from measurements.readers.text import (
     EMPTY,
     LONG_NAMES,
@@ -39,6 +40,7 @@ from measurements.readers.text import (
     split_cells,
     split_lines,
     trimmed,
+    with_one_line_end,
 )
 
 MAX_SERIES_BYTES = 500_000_000
@@ -97,12 +99,11 @@ def open_text(path: Path) -> Source:
         )
     data = path.read_bytes()
     refuse_binary(data[:_HEAD], path.suffix.lower())
+    refuse_zeros(data)
     data, encoding = as_utf8(data)
     if not data[:_HEAD].strip(b"\r\n\t \x1a\x00") and not data.strip(b"\r\n\t \x1a\x00"):
         raise ReaderError(EMPTY)
-    if b"\n" not in data or b"\r\r\n" in data[:_HEAD]:
-        data = "\n".join(split_lines(data.decode())).encode()
-    return Source(data.rstrip(b"\x1a"), encoding)
+    return Source(with_one_line_end(data).rstrip(b"\x1a"), encoding)
 
 
 def read_grid(
@@ -198,8 +199,27 @@ class _Block:
 
     def read(self, sample: list[str]) -> Grid:
         self._fit_names(sample)
-        fast = self._fast(sample) if self.layout.separator is not None else None
-        return fast or self._slow()
+        grid = (self._fast(sample) if self.layout.separator is not None else None) or self._slow()
+        if self.is_end and not self.data.endswith(b"\n"):
+            self._check_end(grid)
+        return grid
+
+    def _check_end(self, grid: Grid) -> None:
+        """Look whether the last value of a file without a line end is whole."""
+        tail = split_lines(self.data[max(self.start, self.end - _HEAD) : self.end].decode(errors="replace"))
+        rows = [split_cells(line, self.layout.separator) for line in tail[-COMPARED:] if _has_content(line)]
+        alike = [row for row in rows[:-1] if len(row) == len(rows[-1])]
+        cell, column = rows[-1][-1], len(rows[-1]) - 1
+        found = ending(cell, [row[-1] for row in alike], self.layout.decimal)
+        name = self.names[column] if column < len(self.names) else ""
+        place = f"{grid.place(len(grid) - 1)}, column ‘{short(name)}’"
+        if found == DOUBT:
+            grid.doubts.append(doubt_of(cell, place))
+        elif found == CUT:
+            lines = split_lines(self.data[self.start : self.end].decode(errors="replace"))
+            good = [split_cells(line, self.layout.separator) for line in lines if _has_content(line)][:-1]
+            sentence = f"{place}: {cut_words(cell)} {self._good_points(good)}"
+            raise BadRow(sentence, line=int(grid.lines[-1]))
 
     def _fit_names(self, sample: list[str]) -> None:
         """As many names as most rows have cells: rows may end with a separator, and headings as well."""
@@ -214,6 +234,10 @@ class _Block:
             self.names = next((way for way in ways if len(way) == width), self.names)
         while len(self.names) > width and not self.names[-1]:
             self.names.pop()
+        named = len(self.names) - next((i for i, name in enumerate(reversed(self.names)) if name), len(self.names))
+        if self.layout.separator == "," and any(_spills(line, named, width) for line in sample):
+            found = f"Line {self.first_line} has {width} values below {named} names."
+            raise ReaderError(both_signs(found), line=self.first_line)
         self.names += [""] * (width - len(self.names))
 
     def _fast(self, sample: list[str]) -> Grid | None:
@@ -321,11 +345,15 @@ class _Block:
         filled = trimmed(row)
         missing = width - len(filled)
         # Testers leave out the cells at the end of many rows; a row cut off is alone.
-        if missing >= 0 and (len(row) >= width or usual[len(row)] > max(3, 0.02 * len(numbered))):
+        fits = len(row) >= width or usual[len(row)] > max(3, 0.02 * len(numbered))
+        # One cell more than the others, and the last one without a name: the cells have shifted.
+        has_shifted = len(row) > width and len(filled) == width and not self.names[-1]
+        if missing >= 0 and fits and not has_shifted:
             return filled + [""] * missing
         is_cut = missing > 0 and self.is_end and position == len(numbered) - 1 and position > 0
         still_good = self._good_points(done[:position]) if is_cut else ""
-        raise wrong_width(numbered[position][0], filled, width, self.layout, still_good)
+        cells = row if has_shifted else filled
+        raise wrong_width(numbered[position][0], cells, width, self.layout, still_good)
 
     def _good_points(self, rows: list[list[str]]) -> str:
         """What the rows before the bad one still give."""
@@ -342,6 +370,12 @@ class _Block:
         is_running = times[-1] > times[0] and bool((np.diff(times) >= 0).all())
         span = f" ({duration_words(times[0])} to {duration_words(times[-1])})" if is_running else ""
         return f"Export it again, or use the {len(rows)} good points{span}."
+
+
+def _spills(line: str, named: int, width: int) -> bool:
+    """Whether a row of the usual width has values to the right of the last name."""
+    cells = split_cells(line, ",")
+    return len(cells) == width and any(cells[named:])
 
 
 def duration_words(seconds: float) -> str:

@@ -18,10 +18,12 @@ from measurements.readers.eclab_series import is_impedance, is_series, series_re
 from measurements.readers.facts import put_moment, stated_temperature_degC
 from measurements.readers.spectrum import header_lines, recordings
 from measurements.readers.table import read_table
-from measurements.readers.text import load, split_lines
+from measurements.readers.text import load, split_cells, split_lines
 
 _HEAD = 1 << 22  # bytes that hold the settings of any sequence
-_FIRST = re.compile(r"\ufeff?(?:EC-Lab|BT-Lab) ASCII FILE")
+_FIRST = re.compile(r"[\s\ufeff\"]*(?:EC-Lab|BT-Lab) ASCII FILE")
+_NAMED = {"freq/Hz", "time/s"}  # one of these is in every table
+_MARKS = ("\t", ";", ",")  # EC-Lab writes tabs; spreadsheets that saved the file again do not
 
 
 class EcLabReader(Reader):
@@ -37,15 +39,15 @@ class EcLabReader(Reader):
         lines = split_lines(source.data[:_HEAD].decode(errors="replace"))
         names_at = _names_line(lines, source.data.count(b"\n") + 1)
         metadata, warnings = metadata_of(lines[:names_at])
-        names = [name.strip() for name in lines[names_at].split("\t")]
-        if not is_series(names):
+        mark, names = _names(lines[names_at])
+        if not is_series(names) and ("freq/Hz" in names or "time/s" not in names):
             # A table without frequency, too, is refused by name of what it lacks.
-            return _spectra(path, names_at, metadata, warnings)
+            return _spectra(path, names_at, mark, metadata, warnings)
         grid = read_grid(source, names_at)
         series = series_recording(grid, metadata, warnings)
         if not is_impedance(grid).any():
             return [series] if series is not None else []
-        found = _spectra(path, names_at, metadata, warnings)
+        found = _spectra(path, names_at, mark, metadata, warnings)
         if series is None:
             return found
         for item in found:
@@ -54,15 +56,21 @@ class EcLabReader(Reader):
         return [*found, series]
 
 
-def _spectra(path: Path, names_at: int, metadata: dict[str, Any], warnings: Warnings) -> list[Recording]:
-    # Files saved with blanks instead of tabs exist only by hand; a tab is the format.
-    return recordings([read_table(load(path), names_at, separator="\t")], metadata, warnings)
+def _spectra(path: Path, names_at: int, mark: str, metadata: dict[str, Any], warnings: Warnings) -> list[Recording]:
+    return recordings([read_table(load(path), names_at, separator=mark)], metadata, warnings)
+
+
+def _names(line: str) -> tuple[str, list[str]]:
+    """The separator of a line of names, and the names."""
+    mark = max(_MARKS, key=line.count)
+    return mark, split_cells(line, mark)
 
 
 def _names_line(lines: list[str], count: int) -> int:
     """Index of the line with the column names, among the first lines of a file with `count` of them."""
-    for line in lines[:5]:
-        found = re.match(r"\s*Nb header lines\s*:\s*(\d+)", line)
+    stated = None
+    for line in lines[:20]:
+        found = re.match(r"[\s\"]*Nb header lines\s*:\s*(\d+)", line)
         if found:
             stated = int(found[1]) - 1
             if not 0 <= stated < min(count, len(lines)):
@@ -70,10 +78,15 @@ def _names_line(lines: list[str], count: int) -> int:
                     f"The head promises {int(found[1])} lines, the file has {count}, so the export was "
                     "probably cut off. Export it again from EC-Lab.",
                 )
-            return stated
+            if _NAMED & set(_names(lines[stated])[1]):
+                return stated
+            break
+    # Lines may have come or gone when the file was edited.
     for i, line in enumerate(lines[:2000]):
-        if "\t" in line and re.search(r"(^|\t)(freq/Hz|time/s)(\t|$)", line):
+        if _NAMED & set(_names(line)[1]):
             return i
+    if stated is not None:
+        return stated  # what its table lacks is said of it
     raise ReaderError(
         "Expected a line ‘Nb header lines : …’ and a line of column names with ‘freq/Hz’ or ‘time/s’; found none. "
         "Export the file again from EC-Lab as text."
@@ -86,7 +99,8 @@ def metadata_of(head: list[str]) -> tuple[dict[str, Any], Warnings]:
     warnings: Warnings = []
     for line in head:
         key, found, value = line.partition(" : ")
-        key, value = key.strip(), value.strip()
+        # A spreadsheet puts quotes around a line, and marks behind it.
+        key, value = key.strip(' \t"'), value.strip(' \t";,')
         if not found or not value:
             continue
         if key == "Acquisition started on":

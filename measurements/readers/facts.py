@@ -47,7 +47,7 @@ class Moment(NamedTuple):
     is_ambiguous: bool
 
 
-def moment(text: str, order: str = "mdy") -> Moment | None:
+def moment(text: str, order: str = "mdy", *, is_strict: bool = False) -> Moment | None:
     """The date and time that a text states, or None.
 
     Parameters
@@ -56,8 +56,10 @@ def moment(text: str, order: str = "mdy") -> Moment | None:
         "05/15/2025 01:18:45.867", "Feb. 20, 2020 15:55:08", "1.12.2020, 14:42", "2024-03-01T09:00".
     order : str
         Order of numbers divided by slash or dash, ``"mdy"`` or ``"dmy"``; with dots the day stands first.
+    is_strict : bool
+        Whether the order holds even where the numbers speak against it: there is no date then.
     """
-    date = _date(text, order)
+    date = _date(text, order, is_strict)
     if date is None:
         return None
     year, month, day, is_ambiguous = date
@@ -75,7 +77,7 @@ def moment(text: str, order: str = "mdy") -> Moment | None:
     return Moment(found.isoformat(), is_ambiguous)
 
 
-def _date(text: str, order: str) -> tuple[int, int, int, bool] | None:
+def _date(text: str, order: str, is_strict: bool) -> tuple[int, int, int, bool] | None:
     iso = re.search(r"(?<!\d)(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)", text)
     if iso:
         return int(iso[1]), int(iso[2]), int(iso[3]), False
@@ -83,8 +85,8 @@ def _date(text: str, order: str) -> tuple[int, int, int, bool] | None:
     if numeric:
         first, last, year = int(numeric[1]), int(numeric[3]), int(numeric[4])
         year += 2000 if year < 100 else 0
-        day_first = order == "dmy" or (order == "mdy" and numeric[2] == ".")
-        if first > 12 >= last or last > 12 >= first:
+        day_first = order == "dmy" or (order == "mdy" and numeric[2] == "." and not is_strict)
+        if not is_strict and (first > 12 >= last or last > 12 >= first):
             day_first = first > 12
         day, month = (first, last) if day_first else (last, first)
         # With dots only the German order is in use; a number above 12 settles the other cases.

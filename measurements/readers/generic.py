@@ -125,12 +125,8 @@ class GenericReader(Reader):
                 raise generic_series.unknown_columns(names, line=first)
             # There are names, and none of them is a frequency: this raises with the columns seen.
             impedance_columns(columns)
-        if width != len(BARE) or len(document.lines[first]) > MAX_HEADER:
-            raise ReaderError(
-                f"No frequency column found: the table has {width} columns without names. "
-                "Write names into the first line, for example frequency_Hz, z_real_ohm, z_imag_ohm.",
-                line=first + 1,
-            )
+        if width != len(BARE) or len(document.lines[first]) > MAX_HEADER or ":" in document.lines[first]:
+            raise generic_series.nameless_columns(width, first + 1)
         options: dict[str, Any] = {"names": BARE, "units": (), "separator": layout.separator, "comments": COMMENTS}
         table = read_table(document, first - 1, first=first, **options)
         _refuse_unlike_frequencies(table)
@@ -263,8 +259,5 @@ def _refuse_unlike_frequencies(table: Table) -> None:
     steps, ratios = np.diff(known), np.diff(np.log(known))
     is_even = np.std(steps) / np.mean(steps) <= np.std(ratios) / np.mean(ratios)
     if is_even or known[-1] < 10 * known[0] or (values < 0).any():
-        raise ReaderError(
-            "No frequency column found: the table has three columns without names, and the first does not run like "
-            "frequencies. Write names into the first line, for example frequency_Hz, z_real_ohm, z_imag_ohm.",
-            line=int(table.lines[0]),
-        )
+        why = ", and the first does not run like frequencies"
+        raise generic_series.nameless_columns(len(BARE), int(table.lines[0]), why)

@@ -98,6 +98,16 @@ def unknown_columns(headers: list[str], line: int | None = None) -> UnknownColum
     )
 
 
+def nameless_columns(width: int, line: int, why: str = "") -> UnknownColumns:
+    """The refusal of a table without names that is not taken for an impedance; `why` ends a half sentence."""
+    return UnknownColumns(
+        f"No frequency column found: the table on line {line} has {width} columns without names{why}. Choose which is "
+        "the time, the potential and the current, or write names into the line above it, for example time_s, "
+        "potential_V, current_A, or frequency_Hz, z_real_ohm, z_imag_ohm.",
+        line=line,
+    )
+
+
 def _are_garbled(headers: list[str]) -> bool:
     """Whether Chinese names in GBK were taken for UTF-8 (marks of lost letters) or Latin-1 (accents side by side)."""
     if sum(header.count("\ufffd") for header in headers) > 1:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from measurements.readers.base import Warnings
 from measurements.readers.clock import is_missing
 from measurements.readers.text import is_number
 
@@ -38,6 +39,8 @@ class Grid:
         Encoding, decimal sign and separator in words.
     decimal : str
         The decimal sign of numbers that are still texts.
+    doubts : list of (code, sentence)
+        What is odd about the text of the table.
     """
 
     headers: list[str]
@@ -47,6 +50,7 @@ class Grid:
     sheet: str = ""
     seen: str = ""
     decimal: str = "."
+    doubts: Warnings = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.lines)

@@ -201,6 +201,14 @@ def _joined(grids: list[Grid]) -> Grid:
     return replace(first, columns=columns, lines=np.concatenate([grid.lines for grid in grids]), sheet=names)
 
 
+def _counts_anew(before: Grid, after: Grid) -> bool:
+    """Whether the numbers of the records in a sheet do not follow those of the sheet before it."""
+    one, other = before.columns[0], after.columns[0]
+    if not after.sheet or one.dtype == object or other.dtype == object:
+        return False
+    return bool(other[0] <= one[-1])
+
+
 def _recordings(grids: list[Grid], facts: dict[str, Any]) -> list[Recording]:
     if not grids:
         raise ReaderError(
@@ -208,8 +216,8 @@ def _recordings(grids: list[Grid], facts: dict[str, Any]) -> list[Recording]:
         )
     groups: list[list[Grid]] = []
     for grid in grids:
-        # Tables with the same names go on; other names are another channel.
-        if groups and groups[-1][0].headers == grid.headers:
+        # Tables with the same names go on; other names, or a sheet that counts anew, are another channel.
+        if groups and groups[-1][0].headers == grid.headers and not _counts_anew(groups[-1][-1], grid):
             groups[-1].append(grid)
         else:
             groups.append([grid])

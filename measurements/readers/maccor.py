@@ -65,7 +65,10 @@ class MaccorReader(Reader):
 def _headers(lines: list[str], warnings: Warnings) -> list[str]:
     """Column names, with the unit of times that state none, as the dates beside them tell it."""
     headers = cells_of(lines[0])
-    rows = [cells for cells in map(cells_of, lines[1:]) if len(cells) == len(headers)]
+    # Rows may end with a separator more than the names.
+    rows = [
+        cells for cells in map(cells_of, lines[1:]) if len(cells) >= len(headers) and not any(cells[len(headers) :])
+    ]
     columns = {column.name: (i, column) for i, column in enumerate(name_series(headers, None, _NAMES))}
     if TIME not in columns or UNIX_TIME not in columns or len(rows) < 2 or columns[TIME][1].unit is not None:
         return headers

@@ -38,6 +38,7 @@ from measurements.readers.tester_tables import (
     read_text,
     tables,
 )
+from measurements.readers.text import split_cells
 from measurements.readers.workbook import grid_of, sheets, text_of
 
 _MISSING = (
@@ -142,12 +143,13 @@ def _nested_sheets(path: Path) -> list[Recording]:
 def _nested_text(source: Source, index: int) -> Recording:
     """The Recording of a nested table whose names of records stand in the line `index`."""
     lines = source.data.decode(errors="replace").split("\n")
-    mark = max(("\t", ";", ","), key=lines[index].count).encode().decode()
+    mark = max(("\t", ";", ","), key=lines[index].count)
     above: dict[int, list[str]] = {}
     # Lines of cycles and steps are emptied, so that those of the records keep their numbers.
     for i, line in enumerate(lines):
-        if i > index and line.strip() and not line.startswith(mark * 2):
-            above[i + 1] = [cell.strip().strip('"') for cell in line.rstrip("\r").split(mark)]
+        cells = split_cells(line, mark) if i > index and line.strip() else []
+        if any(cells[:2]):
+            above[i + 1] = cells
             lines[i] = ""
     grid = read_text(Source("\n".join(lines).encode(), source.encoding), index)
     heads = [cells_of(line.lstrip("\ufeff")) for line in source.head[max(0, index - 2) : index]]

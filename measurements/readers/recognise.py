@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import math
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from lagpdb.registry import discover
 from measurements.readers.base import BadRow, Peek, Reader, ReaderError, Recording
 from measurements.readers.signatures import looks_like_workbook, refuse_binary
-from measurements.readers.text import EMPTY, decoded
+from measurements.readers.text import EMPTY, decoded, with_one_line_end
 
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # all that some editors write of an empty file
 MOST_SKIPPED = 20  # a file with more bad rows than this is not a file with a few bad rows
@@ -78,14 +80,14 @@ def read_file(path: Path, name: str, *, skips_bad_rows: bool = False) -> tuple[R
     """
     reader = recognise(path, name)
     if not skips_bad_rows:
-        return reader, reader.read(path)
+        return reader, _storable(reader.read(path))
     skipped: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         data = path.read_bytes()
         text, encoding = decoded(data)
         # A line of UTF-16 does not begin after the byte of a line end.
-        lines = (text.encode() if encoding.startswith("utf-16") else data).split(b"\n")
+        lines = with_one_line_end(text.encode() if encoding.startswith("utf-16") else data).split(b"\n")
         while True:
             # An emptied line keeps the numbers of all others, and no format counts an empty line as a row.
             copy.write_bytes(b"\n".join(b"" if number in skipped else line for number, line in enumerate(lines, 1)))
@@ -99,4 +101,18 @@ def read_file(path: Path, name: str, *, skips_bad_rows: bool = False) -> tuple[R
     for recording in recordings if skipped else []:
         words = ", ".join(str(number) for number in sorted(skipped))
         recording.warnings.append(("rows_skipped", f"Rows that could not be read were left out: line {words}."))
-    return reader, recordings
+    return reader, _storable(recordings)
+
+
+def _storable(recordings: list[Recording]) -> list[Recording]:
+    """Without facts that are no finite number ("9e999 cm²" in a damaged head): no database holds them."""
+    for recording in recordings:
+        recording.metadata = _finite(recording.metadata)
+    return recordings
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {key: _finite(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if not (isinstance(item, float) and not math.isfinite(item))}
+    return [_finite(item) for item in value] if isinstance(value, list) else value

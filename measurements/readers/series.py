@@ -35,6 +35,13 @@ from measurements.readers.columns import (
     short,
 )
 from measurements.readers.grid import Cells, Floats, Grid, as_column
+from measurements.readers.odd_cells import (
+    are_mostly_numbers,
+    as_numbers,
+    odd_cells_warning,
+    odd_rows,
+    unknown_steps,
+)
 from measurements.readers.series_checks import doubts
 from measurements.readers.series_columns import (
     RECORD,
@@ -106,7 +113,7 @@ def recording(
     ReaderError
         A needed column is missing, or (`BadRow`) a cell holds neither a number nor the mark for no value.
     """
-    found = list(warnings or [])
+    found = [*(warnings or []), *grid.doubts]
     facts = dict(metadata or {})
     columns = name_series(grid.headers, grid.units, names, units)
     values = _values(grid, columns, date_order, found)
@@ -149,9 +156,12 @@ def _values(grid: Grid, columns: Sequence[SeriesColumn], date_order: str, warnin
     for column, cells in zip(columns, grid.columns, strict=True):
         name = column.name
         if name in (STEP_KIND, STEP) and not _are_numbers(cells):
+            if name == STEP:
+                _refuse_odd(grid, column, cells)
             kinds = step_kinds(cells)
             if STEP_KIND not in values and (kinds != "").any():
                 values[STEP_KIND] = kinds
+                warnings += unknown_steps(cells, kinds, grid.place)
             if column.header != STEP_KIND:
                 values[_own(column, values)] = _texts(cells)
         elif name in (TIME, STEP_TIME, UNIX_TIME):
@@ -160,7 +170,8 @@ def _values(grid: Grid, columns: Sequence[SeriesColumn], date_order: str, warnin
             numbers = _numbers(grid, column, cells)
             if numbers is None:
                 values[_own(column, values)] = _texts(cells)
-            else:
+                numbers = _without_odd(grid, column, cells, warnings) if name == TEMPERATURE else None
+            if numbers is not None:
                 values[name] = _whole(numbers) if name in (CYCLE, STEP) else _canonical(numbers, column)
         elif column.header or not _is_empty(cells):
             values[_own(column, values)] = cells + 0.0 if _are_numbers(cells) else _plain_cells(cells)
@@ -221,6 +232,8 @@ def _numbers(grid: Grid, column: SeriesColumn, cells: Cells) -> Floats | None:
         plain_cells = [cell if isinstance(cell, (str, int, float)) else str(cell) for cell in cells]
         again = as_column(plain_cells, grid.decimal)
         if again.dtype == object:
+            if column.name == CYCLE:
+                _refuse_odd(grid, column, cells)
             if column.name in _MAY_BE_TEXT:
                 return None
             row = next(i for i, cell in enumerate(cells) if as_column([cell], grid.decimal).dtype == object)
@@ -230,6 +243,32 @@ def _numbers(grid: Grid, column: SeriesColumn, cells: Cells) -> Floats | None:
     if np.isinf(numbers).any():
         raise _bad(grid, int(np.argmax(np.isinf(numbers))), column, "inf")
     return numbers
+
+
+def _refuse_odd(grid: Grid, column: SeriesColumn, cells: Cells) -> None:
+    """Refuse a word among the numbers of a column; a column of words may be one.
+
+    Raises
+    ------
+    BadRow
+        At the first word.
+    """
+    is_odd = odd_rows(cells, grid.decimal)
+    if is_odd.any() and are_mostly_numbers(cells, is_odd):
+        row = int(np.argmax(is_odd))
+        raise _bad(grid, row, column, str(cells[row]))
+
+
+def _without_odd(grid: Grid, column: SeriesColumn, cells: Cells, warnings: Warnings) -> Floats | None:
+    """The numbers of a column of which little depends, without the words among them; None if it holds words."""
+    if cells.dtype != object:
+        return None
+    is_odd = odd_rows(cells, grid.decimal)
+    if not are_mostly_numbers(cells, is_odd):
+        return None
+    row = int(np.argmax(is_odd))
+    warnings.append(odd_cells_warning(grid.place(row), column.label, str(cells[row]), int(is_odd.sum())))
+    return as_numbers(cells, is_odd, grid.decimal)
 
 
 def _bad(grid: Grid, row: int, column: SeriesColumn, text: str, kind: str = "number") -> ReaderError:
@@ -258,12 +297,14 @@ def _time_column(
         if name == UNIX_TIME:
             values[name] = _moments(column, cells, order, warnings)
         elif cells.dtype == object:
-            values[name] = durations_s(cells.tolist(), column.factor)
+            values[name] = _durations(cells, column.factor, grid.decimal)
         else:
             values[name] = np.asarray(cells, dtype=np.float64) * column.factor
     except BadTime as bad:
         if column.name == UNIX_TIME:
             values[_own(column, values)] = _texts(np.asarray(cells, dtype=object))
+            sentence = f"{grid.place(bad.row)}, column {column.label}: ‘{short(bad.text)}’ is not a date."
+            warnings.append(("dates_not_read", f"{sentence} The column is kept as it stands, and not used as time."))
             return
         raise _bad(grid, bad.row, column, bad.text, "time") from None
     unknown = ~np.isfinite(values[name])
@@ -275,12 +316,26 @@ def _is_nothing(cell: Any) -> bool:
     return cell is None or (isinstance(cell, str) and is_missing(cell)) or (isinstance(cell, float) and np.isnan(cell))
 
 
+def _durations(cells: Cells, factor: float, decimal: str) -> Floats:
+    """As `durations_s`; a comma of a bare number must be the decimal sign of the file ("1,234" may be 1234)."""
+    texts = cells.tolist()
+    for row, cell in enumerate(texts if decimal == "." else ()):
+        if isinstance(cell, str) and "," in cell and ":" not in cell:
+            raise BadTime(row, cell)
+    return durations_s(texts, factor)
+
+
 def _moments(column: SeriesColumn, cells: Cells, order: str, warnings: Warnings) -> Floats:
     if cells.dtype != object:
         numbers = np.asarray(cells, dtype=np.float64) * column.factor
+        if np.isinf(numbers).any():
+            raise BadTime(int(np.argmax(np.isinf(numbers))), "inf")
         is_excel = bool(np.nanmin(numbers) > 2e4 and np.nanmax(numbers) < 8e4)
         return (numbers - _EXCEL_EPOCH) * 86_400 if is_excel else numbers
     seconds, is_ambiguous = unix_times(cells.tolist(), order)
+    if np.isinf(seconds).any():
+        row = int(np.argmax(np.isinf(seconds)))
+        raise BadTime(row, str(cells[row]))
     if is_ambiguous:
         warnings.append((
             "date_ambiguous",

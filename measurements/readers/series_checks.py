@@ -12,20 +12,29 @@ from measurements.readers.clock import DAY_S
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
     CURRENT,
+    CYCLE,
     DISCHARGE_CAPACITY,
     POTENTIAL,
     STEP,
     STEP_CAPACITY,
     TIME,
+    UNIX_TIME,
 )
 from measurements.readers.delimited import duration_words
+from measurements.readers.series_columns import SERIES_LABELS
 
 Floats = npt.NDArray[np.float64]
 
 _LATE_S = 60.0  # a recording that begins later is a slice
 _COUNTER_APART = 0.02
 _COUNTERS = (STEP_CAPACITY, CHARGE_CAPACITY, DISCHARGE_CAPACITY)
+_SELDOM_MISSING = (CYCLE, STEP, STEP_CAPACITY, CHARGE_CAPACITY, DISCHARGE_CAPACITY, UNIX_TIME)
+_SELDOM = 0.1  # of the rows
 _COUNTED = 0.02  # of its highest value: a counter that begins above was running before
+_HELD = 0.05  # relative change from row to row below which a current is held
+_FEW = 10  # rows
+_DIGITS = 20  # of the smallest step of a counter
+_FAR_APART = 2.0
 _MANY_LEVELS = 64  # a current printed coarsely takes few values
 
 
@@ -42,17 +51,29 @@ def doubts(values: dict[str, npt.NDArray[Any]]) -> Warnings:
         found += _clock(time, [values[name] for name in _COUNTERS if name in values])
         if STEP_CAPACITY in values and CURRENT in values:
             found += _counter(time, values[CURRENT], values[STEP_CAPACITY], values.get(STEP))
+        elif CURRENT in values:
+            counters = [values[name] for name in (CHARGE_CAPACITY, DISCHARGE_CAPACITY) if name in values]
+            found += _running_counters(time, values[CURRENT], counters)
     for name, label in ((POTENTIAL, "potential"), (CURRENT, "current")):
         if name in values:
             unknown = int(np.isnan(values[name]).sum())
             if unknown:
-                rows = "row holds" if unknown == 1 else "rows hold"
-                found.append(("no_value_rows", f"{unknown} {rows} no {label}. They are kept without a value."))
+                found.append(_without_value(unknown, label))
+    for name in _SELDOM_MISSING:
+        unknown = int(np.isnan(values[name]).sum()) if name in values else 0
+        # A column that is filled in some rows only is the way of the tester.
+        if 0 < unknown <= _SELDOM * len(values[name]):
+            found.append(_without_value(unknown, SERIES_LABELS[name]))
     potential = values.get(POTENTIAL)
     if potential is not None and np.isfinite(potential).any() and np.nanmedian(np.abs(potential)) > 100:
         sentence = f"The potential is {np.nanmedian(potential):.0f} V. Is the column in mV?"
         found.append(("potential_implausible", sentence))
     return found
+
+
+def _without_value(count: int, label: str) -> tuple[str, str]:
+    rows = "row holds" if count == 1 else "rows hold"
+    return ("no_value_rows", f"{count} {rows} no {label}. They are kept without a value.")
 
 
 def _clock(time: Floats, counters: list[Floats]) -> Warnings:
@@ -115,3 +136,29 @@ def _counter(time: Floats, current: Floats, counter: Floats, step: npt.NDArray[A
         )
         return [("current_resolution", sentence)]
     return [("counter_differs", f"{numbers} Check the unit of the current and of the capacity.")]
+
+
+def _running_counters(time: Floats, current: Floats, counters: list[Floats]) -> Warnings:
+    """Compare current and counters of charge where the current is steady: a wrong unit puts them far apart.
+
+    Where a current decays between two rows, the tester knows more of it than the file; only what is held counts.
+    """
+    with np.errstate(invalid="ignore"):
+        grown = np.sum([np.maximum(np.nan_to_num(np.diff(counter)), 0.0) for counter in counters], axis=0)
+        one, other, span = current[:-1], current[1:], np.diff(time)
+        is_held = (
+            (np.abs(other - one) < _HELD * np.abs(one)) & (one != 0) & (span > 0) & (np.sign(one) == np.sign(other))
+        )
+    if not counters or int(is_held.sum()) < _FEW:
+        return []
+    integral = float(np.abs((one + other) / 2 * span)[is_held].sum()) / 3.6
+    counted = float(grown[is_held].sum())
+    smallest = min((float(grown[grown > 0].min(initial=np.inf)), counted))
+    # A counter that moved a few digits tells nothing.
+    if counted < _DIGITS * smallest or counted <= 0 or 1 / _FAR_APART < integral / counted < _FAR_APART:
+        return []
+    sentence = (
+        f"The current integrates to {integral:.4g} mAh where the tester counts {counted:.4g} mAh. "
+        "Check the unit of the current and of the capacity."
+    )
+    return [("counter_differs", sentence)]

@@ -329,7 +329,8 @@ REST, CHARGE, DISCHARGE, HOLD, IMPEDANCE = "rest", "charge", "discharge", "hold"
 STEP_KINDS = (REST, CHARGE, DISCHARGE, HOLD, IMPEDANCE, "")
 # Words of LAND, Neware, Arbin, Maccor, BioLogic and PEC, in the spelling of `key_of`.
 _KINDS: dict[str, str] = {
-    REST: "r rest wait w pause ocv opencircuit opencircuitvoltage idle standing 静置 搁置 休眠 ruhe",
+    REST: "r rest wait w p pause paused s suspend suspended ocv opencircuit opencircuitvoltage idle standing 静置 搁置 "
+    "休眠 ruhe",
     CHARGE: "c chg charge charging ccc cvc cccvc ccvcc cpc ratec crate crc cc_c ccchg cvchg cccvchg cpchg crchg "
     "chargecc chargecv chargecccv cccharge cvcharge cccvcharge cpcharge ccc充电 恒流充电 恒压充电 恒流恒压充电 "
     "恒功率充电 充电 laden ladung",

@@ -91,8 +91,14 @@ def directions(values: Values) -> npt.NDArray[np.int8]:
     if STEP_KIND in values:
         is_charge, is_discharge = (values[STEP_KIND] == word for word in (CHARGE, DISCHARGE))
         if is_charge.any() or is_discharge.any():
-            return is_charge.astype(np.int8) - is_discharge.astype(np.int8)
-    current = values[CURRENT]
+            told = is_charge.astype(np.int8) - is_discharge.astype(np.int8)
+            is_open = values[STEP_KIND] == ""
+            return np.where(is_open, _by_current(values[CURRENT]), told) if is_open.any() else told
+    return _by_current(values[CURRENT])
+
+
+def _by_current(current: Floats) -> npt.NDArray[np.int8]:
+    """+1, -1 and 0 by the sign of a current that is no trace of the largest."""
     limit = _NO_CURRENT * max(np.fmax.reduce(current, initial=0.0), -np.fmin.reduce(current, initial=0.0))
     return (current > limit).astype(np.int8) - (current < -limit).astype(np.int8)
 
@@ -120,7 +126,9 @@ def count_cycles(values: Values, warnings: Warnings) -> None:
     direction = directions(values)
     if not ((direction > 0).any() and (direction < 0).any()):
         return
-    if STEP_KIND not in values and not _holds_current(values[CURRENT], direction):
+    kinds = values.get(STEP_KIND, np.array([]))
+    is_told = bool(((kinds == CHARGE) | (kinds == DISCHARGE)).any())
+    if not is_told and not _holds_current(values[CURRENT], direction):
         return
     values[CYCLE] = cycle_numbers(direction)
     first = "charge" if direction[np.flatnonzero(direction)[0]] > 0 else "discharge"

@@ -53,11 +53,30 @@ def refuse_binary(head: bytes, suffix: str) -> None:
     for signature, kind in _IMAGES:
         if is_binary and head.startswith(signature):
             raise ReaderError(f"This is a {kind} image, not a table of values. Upload the instrument’s export.")
-    if is_binary:
+    # Zeros at the end alone make no binary file: see `refuse_zeros`.
+    if is_binary and _is_binary(head.rstrip(b"\x00")):
         raise ReaderError(
             _BY_SUFFIX.get(suffix)
             or "This is a binary file of a kind that is not known. "
             "Export the data from the instrument’s software as text, then upload that."
+        )
+
+
+def refuse_zeros(data: bytes) -> None:
+    """Refuse a text that ends in zero bytes, which a computer leaves that stopped while it wrote.
+
+    Raises
+    ------
+    ReaderError
+        With the line where they begin.
+    """
+    count = len(data) - len(data.rstrip(b"\x00"))
+    if count > 2:  # the last character of UTF-16 may hold one
+        line = data.count(b"\n") + 1
+        raise ReaderError(
+            f"The file ends in {count} zero bytes from line {line} on: the computer stopped before the rows were "
+            "written. Export it again from the tester.",
+            line=line,
         )
 
 

@@ -111,7 +111,7 @@ def _table_recordings(table: Table, facts: dict[str, Any], whole: Warnings) -> l
     frequency = values[FREQUENCY]
     assert isinstance(frequency, np.ndarray)
     is_dc = frequency <= 0
-    warnings = list(whole)
+    warnings = [*whole, *table.doubts]
     if is_dc.any():
         count = int(is_dc.sum())
         left = "row was left" if count == 1 else "rows were left"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from measurements.readers.bad_rows import wrong_cell, wrong_width
 from measurements.readers.base import BadRow, ReaderError
 from measurements.readers.columns import FREQUENCY, Column, impedance_columns, name_columns, plain, short, unit_factor
+from measurements.readers.ending import COMPARED, CUT, DOUBT, cut_words, doubt_of, ending
 from measurements.readers.text import (
     LONG_NAMES,
     MAX_HEADER,
@@ -50,6 +51,8 @@ class Table:
         The line number of each row, counted from 1.
     layout : Layout or None
         None where the table does not come from text.
+    doubts : list of (code, sentence)
+        What is odd about the text of the table.
     """
 
     columns: list[Column]
@@ -57,6 +60,7 @@ class Table:
     needed: tuple[str, ...]
     lines: npt.NDArray[np.int64]
     layout: Layout | None = None
+    doubts: list[tuple[str, str]] = field(default_factory=list)
 
     def numbers(self, name: str) -> npt.NDArray[np.float64] | None:
         """A numeric column, or None if it is absent or text."""
@@ -214,7 +218,26 @@ class _Rows:
             kept.append(column)
         self._refuse_thousands(cells)
         lines = np.fromiter((number for number, _ in self.rows), dtype=np.int64, count=len(self.rows))
-        return Table(kept, values, self.needed, lines, self.layout)
+        return Table(kept, values, self.needed, lines, self.layout, self._doubts_of_end(cells))
+
+    def _doubts_of_end(self, cells: list[list[str]]) -> list[tuple[str, str]]:
+        """What is odd about the last value of a file without a line end.
+
+        Raises
+        ------
+        BadRow
+            If the file was cut off within it.
+        """
+        if not self.is_last or self.ends_with_newline:
+            return []
+        place = len(trimmed(split_cells(self.rows[-1][1], self.layout.separator))) - 1
+        before = [row[place].strip() for row in cells[-1 - COMPARED : -1]]
+        cell, number = cells[-1][place].strip(), self.rows[-1][0]
+        found = ending(cell, before, self.layout.decimal)
+        where = f"Line {number}, column {self.columns[place].label}"
+        if found == CUT:
+            raise BadRow(f"{where}: {cut_words(cell)} {self._good_points(cells[:-1])}", line=number)
+        return [doubt_of(cell, where)] if found == DOUBT else []
 
     def _cells(self) -> list[list[str]]:
         width = len(self.columns)

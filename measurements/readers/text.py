@@ -11,10 +11,11 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from measurements.readers.base import ReaderError
-from measurements.readers.signatures import refuse_binary
+from measurements.readers.signatures import refuse_binary, refuse_zeros
 
 MAX_TEXT_BYTES = 200_000_000
 _SNIFFED = 65_536  # bytes whose encoding is looked at before the rest
@@ -40,6 +41,7 @@ _NUMBER = {
     ",": re.compile(r"[+-]?(?:\d+,?\d*|,\d+)(?:[eE][+-]?\d+)?|[+-]?nan|[+-]?inf", re.IGNORECASE),
 }
 _SPREADSHEET_ERROR = re.compile(r"#(DIV/0|N/A|NV|VALUE|WERT|NUM|ZAHL|REF|BEZUG|NAME)")
+_MOST_BROKEN = 0.1  # of the characters that speak for an encoding
 _SEPARATOR_WORDS = {"\t": "tab", ";": "semicolon", ",": "comma", ":": "colon", None: "blanks"}
 _CANDIDATES: tuple[tuple[str | None, str], ...] = (
     ("\t", "."), ("\t", ","), (";", "."), (";", ","), (",", "."), (None, "."), (None, ","), (":", "."), (":", ","),
@@ -94,10 +96,19 @@ def decoded(data: bytes, cut: bool = False) -> tuple[str, str]:
         try:
             text = codecs.getincrementaldecoder(encoding)().decode(data, final=not cut)
         except UnicodeDecodeError:
-            continue
+            text = data.decode(encoding, errors="replace")
+            if not _is_little_damaged(text, encoding):
+                continue
         if encoding == "utf-8" or _TWO_CHARACTERS.search(data) or any(word in text for word in _CHINESE):
             return text, encoding
     return data.decode("cp1252", errors="replace"), "cp1252"
+
+
+def _is_little_damaged(text: str, encoding: str) -> bool:
+    """Whether a few characters are broken, or the last one is cut, in a text that else is of this encoding."""
+    broken = text.count("\ufffd")
+    sound = sum(map(text.count, _CHINESE)) if encoding == "gb18030" else len(text.encode()) - len(text) - 2 * broken
+    return broken <= _MOST_BROKEN * sound
 
 
 def as_utf8(data: bytes) -> tuple[bytes, str]:
@@ -114,14 +125,17 @@ def as_utf8(data: bytes) -> tuple[bytes, str]:
         try:
             return b"".join([head, *_recoded(data, cut, encoding)]), encoding
         except UnicodeDecodeError:
-            pass  # the head told too little
+            if not text.isascii() and encoding != "cp1252":
+                # A few characters in the body are damaged; the head told what it is.
+                return b"".join([head, *_recoded(data, cut, encoding, "replace")]), encoding
+            # Else the head told too little.
     text, encoding = decoded(data)
     return text.lstrip("\ufeff").encode(), encoding
 
 
-def _recoded(data: bytes, start: int, encoding: str) -> Iterator[bytes]:
+def _recoded(data: bytes, start: int, encoding: str, errors: str = "strict") -> Iterator[bytes]:
     """The bytes from `start` on as UTF-8, piece by piece: the text of a whole file would take six times its size."""
-    decoder = codecs.getincrementaldecoder("utf-8" if encoding == "utf-8-sig" else encoding)()
+    decoder = codecs.getincrementaldecoder("utf-8" if encoding == "utf-8-sig" else encoding)(errors)
     for position in range(start, len(data), _PIECE):
         yield decoder.decode(data[position : position + _PIECE]).encode()
     yield decoder.decode(b"", final=True).encode()
@@ -130,6 +144,13 @@ def _recoded(data: bytes, start: int, encoding: str) -> Iterator[bytes]:
 def split_lines(text: str) -> list[str]:
     """Lines without their ends; CR CR LF (PowerSuite) is one end, and only CR and LF end a line."""
     return text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def with_one_line_end(data: bytes) -> bytes:
+    """Bytes of UTF-8 whose lines all end in LF or CR LF; a lone CR ends a line, too, and CR CR LF is one end."""
+    if data.count(b"\r") == data.count(b"\r\n"):
+        return data
+    return data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def load(path: Path) -> Document:
@@ -148,6 +169,7 @@ def load(path: Path) -> Document:
         )
     data = path.read_bytes()
     refuse_binary(data[:65_536], path.suffix.lower())
+    refuse_zeros(data)
     text = decode(data)
     if not text.strip("\ufeff\r\n\t \x1a\x00"):
         raise ReaderError(EMPTY)
@@ -186,10 +208,14 @@ def split_cells(line: str, separator: str | None) -> list[str]:
 
 
 def _is_quoted(line: str, separator: str) -> bool:
-    # The quote of Z" is not the quote around a cell: that one opens a cell and closes one.
-    return any(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in map(str.strip, line.split(separator))) or (
-        line.lstrip().startswith('"')
-    )
+    """Whether a quote opens a cell and another one closes it; the quote of Z" stands at the end of a cell only."""
+    return line.lstrip().startswith('"') or _quoted_cell(separator).search(line) is not None
+
+
+@cache
+def _quoted_cell(separator: str) -> re.Pattern[str]:
+    mark = re.escape(separator)
+    return re.compile(rf'{mark} *"(?:[^"]|"")*" *(?:{mark}|$)')
 
 
 def is_number(cell: str, decimal: str = ".") -> bool:

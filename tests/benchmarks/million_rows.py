@@ -138,7 +138,7 @@ def plotted_cycle_ms(site: Installation, session: requests.Session, code: str) -
     """Milliseconds over HTTP of the figure of a cycle that the run did not keep: both curves, thinned and drawn."""
     from analysis.models import AnalysisRun
 
-    run = AnalysisRun.objects.get(measurement__code=code, analysis="cycling", is_current=True)
+    run = AnalysisRun.objects.get(measurement__code=code, analysis="retention", is_current=True)
     kept = {part["cycle_number"] for part in run.curves["voltage"]}
     number = next(row["cycle_number"] for row in run.tables["cycles"][10:] if row["cycle_number"] not in kept)
     address = f"{site.url}/runs/{run.pk}/figures/voltage.json?cycles={number}"

@@ -114,7 +114,8 @@ def test_two_half_cycles_are_a_cycle(tmp_path: Path) -> None:
     ("names", "what", "seen"),
     [
         (["mode", "Ewe/V", "I/mA"], "frequency", "mode, Ewe/V, I/mA"),
-        (["time/s", "I/mA", "Ns"], "frequency", "time/s, I/mA, Ns"),
+        (["time/s", "I/mA", "Ns"], "potential", "time/s, I/mA, Ns"),
+        (["time/s", "Ewe/V", "Ns"], "current", "time/s, Ewe/V, Ns"),
     ],
 )
 def test_column_that_is_missing(tmp_path: Path, names: list[str], what: str, seen: str) -> None:
