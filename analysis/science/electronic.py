@@ -35,7 +35,7 @@ Real = NDArray[np.float64]
 CONDUCTIVITY_RANGE_S_CM = (1.0e-18, 1.0)
 SETTLED_SHARE = 0.02  # of the hold: before, the electrodes are still being charged
 SLOWEST_SHARE = 0.33  # of the hold: a slower exponential has not ended, and its limit would be a guess
-TAU_REFINEMENTS = 2
+SCANS, SCANNED = 3, 20  # of the time constant
 CREEP_SHARE = 0.2
 OFFSET_RATIO = 5.0
 NOT_OHMIC_P = 0.05
@@ -120,15 +120,11 @@ def _limit(hold: Hold) -> Limit:
         last = current[-max(current.size // 10, 3) :]
         return Limit(hold.voltage_V, float(last.mean()), float(last.std(ddof=1)) / math.sqrt(last.size), False)
     low, high = 0.02 * span, SLOWEST_SHARE * span
-    squares, tau, solution = min(
-        (_squares(t, y, float(tau)) for tau in np.geomspace(low, high, 20)), key=lambda f: f[0]
-    )
-    for _ in range(TAU_REFINEMENTS):  # between the neighbours of the best: a coarse τ leaves its misfit to B and I_e
-        ratio = (high / low) ** (1.0 / 19.0)
+    for _ in range(SCANS):  # each between the neighbours of the best: a coarse τ leaves its misfit to B and I_e
+        taus = np.geomspace(low, high, SCANNED)
+        squares, tau, solution = min((_squares(t, y, float(tau)) for tau in taus), key=lambda found: found[0])
+        ratio = float(taus[1] / taus[0])
         low, high = max(tau / ratio, low), min(tau * ratio, high)
-        squares, tau, solution = min(
-            (_squares(t, y, float(tau)) for tau in np.geomspace(low, high, 20)), key=lambda f: f[0]
-        )
     design = np.column_stack([_design(t, tau), solution[1] * t / tau * np.exp(-t / tau)])  # τ is not known exactly
     variance = squares / max(t.size - 4, 1)
     spread = math.sqrt(max(variance * float(np.linalg.pinv(design.T @ design)[0, 0]), 0.0))
@@ -150,7 +146,7 @@ def _squares(time_s: Real, current_A: Real, tau_s: float) -> tuple[float, float,
     design = _design(time_s, tau_s)
     solution, *_ = np.linalg.lstsq(design, current_A, rcond=None)
     rest = current_A - design @ solution
-    return float(rest @ rest), tau_s, solution
+    return float(rest @ rest), tau_s, np.asarray(solution, dtype=float)
 
 
 def _slope(limits: list[Limit], outcome: Outcome) -> tuple[float, float]:
