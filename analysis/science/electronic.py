@@ -35,7 +35,7 @@ Real = NDArray[np.float64]
 CONDUCTIVITY_RANGE_S_CM = (1.0e-18, 1.0)
 SETTLED_SHARE = 0.02  # of the hold: before, the electrodes are still being charged
 SLOWEST_SHARE = 0.33  # of the hold: a slower exponential has not ended, and its limit would be a guess
-SCANS, SCANNED = 3, 20  # of the time constant
+SCANS, SCANNED = 5, 20  # of the time constant, which is then known to 2e-5 of itself
 CREEP_SHARE = 0.2
 OFFSET_RATIO = 5.0
 NOT_OHMIC_P = 0.05
@@ -175,7 +175,8 @@ def _slope(limits: list[Limit], outcome: Outcome) -> tuple[float, float]:
         return lowest.current_A / lowest.voltage_V, lowest.uncertainty_A / abs(lowest.voltage_V)
     rest = currents - slope * voltages
     variance = float(rest @ rest) / max(voltages.size - 1, 1)
-    own = math.sqrt(sum(limit.uncertainty_A**2 for limit in limits)) / float(np.abs(voltages).sum())
+    spreads = np.array([limit.uncertainty_A for limit in limits])
+    own = float(np.linalg.norm(voltages * spreads) / (voltages @ voltages))
     return slope, math.hypot(math.sqrt(variance / float(voltages @ voltages)), own)
 
 
