@@ -117,7 +117,8 @@ def ramp_levels(steps: Steps) -> list[Level]:
     Returns
     -------
     list of Level
-        A level is complete when every polarity that the ramp has was passed for the time of the other steps.
+        A level is complete when every polarity that the ramp has was passed for the time or the charge that ends the
+        other steps; its directions need not be alike.
     """
     groups: list[list[int]] = []
     currents: list[float] = []
@@ -129,11 +130,12 @@ def ramp_levels(steps: Steps) -> list[Level]:
             currents.append(float(current))
     usual = int(np.median([len(group) for group in groups[:-1]])) if len(groups) > 1 else len(groups[0])
     times, charges = steps.duration_s, steps.capacity_mAh
+    ends = [group[-1] for group in groups if len(group) >= usual]
     levels = []
     for group, current in zip(groups, currents, strict=True):
         last = group[-1]
-        full_time = times[last] >= COMPLETE * float(np.median(times))
-        full_charge = charges[last] >= COMPLETE * float(np.median(charges))
+        full_time = times[last] >= COMPLETE * float(np.median(times[ends]))
+        full_charge = charges[last] >= COMPLETE * float(np.median(charges[ends]))
         is_partner = len(group) > 1 and times[last] >= COMPLETE * float(times[group[0]])
         is_long = bool(full_time or full_charge or is_partner)
         levels.append(Level(current, tuple(group), is_long and len(group) >= usual))

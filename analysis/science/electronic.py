@@ -35,6 +35,7 @@ Real = NDArray[np.float64]
 CONDUCTIVITY_RANGE_S_CM = (1.0e-18, 1.0)
 SETTLED_SHARE = 0.02  # of the hold: before, the electrodes are still being charged
 SLOWEST_SHARE = 0.33  # of the hold: a slower exponential has not ended, and its limit would be a guess
+SCANS, SCANNED = 5, 20  # of the time constant, which is then known to 2e-5 of itself
 CREEP_SHARE = 0.2
 OFFSET_RATIO = 5.0
 NOT_OHMIC_P = 0.05
@@ -110,7 +111,7 @@ class Electronic(Analysis):
 
 
 def _limit(hold: Hold) -> Limit:
-    """Fit the limit; for a fixed τ the model is linear, so τ is scanned."""
+    """Fit the limit; for a fixed τ the model is linear, so τ is scanned, and scanned again where it is best."""
     time, current = hold.time_s, hold.current_A
     span = float(time[-1] - time[0])
     use = time >= max(SETTLED_SHARE * span, 1e-3)
@@ -118,17 +119,13 @@ def _limit(hold: Hold) -> Limit:
     if t.size < 8:
         last = current[-max(current.size // 10, 3) :]
         return Limit(hold.voltage_V, float(last.mean()), float(last.std(ddof=1)) / math.sqrt(last.size), False)
-    best: tuple[float, Real, Real] | None = None
-    for tau in np.geomspace(0.02 * span, SLOWEST_SHARE * span, 20):
-        design = np.stack([np.ones_like(t), np.exp(-t / tau), np.sqrt(t[-1] / t)], axis=1)
-        solution, *_ = np.linalg.lstsq(design, y, rcond=None)
-        rest = y - design @ solution
-        squares = float(rest @ rest)
-        if best is None or squares < best[0]:
-            best = (squares, solution, design)
-    if best is None:
-        raise ArithmeticError("No time constant was tried.")
-    squares, solution, design = best
+    low, high = 0.02 * span, SLOWEST_SHARE * span
+    for _ in range(SCANS):  # each between the neighbours of the best: a coarse τ leaves its misfit to B and I_e
+        taus = np.geomspace(low, high, SCANNED)
+        squares, tau, solution = min((_squares(t, y, float(tau)) for tau in taus), key=lambda found: found[0])
+        ratio = float(taus[1] / taus[0])
+        low, high = max(tau / ratio, low), min(tau * ratio, high)
+    design = np.column_stack([_design(t, tau), solution[1] * t / tau * np.exp(-t / tau)])  # τ is not known exactly
     variance = squares / max(t.size - 4, 1)
     spread = math.sqrt(max(variance * float(np.linalg.pinv(design.T @ design)[0, 0]), 0.0))
     end = float(y[-max(y.size // 10, 3) :].mean())
@@ -137,6 +134,19 @@ def _limit(hold: Hold) -> Limit:
         # Too far from its limit to tell it: the end of the hold, and half the way to where the fit would put it.
         return Limit(hold.voltage_V, end, math.hypot(spread, 0.5 * (end - value)), True)
     return Limit(hold.voltage_V, value, math.hypot(spread, 0.5 * (end - value)), False)
+
+
+def _design(time_s: Real, tau_s: float) -> Real:
+    """Columns 1, exp(−t/τ) and √(T/t), shape (n_rows, 3)."""
+    return np.stack([np.ones_like(time_s), np.exp(-time_s / tau_s), np.sqrt(time_s[-1] / time_s)], axis=1)
+
+
+def _squares(time_s: Real, current_A: Real, tau_s: float) -> tuple[float, float, Real]:
+    """Sum of squared residuals for one τ, that τ, and the coefficients."""
+    design = _design(time_s, tau_s)
+    solution, *_ = np.linalg.lstsq(design, current_A, rcond=None)
+    rest = current_A - design @ solution
+    return float(rest @ rest), tau_s, np.asarray(solution, dtype=float)
 
 
 def _slope(limits: list[Limit], outcome: Outcome) -> tuple[float, float]:
@@ -165,7 +175,8 @@ def _slope(limits: list[Limit], outcome: Outcome) -> tuple[float, float]:
         return lowest.current_A / lowest.voltage_V, lowest.uncertainty_A / abs(lowest.voltage_V)
     rest = currents - slope * voltages
     variance = float(rest @ rest) / max(voltages.size - 1, 1)
-    own = math.sqrt(sum(limit.uncertainty_A**2 for limit in limits)) / float(np.abs(voltages).sum())
+    spreads = np.array([limit.uncertainty_A for limit in limits])
+    own = float(np.linalg.norm(voltages * spreads) / (voltages @ voltages))
     return slope, math.hypot(math.sqrt(variance / float(voltages @ voltages)), own)
 
 

@@ -4,7 +4,8 @@ Rules
 -----
 R1  the resistance is below half of what the electrolyte alone has: impossible without electronic current.
 R2  the voltage falls within a few samples, or within a minute, by more than 15 % of its level and 6 standard
-    deviations, and stays down: a hard short where it remains below 25 % to the end of the half-step, else a soft one.
+    deviations, and stays down: a hard short where it is below 25 % within a minute and remains there to the end of
+    the half-step, else a soft one.
 R3  the resistance of a half-step is below 50 % of that of the sound ones before: a short in a rest or at the change
     of direction; below 75 %, where those agree well, a soft one. Or the noise is six times that of the sound ones and
     above 1 % of the level: a soft short.
@@ -38,11 +39,13 @@ WORDS = {HARD: "short", SOFT: "soft short", POLARISATION: "polarisation"}
 OHMIC_SHARE = 0.5
 DROP_SHARE, DROP_SIGMAS = 0.15, 6.0
 HARD_SHARE = 0.25
+SHORT_REST = 8  # samples after a drop, below which they are judged as they are
 LOW_SHARE = 0.5
 FEW_SHARE = 0.25  # instead of LOW_SHARE while fewer than FEW half-steps are known: first cycles settle
 FEW = 4
 SHIFT_SHARE = 0.75  # below, and three times outside the scatter of the sound ones: a soft short between half-steps
 NOISE_RATIO, NOISE_SHARE = 6.0, 0.01
+NOISE_ROWS = 20  # of a half-step: what fewer scatter is their curve, or two spikes, as much as their noise
 LATE_ROWS = 45  # fewer say too little about the noise of their last third
 HIGH_RATIO = 3.0
 LIMIT_SHARE = 0.98
@@ -51,6 +54,7 @@ WINDOWS = (5, 10, 20, 40)  # samples either side of a drop; longer where the noi
 SLOW_S = 60.0  # either side of a fall that takes its time: a filament that grows on
 OFFSET_V = 1.5e-3  # what an instrument may be off: smaller differences between half-steps mean nothing
 SHORTEST = 3  # samples, at the ends of a half-step
+UNEVEN = 0.5  # of the mean interval of a half-step, below which its rows are crowded: there the voltage changes
 CALM = 0.35  # share of a half-step in which it may still settle from a peak
 CUT_SHARE, CUT_RATIO = 0.97, 1.5  # a half-step that ended early, at a voltage this much above the expected
 
@@ -192,13 +196,17 @@ def _between(
     """Rule R3: what happened between the half-steps, or shows in the noise alone."""
     first, last = int(steps.first[half]), int(steps.last[half])
     current, level, noise = float(steps.magnitude_A[half]), float(steps.level_V[half]), float(steps.noise_V[half])
-    if expected is None:
+    is_begun = half == steps.count - 1 and last - first < SHORTEST  # the double layer is still being charged
+    if expected is None or expected <= 0.0 or is_begun:
         return
     # The first half-step alone cannot tell the offset of the instrument from the cell.
     usual = expected * current - OFFSET_V * (1.0 if memory.size >= 2 else 4.0)
     share = LOW_SHARE if memory.size >= FEW else FEW_SHARE
     spread = 1.25 * noise / math.sqrt(max(0.6 * (last - first), 1.0))
-    if level < share * usual - DROP_SIGMAS * spread:
+    # The scatter of a few rows may be the fall itself: then that of the sound half-steps is the measure.
+    is_few = last - first < NOISE_ROWS and memory.size >= FEW
+    own = min(spread, spread * _median(memory.noise) / noise) if is_few and noise > 0.0 else spread
+    if level < share * usual - DROP_SIGMAS * own:
         add(HARD, "R3", first)
         return
     known = memory.same(int(steps.sign[half]))
@@ -208,6 +216,8 @@ def _between(
             add(SOFT, "R3", first)
             return
     usual_noise = max(_median(memory.noise), _resolution(steps, half) / 4.0)
+    if last - first < NOISE_ROWS:
+        return
     for value in (noise, float(steps.late_noise_V[half]) if last - first >= LATE_ROWS else 0.0):
         share_of_level = value / max(abs(level), 1e-12)
         if value > NOISE_RATIO * usual_noise and share_of_level > max(NOISE_SHARE, 2.0 * _median(memory.share)):
@@ -238,17 +248,21 @@ def _began_before(steps: Steps, event: Event, ceiling: float | None) -> Event:
     if event.kind != POLARISATION or half < 0 or ceiling is None:
         return event
     is_early = event.row - steps.first[event.half] <= CALM * (steps.last[event.half] - steps.first[event.half])
-    if not is_early or steps.end_V[half] < CUT_RATIO * max(ceiling * steps.magnitude_A[half], steps.level_V[half]):
-        return event
     row = int(steps.last[half]) - 1
+    usual = max(ceiling * float(steps.magnitude_A[half]), float(steps.level_V[half]))
+    has_left = steps.end_V[half] >= CUT_RATIO * usual or steps.voltage_V[row] >= HIGH_RATIO * usual
+    if not (is_early and has_left):
+        return event
     return Event(half, POLARISATION, event.rule, float(steps.time_s[row]), row)
 
 
 def _is_cut(steps: Steps, half: int, ceiling: float) -> bool:
     """Whether the cycler gave up: the recording, or the last half-step before its time, ends far above the expected."""
-    if half != steps.count - 1 or half < 2 or steps.last[half] - steps.first[half] < 3:
+    if half != steps.count - 1 or half < 2:
         return False
     usual = ceiling * float(steps.magnitude_A[half]) + OFFSET_V
+    if steps.last[half] - steps.first[half] < SHORTEST:
+        return bool(steps.voltage_V[steps.last[half] - 1] > CUT_RATIO * HIGH_RATIO * usual)
     earlier, last = steps.voltage_V[steps.last[half] - 3 : steps.last[half] - 1], steps.voltage_V[steps.last[half] - 1]
     # One sample alone may be a spike, unless it is far away.
     if last > earlier[-1] and (earlier[-1] > HIGH_RATIO * usual or last > CUT_RATIO * HIGH_RATIO * usual):
@@ -271,25 +285,57 @@ def _drops(steps: Steps) -> dict[int, tuple[int, float]]:
         enough = DROP_SIGMAS * _spread(noise, w, w) <= DROP_SHARE * level
         window = np.where(fits & (enough | (window == 0)), w, window)
     found = _drops_over(steps, window, noise)
-    interval = np.maximum(steps.duration_s, 1e-9) / np.maximum(size, 1)
-    slow = np.minimum(SLOW_S / interval, size / 3.5).astype(np.intp)
-    is_finer = slow > window
-    if is_finer.any():
-        for half, drop in _drops_over(steps, np.where(is_finer, slow, 0), noise).items():
-            if half not in found or drop[0] < found[half][0]:
-                found[half] = drop
+    for half, drop in _slow_drops(steps, window, noise).items():
+        if half not in found or drop[0] < found[half][0]:
+            found[half] = drop
     return found
+
+
+def _slow_drops(steps: Steps, window: Whole, noise: Real) -> dict[int, tuple[int, float]]:
+    """Drops between the means over a minute on either side, where that holds more rows than the windows in samples.
+
+    The means are over time, not over rows: a recorder that writes on every change of the voltage writes most rows
+    while it falls, and few at the levels before and after.
+    """
+    size, time, found = steps.last - steps.first, steps.time_s, dict[int, tuple[int, float]]()
+    reach_s = np.minimum(SLOW_S, steps.duration_s / 3.5)
+    interval = np.maximum(steps.duration_s, 1e-9) / np.maximum(size, 1)
+    at = _inside(steps, size >= 2 * SHORTEST)
+    number = steps.half[at]
+    around = (time[np.minimum(at + 3, steps.last[number] - 1)] - time[at - 1]) / 4.0
+    at = at[(reach_s >= (window + 1) * interval)[number] | (around < UNEVEN * interval[number])]
+    if not at.size:
+        return found
+    number = steps.half[at]
+    begin = np.maximum(time[at - 1] - reach_s[number], time[steps.first[number]])
+    end = np.minimum(time[at] + reach_s[number], time[steps.last[number] - 1])
+    keep = (begin < time[at - 1]) & (end > time[at])
+    at, number, begin, end = at[keep], number[keep], begin[keep], end[keep]
+    area = np.concatenate([[0.0], np.cumsum(0.5 * (steps.smooth_V[1:] + steps.smooth_V[:-1]) * np.diff(time))])
+    ahead = np.maximum(at - np.searchsorted(time, begin), 1)
+    behind = np.maximum(np.searchsorted(time, end, "right") - at, 1)
+    before = (area[at - 1] - np.interp(begin, time, area)) / (time[at - 1] - begin)
+    after = (np.interp(end, time, area) - area[at]) / (end - time[at])
+    threshold = np.maximum(DROP_SHARE * np.abs(before), DROP_SIGMAS * _spread(noise[number], ahead, behind))
+    fall = before - after
+    _first_of_each(steps, at, number, fall, fall > threshold, before, after, found)
+    return found
+
+
+def _inside(steps: Steps, wanted: NDArray[np.bool_]) -> Whole:
+    """Rows of the wanted half-steps with enough rows on either side for a drop."""
+    at = np.flatnonzero((steps.half >= 0) & wanted[np.maximum(steps.half, 0)])
+    number = steps.half[at]
+    since, left = at - steps.first[number], steps.last[number] - at
+    return at[(since >= np.maximum(SHORTEST, 0.05 * (steps.last - steps.first)[number])) & (left >= SHORTEST)]
 
 
 def _drops_over(steps: Steps, window: Whole, noise: Real) -> dict[int, tuple[int, float]]:
     """Drops between the means of so many samples of each half-step on either side; none where the window is 0."""
-    size = steps.last - steps.first
     total = np.concatenate([[0.0], np.cumsum(steps.smooth_V)])
-    at = np.flatnonzero((steps.half >= 0) & (window[np.maximum(steps.half, 0)] > 0))
+    at = _inside(steps, window > 0)
     number = steps.half[at]
     since, left = at - steps.first[number], steps.last[number] - at
-    keep = (since >= np.maximum(SHORTEST, 0.05 * size[number])) & (left >= SHORTEST)
-    at, number, since, left = at[keep], number[keep], since[keep], left[keep]
     ahead, behind = np.minimum(window[number], since), np.minimum(window[number], left)
     before = (total[at] - total[at - ahead]) / ahead
     after = (total[at + behind] - total[at]) / behind
@@ -361,6 +407,11 @@ def _late_drop(steps: Steps, half: int) -> tuple[int, float] | None:
 
 
 def _hardness(steps: Steps, row: int, last: int, before_V: float) -> str:
-    """Hard where the voltage stays down to the end of the half-step."""
-    rest = steps.smooth_V[min(row + 2, last - 1) : last]
-    return HARD if float(np.quantile(rest, 0.95)) < HARD_SHARE * before_V else SOFT
+    """Hard where the voltage is down within a minute, and stays down to the end of the half-step."""
+    values = steps.smooth_V if last - row >= SHORT_REST else steps.voltage_V  # smoothing would reach before the drop
+    low = values[row:last] < HARD_SHARE * before_V
+    if not low.any():
+        return SOFT
+    arrived = row + int(np.argmax(low))
+    is_slow = arrived - row > 2 and steps.time_s[arrived] - steps.time_s[row] > SLOW_S
+    return SOFT if is_slow or float(np.quantile(values[arrived:last], 0.95)) >= HARD_SHARE * before_V else HARD

@@ -25,10 +25,11 @@ REST_FRACTION = 3.0e-3  # of the largest current; below, the cell rests
 SAME_MAGNITUDE = 0.02
 COINCIDENT = 0.9  # share of the changes of direction at which the step number changes too, if it can be trusted
 SMOOTH = 5  # samples of the running median
-SPIKE_WINDOW = 7
+SPIKE_WINDOWS = (11, 7)  # the wide one stands two spikes close together; the other reaches nearer to the ends
 SPIKE_SIGMAS = 6.0
 LONG_GAP = 3.0  # sampling intervals after which the time before a half-step is not counted to it
 REST_SHARE, PLAUSIBLE_OFFSET_V = 0.2, 0.02  # of the first half-step's voltage; a rest with more tells no offset
+REST_SIGMAS, REST_NOISE_AT_MOST, REST_NOISE_ROWS = 5.0, 0.05, 10  # noise at rest, of the largest current
 REST_KINDS = ("rest", "impedance", "hold")
 
 
@@ -147,8 +148,11 @@ def find_steps(recording: pd.DataFrame) -> Steps:
     magnitude = _set_points(np.abs(current), half, first, last)
     offset = _offset(potential, direction, half, first, last, magnitude)
     along, is_reversed = _along(potential - offset, half, sign, magnitude, warnings)
-    noise = _noise(along, half, count)
-    voltage, spikes = _without_spikes(along, half, first, last, noise)
+    noise = _noise(time, along, half, count)
+    voltage, spikes = along, 0
+    for window in SPIKE_WINDOWS:
+        voltage, more = _without_spikes(voltage, half, first, last, noise, window)
+        spikes += more
     smooth = _smooth(voltage, first, last)
     position = np.zeros(time.size)
     length = np.maximum(end - start, 1e-12)
@@ -171,7 +175,7 @@ def find_steps(recording: pd.DataFrame) -> Steps:
         eta_V=_window_median(voltage, half, position, 0.4, 0.8, count),
         end_V=_ends(voltage, half, first, last),
         noise_V=noise,
-        late_noise_V=_noise(along, half, count, last - (last - first) // 3),
+        late_noise_V=_noise(time, along, half, count, last - (last - first) // 3),
         capacity_mAh=np.bincount(half[rows], weights=charges, minlength=count) / 3.6,
         offset_V=offset,
         spike_count=spikes,
@@ -242,25 +246,53 @@ def _rising(time: Real, warnings: list[tuple[str, str]]) -> Real:
 
 
 def _directions(frame: pd.DataFrame, current: Real) -> Whole:
-    """+1, -1 or, at rest, 0 for every row, array of shape (n_rows,); blips of one or two rows are taken away."""
+    """+1, -1 or, at rest, 0 for every row, array of shape (n_rows,); blips of one or two rows are taken away.
+
+    No blips are: rows that the tester calls a rest, a rest between two different currents, and at the end of the
+    recording a current like that before it, for there the tester may have given up at once.
+    """
     largest = float(np.quantile(np.abs(current), 0.995)) if current.size else 0.0
-    direction = np.where(np.abs(current) > REST_FRACTION * largest, np.sign(current), 0.0).astype(np.intp)
+    limit = max(REST_FRACTION * largest, REST_SIGMAS * _rest_noise_A(current, largest))
+    direction = np.where(np.abs(current) > limit, np.sign(current), 0.0).astype(np.intp)
+    is_named_rest = np.zeros(direction.size, dtype=bool)
     if "step_kind" in frame:
-        direction[frame["step_kind"].isin(REST_KINDS).to_numpy()] = 0
+        is_named_rest = frame["step_kind"].isin(REST_KINDS).to_numpy(dtype=bool)
+        direction[is_named_rest] = 0
     edges = np.flatnonzero(np.diff(direction)) + 1
     begin, end = np.concatenate([[0], edges]), np.concatenate([edges, [direction.size]])
     sizes = end - begin
     kinds = direction[begin] if direction.size else direction
     active = sizes[kinds != 0]
     is_long = active.size == 0 or float(np.median(active)) > 8.0
+    size = np.abs(current)
+    usual = float(np.median(size[direction != 0])) if active.size else 0.0
     for k in np.flatnonzero(sizes <= 2):
         around = {int(kinds[j]) for j in (k - 1, k + 1) if 0 <= j < kinds.size}
         is_inside = 0 < k < kinds.size - 1  # at the ends of a recording a short rest is a rest
+        if kinds[k] == 0 and is_inside:
+            before, after = size[begin[k] - 1], size[end[k]]
+            is_inside = abs(after - before) <= SAME_MAGNITUDE * max(after, before)
+            is_inside &= not bool(is_named_rest[begin[k] : end[k]].any())
+        if k == kinds.size - 1 and kinds[k] != 0 and size[begin[k]] >= 0.5 * usual:
+            continue
         if len(around) == 1 and (is_inside if kinds[k] == 0 else is_long):
             direction[begin[k] : end[k]] = around.pop()
         elif kinds[k] != 0 and is_long:
             direction[begin[k] : end[k]] = 0
     return direction
+
+
+def _rest_noise_A(current: Real, largest: float) -> float:
+    """Standard deviation of what the tester shows at rest; 0 where its rests stay below what counts as one anyway. [A]
+
+    Noise changes its sign from row to row, and its magnitude too; a programmed current that turns keeps its magnitude.
+    """
+    size, sign = np.abs(current), np.sign(current)
+    is_turn = sign[1:] * sign[:-1] < 0.0
+    is_turn &= np.abs(size[1:] - size[:-1]) > SAME_MAGNITUDE * np.maximum(size[1:], size[:-1])
+    is_turn &= np.maximum(size[1:], size[:-1]) < REST_NOISE_AT_MOST * largest
+    rows = np.flatnonzero(np.append(is_turn, False) | np.append(False, is_turn))
+    return 1.4826 * float(np.median(size[rows])) if rows.size >= REST_NOISE_ROWS else 0.0
 
 
 def _halves(frame: pd.DataFrame, current: Real, direction: Whole) -> tuple[Whole, Whole, Whole]:
@@ -400,22 +432,30 @@ def _offset(potential: Real, direction: Whole, half: Whole, first: Whole, last: 
     return offset if abs(offset - middle) <= abs(middle) else 0.0
 
 
-def _noise(voltage: Real, half: Whole, count: int, begin: Whole | None = None) -> Real:
-    """Standard deviation of the noise of every half-step (from a row of each on), from second differences. [V]"""
+def _noise(time: Real, voltage: Real, half: Whole, count: int, begin: Whole | None = None) -> Real:
+    """Standard deviation of the noise of every half-step (from a row of each on). [V]
+
+    From how far each row lies off the straight line in time between its neighbours: where rows are not even in time,
+    plain second differences would take a slope for noise.
+    """
     inside = (half[2:] >= 0) & (half[2:] == half[:-2])
     if begin is not None:
         inside &= np.arange(half.size - 2) >= begin[np.maximum(half[2:], 0)]
-    second = np.abs(voltage[2:] - 2.0 * voltage[1:-1] + voltage[:-2])[inside]
-    noise = 1.4826 * group_median(second, half[2:][inside], count) / math.sqrt(6.0)
-    return np.nan_to_num(noise)
+    span = time[2:] - time[:-2]
+    share = np.divide(time[1:-1] - time[:-2], span, out=np.full(span.size, 0.5), where=span > 0.0)
+    off = voltage[1:-1] - (1.0 - share) * voltage[:-2] - share * voltage[2:]
+    size = np.abs(off / np.sqrt(1.0 + share**2 + (1.0 - share) ** 2))[inside]
+    return np.nan_to_num(1.4826 * group_median(size, half[2:][inside], count))
 
 
-def _without_spikes(voltage: Real, half: Whole, first: Whole, last: Whole, noise: Real) -> tuple[Real, int]:
+def _without_spikes(
+    voltage: Real, half: Whole, first: Whole, last: Whole, noise: Real, window: int
+) -> tuple[Real, int]:
     """The voltage without isolated spikes of at most two samples (Hampel), and how many there were."""
-    middle = median_filter(voltage, SPIKE_WINDOW, mode="nearest")
+    middle = median_filter(voltage, window, mode="nearest")
     inside = np.flatnonzero(half >= 0)
     number = half[inside]
-    reach = SPIKE_WINDOW // 2
+    reach = window // 2
     inside = inside[(inside >= first[number] + reach) & (inside < last[number] - reach)]
     limit = SPIKE_SIGMAS * noise[half[inside]] + 0.02 * np.abs(middle[inside])
     is_spike = np.zeros(voltage.size + 2, dtype=bool)

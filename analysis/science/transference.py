@@ -117,7 +117,8 @@ class Transference(Combination):
         Notes
         -----
         I₀ = ΔV/(R_e + R₀) from the impedance, unless a person gave it: then t = I_s R_e/(ΔV − I_s R_s), R₀ cancels,
-        and its errors with it. The uncertainty is that of 4000 draws of what entered.
+        and its errors with it. The uncertainty is that of 4000 draws of what entered. A number that a person gave has
+        the relative uncertainty of the one that was measured in its place; without one it has none, which is said.
         """
         outcome = Outcome()
         frame = _ordered(numbers)
@@ -249,18 +250,21 @@ def _values(frame: pd.DataFrame, roles: Mapping[str, str], parameters: Parameter
     """Every number that is known: a person's before those found. Currents and voltage without their common sign."""
     values: dict[str, Value] = {}
     for name, (role, quantity) in _SOURCES.items():
-        if parameters.get(name):
-            values[name] = Value(abs(float(parameters[name])), 0.0, "person")
-            continue
+        given = abs(float(parameters[name])) if parameters.get(name) else None
         rows = frame[(frame["measurement"] == roles.get(role, "")) & (frame["quantity"] == quantity)]
         rows = rows[pd.to_numeric(rows["value"], errors="coerce").notna()]
         if len(rows) == 0:
+            if given is not None:
+                values[name] = Value(given, 0.0, "person")
             continue
         row = rows.iloc[-1]
         value = abs(float(row["value"]))
         spread = float(row["uncertainty"]) if pd.notna(row["uncertainty"]) else 0.0
         if quantity.endswith("_ohm"):
             spread = max(spread, SMALLEST_RELATIVE * value)
+        if given is not None:
+            values[name] = Value(given, given * spread / value if value else 0.0, "person")
+            continue
         is_flagged = row["flag"] not in ("", "ok") and row.get("acceptance") != "accepted"
         values[name] = Value(value, spread, str(row["measurement"]), int(row["result_id"]), bool(is_flagged))
     return values
@@ -311,7 +315,15 @@ def _compute(values: dict[str, Value], parameters: Parameters, outcome: Outcome)
     spread = (high - low) / 3.92
     flag = _flag(t, values, outcome)
     _doubts(voltage, initial, steady, before, after, is_given, outcome)
-    outcome.findings = [Finding("lithium_transference_number", t if math.isfinite(t) else None, spread, flag=flag)]
+    enters = [name for name in values if name != ("electrolyte_resistance_ohm" if is_given else "initial_current_A")]
+    if exact := [SYMBOLS[name] for name in enters if values[name].origin == "person" and not values[name].uncertainty]:
+        outcome.warn(
+            "uncertainty_not_known",
+            f"{', '.join(exact)} {'was' if len(exact) == 1 else 'were'} entered without an uncertainty, which that of "
+            "t leaves out.",
+        )
+    found = Finding("lithium_transference_number", t if math.isfinite(t) else None, spread or None, flag=flag)
+    outcome.findings = [found]
     outcome.inputs["formula"] = {
         "text": "t = I_s (ΔV − I₀ R₀) / [I₀ (ΔV − I_s R_s)]",
         "filled": f"t = {number(steady * 1e6)} µA × ({number(voltage * 1e3)} − {number(initial * before * 1e3)}) mV / "

@@ -15,12 +15,14 @@ from analysis.science.given import finding
 from analysis.thinning import envelope_rows
 
 Real = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 INITIAL_WINDOW_S = (0.1, 0.5)
 LATE_SAMPLES = 5
 LEVEL_SHARE = 0.1  # of the largest voltage: a larger jump begins another hold
 HELD_SHARE = 0.15  # holds at less than this of the largest voltage are rests
 FEWEST = 8
+REST_ROWS, REST_CURRENT_SHARE = 5, 0.02  # of a rest before the hold: its rows, and of the current of the hold
 STEADY_SHARE = 0.1  # of the time, at the end
 STEADY_PER_HOUR = 0.025
 LEFT_TO_FALL = 0.01  # of the current; more means that the end was not reached
@@ -39,13 +41,16 @@ class Hold:
     current_A : array, shape (n_rows,)
         As measured.
     voltage_V : float
-        Median of the potential, or what a person gave.
+        Median of the potential less that of the cell at rest before it, or what a person gave.
+    rest_V : float
+        Potential at rest that was taken off; 0 where no rest was recorded.
     """
 
     time_s: Real
     current_A: Real
     voltage_V: float
     starts_in_file: bool  # whether rows before it show the cell at rest
+    rest_V: float = 0.0
 
     @property
     def sign(self) -> float:
@@ -105,16 +110,33 @@ def find_holds(recording: pd.DataFrame, voltage_V: float | None = None) -> tuple
     edges = np.flatnonzero(np.abs(np.diff(potential)) > max(LEVEL_SHARE * largest, 6.0 * noise)) + 1
     begin, end = np.concatenate([[0], edges]), np.concatenate([edges, [time.size]])
     holds, resting = [], [np.zeros(0)]
-    for b, e in zip(begin, end, strict=True):
-        level = float(np.median(potential[b:e]))
+    rest_V, first = _rest_before(potential, current, begin, end)
+    for b, e in zip(begin[first:], end[first:], strict=True):
+        level = float(np.median(potential[b:e])) - rest_V
         if abs(level) < HELD_SHARE * largest:
             resting.append(current[b:e])
         elif e - b >= FEWEST:
             value = math.copysign(voltage_V, level) if voltage_V else level
-            holds.append(Hold(_since(time, int(b))[b:e], current[b:e], value, bool(b > 0)))
+            holds.append(Hold(_since(time, int(b))[b:e], current[b:e], value, bool(b > 0), rest_V))
     if not holds:
         raise AnalysisError(f"No hold at constant voltage of at least {FEWEST} rows was found. Check the file.")
+    if first:
+        resting.append(current[: end[0]])
     return holds, np.concatenate(resting)
+
+
+def _rest_before(potential: Real, current: Real, begin: Rows, end: Rows) -> tuple[float, int]:
+    """Potential of a cell that rests before its first hold, and the number of stretches that are this rest. [V]
+
+    Only the voltage beyond it drives a current: two electrodes that are not quite alike, or an instrument, show some
+    millivolts without any. No rest is known where current flows in the first stretch, or where it has few rows.
+    """
+    if begin.size < 2 or end[0] - begin[0] < REST_ROWS:
+        return 0.0, 0
+    flowing = max(abs(float(np.median(current[b:e]))) for b, e in zip(begin[1:], end[1:], strict=True))
+    if abs(float(np.median(current[: end[0]]))) > REST_CURRENT_SHARE * flowing:
+        return 0.0, 0
+    return float(np.median(potential[: end[0]])), 1
 
 
 def _since(time: Real, first: int) -> Real:
@@ -271,6 +293,8 @@ def current_findings(hold: Hold, initial: Current, steady: Steady, parameters: P
 def current_inputs(hold: Hold, initial: Current, steady: Steady, parameters: Parameters) -> dict[str, Any]:
     """By which rule each was found."""
     voltage_origin = "person" if applied_voltage(parameters) else "median of the recorded potential"
+    if not applied_voltage(parameters) and hold.rest_V:
+        voltage_origin += f", less the {1.0e3 * hold.rest_V:.3g} mV of the rest before"
     return {
         "polarisation_voltage_V": {"value": hold.voltage_V, "uncertainty": None, "origin": voltage_origin},
         "initial_current_A": {

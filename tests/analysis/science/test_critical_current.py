@@ -215,3 +215,83 @@ def test_a_recording_that_ends_with_a_voltage_far_above_is_polarisation(tail_V, 
     found, _ = run(frame, **({"voltage_limit_V": limit_V} if limit_V else {}))
     critical = found["critical_current_density_mA_cm2"]
     assert (critical.label, critical.value) == ("polarisation", pytest.approx(0.45, rel=1e-3))
+
+
+def test_the_directions_of_a_charge_controlled_ramp_need_not_be_alike():
+    # 0.1 mAh/cm² one way and half of it back: the last step is as complete as the others.
+    programme = [part for k in range(1, 9) for part in ((0.1 * k, 3600.0 / k), (-0.1 * k, 1800.0 / k))]
+    frame = galvanostatic_test(programme, Cell(area_cm2=AREA), np.random.default_rng(2), interval_s=5.0).frame
+    critical = run(frame)[0]["critical_current_density_mA_cm2"]
+    assert (critical.label, critical.limit) == ("none", ">=")
+    assert critical.value == pytest.approx(0.8, rel=1e-3)
+
+
+@pytest.mark.parametrize("fall_s", [0.0, 5.0, 20.0])
+def test_a_short_that_takes_its_seconds_is_a_hard_one(fall_s):
+    frame = ramp(step_s=1800.0, rest_s=60.0, cell=Cell(area_cm2=AREA, noise_V=1e-4), interval_s=1.0)
+    since = frame["time_s"] - frame["time_s"].iloc[int(np.flatnonzero(frame["current_A"] > 3.9e-4 * AREA)[0])] - 1700.0
+    left = 0.05 + 0.95 * np.exp(-np.maximum(since, 0.0) / max(fall_s, 1e-3))
+    frame["potential_V"] = np.where(since >= 0.0, left * frame["potential_V"], frame["potential_V"])
+    critical = run(frame)[0]["critical_current_density_mA_cm2"]
+    assert critical.value == pytest.approx(0.4, rel=1e-3)
+    assert critical.label == "hard_short"
+
+
+def on_change(frame, change_V, longest_s=300.0):
+    """The rows that a recorder writes which waits for a change of the voltage, of the current, or for its clock."""
+    v, i, t = (frame[name].to_numpy() for name in ("potential_V", "current_A", "time_s"))
+    kept = [0]
+    for k in range(1, len(frame)):
+        is_turn = abs(i[k] - i[kept[-1]]) > 1e-6 or (k + 1 < len(frame) and abs(i[k + 1] - i[k]) > 1e-6)
+        if is_turn or abs(v[k] - v[kept[-1]]) >= change_V or t[k] - t[kept[-1]] >= longest_s:
+            kept.append(k)
+    return frame.iloc[kept].reset_index(drop=True)
+
+
+def test_a_soft_short_is_found_where_rows_are_written_on_change():
+    cell = Cell(area_cm2=AREA, noise_V=1e-4, void_fraction=0.2)
+    frame = galvanostatic_test(
+        current_steps(RAMP, 1800.0, 60.0), cell, np.random.default_rng(4), interval_s=1.0
+    ).frame.drop(columns="step_number")
+    begin = float(frame["time_s"].iloc[int(np.flatnonzero(frame["current_A"] > 3.4e-4 * AREA)[0])])
+    since = frame["time_s"] - begin - 1200.0
+    frame["potential_V"] *= 1.0 - 0.3 * np.where(since >= 0.0, 1.0 - np.exp(-np.maximum(since, 0.0) / 10.0), 0.0)
+    critical = run(on_change(frame, 1e-3))[0]["critical_current_density_mA_cm2"]
+    assert critical.value == pytest.approx(0.35, rel=1e-3)
+    sound = galvanostatic_test(current_steps(RAMP, 1800.0, 60.0), cell, np.random.default_rng(4), interval_s=1.0).frame
+    assert run(on_change(sound, 1e-3))[0]["critical_current_density_mA_cm2"].label == "none"
+
+
+@pytest.mark.parametrize("rows_left", [1, 2])
+def test_a_tester_that_gives_up_after_a_row_or_two_ends_in_polarisation(rows_left):
+    frame = ramp(cell=Cell(area_cm2=AREA, settle_s=0.0))
+    first = int(np.flatnonzero(frame["current_A"] > 4.4e-4 * AREA)[0])
+    frame = frame.iloc[: first + rows_left].copy()
+    frame.loc[frame.index[-1], "potential_V"] = 5.0
+    critical = run(frame.drop(columns="step_number"))[0]["critical_current_density_mA_cm2"]
+    assert (critical.label, critical.limit) == ("polarisation", "=")
+    assert critical.value == pytest.approx(0.45, rel=1e-3)
+
+
+def test_a_recording_that_ends_with_the_first_rows_of_a_step_holds_no_failure():
+    frame = ramp()
+    first = int(np.flatnonzero(frame["current_A"] > 4.4e-4 * AREA)[0])
+    frame = frame.iloc[: first + 2].copy()
+    frame.loc[frame.index[-2:], "potential_V"] = [0.02, 0.05]  # the double layer is being charged
+    critical = run(frame.drop(columns="step_number"))[0]["critical_current_density_mA_cm2"]
+    assert (critical.label, critical.limit) == ("none", ">=")
+    assert critical.value == pytest.approx(0.40, rel=1e-3)
+
+
+def test_the_step_is_that_in_which_the_voltage_left_its_level_in_its_very_last_row():
+    frame = ramp(rest_s=600.0)
+    turns = np.flatnonzero(np.diff(frame["current_A"].to_numpy() < -3.4e-4 * AREA))
+    last = int(turns[1])  # last row of the second half-step of 0.35
+    begin = int(turns[0]) + 1
+    frame.loc[last, "potential_V"] = -5.0
+    late = (frame.index > last) & (frame["current_A"].abs() > 1e-6)
+    frame.loc[late, "potential_V"] = 5.0 * np.sign(frame.loc[late, "current_A"])
+    cut = frame.drop(frame.index[begin + 50 : last]).reset_index(drop=True)  # the half-step ended early
+    critical = run(cut.drop(columns="step_number"))[0]["critical_current_density_mA_cm2"]
+    assert critical.label == "polarisation"
+    assert critical.value == pytest.approx(0.35, rel=1e-3)

@@ -94,3 +94,16 @@ def test_a_voltage_that_nobody_knows_is_asked_for():
     found, outcome = run(frame.drop(columns="potential_V"), polarisation_voltage_V=0.01)
     assert found["polarisation_voltage_V"].value == 0.01
     assert outcome.inputs["polarisation_voltage_V"]["origin"] == "person"
+
+
+@pytest.mark.parametrize("rest_V", [0.0, 0.0015, -0.004])
+def test_only_the_voltage_beyond_that_at_rest_drives_the_current(rest_V):
+    frame, _, _ = transient()
+    before = pd.DataFrame({"time_s": np.arange(-60.0, 0.0, 5.0), "potential_V": 0.0, "current_A": 0.0})
+    frame = pd.concat([before, frame], ignore_index=True)
+    frame["potential_V"] += rest_V
+    found, outcome = run(frame)
+    assert found["polarisation_voltage_V"].value == pytest.approx(0.01, rel=1e-6)
+    assert found["steady_state_current_A"].flag == "ok"
+    assert ("of the rest before" in outcome.inputs["polarisation_voltage_V"]["origin"]) == (rest_V != 0.0)
+    assert "several_holds" not in codes(outcome)

@@ -116,3 +116,35 @@ def test_medians_of_groups():
     found = group_median(values, group, 3)
     assert found[[0, 2]].tolist() == [2.0, 15.0]
     assert np.isnan(found[1])
+
+
+def test_two_spikes_close_together_are_both_removed():
+    frame = made(current_steps([0.1, 0.2], 3600.0))
+    frame.loc[[100, 101, 103, 104], "potential_V"] *= 2.0
+    assert find_steps(frame).voltage_V == pytest.approx(find_steps(made(current_steps([0.1, 0.2], 3600.0))).voltage_V)
+
+
+def test_uneven_rows_are_no_noise():
+    # A slope of 1 µV/s in rows 1 s and 50 s apart: second differences would see 50 µV.
+    frame = made(current_steps([0.1] * 2, 7200.0), interval_s=1.0)
+    frame["potential_V"] += np.sign(frame["current_A"]) * 1e-6 * (frame["time_s"] % 7200.0)
+    frame = frame[frame.index % 50 <= 1].reset_index(drop=True)
+    assert find_steps(frame).noise_V == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_short_rest_between_two_currents_of_one_direction_stays_a_rest():
+    frame = rows((0.1, 10, 20), (0.0, 0, 2), (0.2, 20, 20), (0.0, 0, 2), (0.3, 30, 20))
+    steps = find_steps(frame)
+    assert (steps.last - steps.first).tolist() == [20, 20, 20]
+    named = rows((0.1, 10, 20), (0.0, 0, 2), (0.1, 10, 20))
+    named["step_kind"] = ["charge"] * 20 + ["rest"] * 2 + ["charge"] * 20
+    assert find_steps(named).count == 2
+    assert find_steps(named.drop(columns="step_kind")).count == 1  # then it is a gap of the recording
+
+
+def test_noise_of_the_current_at_rest_is_no_half_step():
+    frame = made(current_steps([0.1, 0.2, 0.4], 3600.0, 1800.0), interval_s=20.0)
+    frame["current_A"] += 2e-6 * np.random.default_rng(8).standard_normal(len(frame))
+    steps = find_steps(frame.drop(columns="step_number"))
+    assert steps.count == 6
+    assert steps.duration_s == pytest.approx([3600.0] * 6, abs=40.0)

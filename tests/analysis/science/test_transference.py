@@ -176,3 +176,40 @@ def test_a_sampled_initial_current_stands_beside_and_is_compared():
     assert found.value == pytest.approx(TRUTH)
     assert "initial_currents_differ" in {code for code, _ in outcome.warnings}
     assert outcome.inputs["sampled_initial_current_A"]["value"] == pytest.approx(1.2 * INITIAL)
+
+
+def test_a_number_of_a_person_keeps_the_uncertainty_of_the_measured_one():
+    # I₀ given: d ln t/d ln I₀ = −ΔV/(ΔV − I₀R₀); R₀ no longer cancels.
+    found, outcome = run(complete(), initial_current_A=INITIAL)
+    top, bottom = VOLTAGE - INITIAL * BEFORE, VOLTAGE - STEADY * AFTER
+    truth = TRUTH * np.sqrt(
+        (VOLTAGE / top * 1e-8 / INITIAL) ** 2
+        + (INITIAL * BEFORE / top * 0.4 / BEFORE) ** 2
+        + (STEADY * AFTER / bottom * 0.4 / AFTER) ** 2
+        + (VOLTAGE / bottom * 1e-9 / STEADY) ** 2
+    )
+    assert found.uncertainty == pytest.approx(truth, rel=0.05)
+    assert "uncertainty_not_known" not in {code for code, _ in outcome.warnings}
+
+
+def test_numbers_entered_alone_have_no_uncertainty_and_it_is_said():
+    entered = {
+        "initial_current_A": INITIAL, "steady_state_current_A": STEADY, "polarisation_voltage_V": VOLTAGE,
+        "initial_resistance_ohm": BEFORE, "steady_state_resistance_ohm": AFTER,
+    }  # fmt: skip
+    found, outcome = run(complete().iloc[:0], **entered)
+    assert found.value == pytest.approx(TRUTH)
+    assert found.uncertainty is None
+    assert said(outcome, "uncertainty_not_known").startswith("I₀, I_s, ΔV, R₀, R_s were entered")
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    rng, inside = np.random.default_rng(11), []
+    for _ in range(200):
+        frame = complete()
+        spread = frame["uncertainty"].fillna(0.0)
+        frame["value"] = frame["value"] + spread * rng.standard_normal(len(frame))
+        for given in ({}, {"initial_current_A": float(frame.loc[2, "value"])}):
+            found, _ = run(frame, **given)
+            inside.append(abs(found.value - TRUTH) < 1.96 * found.uncertainty)
+    assert 0.91 <= np.mean(inside) <= 0.98
