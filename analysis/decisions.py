@@ -12,7 +12,7 @@ from django.utils import timezone
 from analysis.models import AnalysisRun, Result
 from analysis.queueing import analyses_for, lock_sample, queue_combinations
 from lagpdb import ledger
-from lagpdb.records import Revision, StaleVersion
+from lagpdb.records import Revision, StaleVersion, in_trash
 from measurements.models import Measurement
 from measurements.parameters import check_parameters
 
@@ -24,7 +24,7 @@ def reanalyse(
     checked = check_parameters(parameters)
     wanted = analyses_for(measurement)
     if measurement.is_withdrawn:
-        raise ValidationError(f"{measurement.code} is in the trash. Restore it first.")
+        raise ValidationError(in_trash(measurement))
     if not wanted:
         raise ValidationError(f"Nothing is computed from {measurement.get_kind_display()} of this sample yet.")
     with transaction.atomic():

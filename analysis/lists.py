@@ -8,9 +8,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
-from analysis import figures_scatter, plot_context
+from analysis import plot_context
 from analysis.api import Results
-from analysis.figure_parts import rounded
+from analysis.figures import scatter
+from analysis.figures.parts import rounded
 from analysis.models import Result
 from analysis.plots import Plot, synthetic_mark
 from analysis.science.quantities import QUANTITIES, Quantity
@@ -55,7 +56,7 @@ class ResultList(RecordList):
         quantity = self._quantity()
         assert quantity is not None
         points = plot_context.numbers_of(self._narrowed(request)[0])
-        return JsonResponse(rounded(figures_scatter.scatter(points, quantity.slug, quantity.name, request.GET.dict())))
+        return JsonResponse(rounded(scatter.scatter(points, quantity.slug, quantity.name, request.GET.dict())))
 
     def _quantity(self) -> Quantity | None:
         """The one quantity that the rows are narrowed to."""
@@ -67,14 +68,14 @@ class ResultList(RecordList):
         points = plot_context.numbers_of(self._narrowed(self.request)[0]) if quantity else []
         if quantity is None or len(points) < 2:
             return {}
-        figure = figures_scatter.scatter(points, quantity.slug, quantity.name, {})
+        figure = scatter.scatter(points, quantity.slug, quantity.name, {})
         rows = self._address(self.request, drop=("page", "format"), format="figure")
         narrowed = rows.partition("?")[2].replace("&format=figure", "").replace("format=figure", "")
         mark = synthetic_mark(any(point["is_synthetic"] for point in points))
         plot = Plot(
             "scatter", rows, f"/api/v1/results/?{narrowed}&format=csv",
             f"{quantity.name}, current results, lagpdb{mark}",
-            f"results_{quantity.slug}", figure["summary"], {}, figures_scatter.columns(points, quantity.slug),
+            f"results_{quantity.slug}", figure["summary"], {}, scatter.columns(points, quantity.slug),
             figure["switches"],
         )  # fmt: skip
         return {"plot": plot}

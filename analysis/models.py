@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from lagpdb.ledger import Job
+from lagpdb.records import VisibleQuerySet
 from measurements.models import Measurement, UploadFile
 from samples.models import Cell, Pellet, SputterSetting
 
@@ -157,7 +158,7 @@ class RunInput(models.Model):
         return f"{self.role} of run {self.run_id}"
 
 
-class ResultQuerySet(models.QuerySet):
+class ResultQuerySet(VisibleQuerySet):
     """Filters that every use of numbers starts from."""
 
     def current(self) -> Self:
@@ -167,10 +168,6 @@ class ResultQuerySet(models.QuerySet):
     def usable(self) -> Self:
         """What may enter a combination or a statistic: current, accepted, unflagged, a plain value."""
         return self.current().filter(acceptance=Result.Acceptance.ACCEPTED, flag=Result.Flag.OK, limit="=")
-
-    def visible_to(self, user: Any) -> Self:
-        """What this person may see: today every signed-in person of the lab sees everything."""
-        return self if user is not None and user.is_authenticated else self.none()
 
 
 class Result(models.Model):

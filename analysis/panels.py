@@ -8,13 +8,13 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from analysis import choices, plots
-from analysis.figure_parts import frequency_text
 from analysis.models import AnalysisRun, Result
 from analysis.science.quantities import QUANTITIES
 from lagpdb import units
 from lagpdb.mainvalues import MAIN_LABEL
 from lagpdb.pages import can_edit, detail_context
 from lagpdb.templatetags.records import result_label
+from lagpdb.units import frequency_text
 from measurements.models import Measurement
 from measurements.parameters import CIRCUITS
 from measurements.store import StoreError, rows_of

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 from django.urls import reverse
 
-from analysis import figures, figures_cycling, figures_symmetric, figures_trend, plot_context
-from analysis.figure_parts import AS_IS, Sample, View
+from analysis import plot_context
+from analysis.figures import arrhenius, cycling, films, impedance, symmetric, trend
+from analysis.figures.parts import AS_IS, Sample, View
 from analysis.models import AnalysisRun, Result
 from lagpdb import units
 from measurements.models import Measurement
@@ -21,7 +22,6 @@ from samples.models import Cell, SputterSetting
 
 TABLE_ROWS = 200
 ROWS_AT_ONCE = 20_000  # of a long CSV
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FIGURES_OF = {
     "conductivity": ("nyquist", "residuals", "bode"),
     "activation": ("arrhenius",),
@@ -34,7 +34,7 @@ FIGURES_OF = {
     "polarisation": ("transient",),
     "electronic": ("transient",),
 }
-FAMILIES = (figures, figures_cycling, figures_symmetric)
+FAMILIES = (impedance, arrhenius, films, cycling, symmetric)
 BUILDERS = {name: builder for family in FAMILIES for name, builder in family.BUILDERS.items()}
 FRAMES = {"arc": "Arc", "full": "Full range", "ce": "CE 90–102 %"}
 TITLES = (
@@ -47,8 +47,8 @@ TITLES = (
         "trend": "Interfacial resistance",
         "scatter": "All results of a quantity",
     }
-    | figures_cycling.TITLES
-    | figures_symmetric.TITLES
+    | cycling.TITLES
+    | symmetric.TITLES
 )
 
 
@@ -64,7 +64,7 @@ class Plot:
     summary: str
     frames: dict[str, str]  # words of the buttons that switch between them, the first shown first
     columns: dict[str, list[Any]] = field(repr=False)
-    switches: list[dict[str, Any]] = field(default_factory=list)  # as `analysis.figure_parts.switch` makes them
+    switches: list[dict[str, Any]] = field(default_factory=list)  # as `analysis.figures.parts.switch` makes them
 
     @property
     def kind(self) -> str:
@@ -115,7 +115,7 @@ def cell_text(value: Any) -> str:
         if value == 0 or 1e-3 <= abs(value) < 1e6:
             return f"{value:.5g}".replace("-", units.MINUS) if abs(value) < 1e5 else f"{value:.0f}"
         mantissa, exponent = f"{value:.4e}".split("e")
-        return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", units.MINUS)
+        return f"{mantissa} × {units.power_of_ten(int(exponent))}".replace("-", units.MINUS)
     return "—" if value is None else str(value)
 
 
@@ -143,9 +143,9 @@ def figure_of_run(run: AnalysisRun, name: str, view: View = AS_IS) -> dict[str, 
         return None
     sample = sample_of(run, run.measurement)
     if name == "arrhenius":
-        return figures.arrhenius(run.curves, sample, energy_of(run))
+        return arrhenius.arrhenius(run.curves, sample, energy_of(run))
     if name == "thickness":
-        return figures.thickness(run.curves, sample, rate_of(run))
+        return films.thickness(run.curves, sample, rate_of(run))
     return BUILDERS[name](plot_context.completed(run, name, view), sample, view)
 
 
@@ -167,7 +167,7 @@ def full_columns(run: AnalysisRun, name: str) -> dict[str, list[Any]] | pd.DataF
     """
     if name == "voltage":
         return columns(name, plot_context.whole_curves(run))
-    if name not in figures_symmetric.RECORDED or run.measurement is None:
+    if name not in symmetric.RECORDED or run.measurement is None:
         return columns(name, run.curves)
     frame = recording(run.measurement, lambda names: ([key for key in RECORDED_COLUMNS if key in names], {}))
     return frame[[key for key in RECORDED_COLUMNS if key in frame]]
@@ -181,7 +181,7 @@ def _frames(figure: dict[str, Any]) -> dict[str, str]:
 
 def _has_curves(run: AnalysisRun, name: str) -> bool:
     own = {"arrhenius": "points", "thickness": "points", "residuals": "residuals"}
-    key = (own | figures_cycling.PARTS | figures_symmetric.PARTS).get(name, "data")
+    key = (own | cycling.PARTS | symmetric.PARTS).get(name, "data")
     part = run.curves.get(key) or {}
     return any(part.values()) if isinstance(part, dict) else bool(part)
 
@@ -277,7 +277,7 @@ def trend_of_cell(cell: Cell, view: View = AS_IS) -> tuple[dict[str, Any], dict[
     if len(points) < 2 or not points[0]["is_own"]:
         return None
     sample = Sample(cell.code, f"{cell.code}, {cell.notation}", cell.is_coated)
-    return figures_trend.trend(points, sample, view), figures_trend.columns(points)
+    return trend.trend(points, sample, view), trend.columns(points)
 
 
 def plots_of_cell(cell: Cell | None) -> dict[str, Plot]:

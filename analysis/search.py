@@ -21,7 +21,7 @@ from lagpdb.filters import apply
 from lagpdb.mainvalues import main_results
 from lagpdb.pages import address_of, find_record, record_models
 from lagpdb.problems import Problem, Problems
-from lagpdb.records import Record, normal_code
+from lagpdb.records import SPELLING, Record, normal_code
 from lagpdb.savedviews import LIST_PAGES
 from measurements.models import Measurement, UploadFile
 from samples.api import Cells, Pellets
@@ -30,7 +30,6 @@ from samples.models import Cell, ElectrodeLot, Pellet, PowderLot, SputterRun
 AT_MOST = 6  # rows of a group; the rest stands in its list
 SHORTEST = 2
 COLLECTIONS = {"results": Results, "pellets": Pellets, "cells": Cells, "measurements": Measurements}
-_CODE = re.compile(r"^\s*([A-Za-z]{3})[\s_-]?0*(\d{1,12})\s*$")
 _DIGITS = re.compile(r"^\s*\d{1,6}\s*$")
 
 
@@ -47,7 +46,7 @@ def search(request: HttpRequest) -> HttpResponse:
     """The page; a code that exists opens its record at once."""
     text = request.GET.get("q", "").strip()[:200]
     is_partial = request.headers.get("HX-Request") == "true"
-    if text and _CODE.match(text) and not is_partial:
+    if text and SPELLING.match(text) and not is_partial:
         record = find_record(text)
         if record is not None and (address := address_of(record)):
             return redirect(address)
@@ -58,7 +57,7 @@ def search(request: HttpRequest) -> HttpResponse:
 
 def _missing(text: str) -> str:
     """‘PEL-0999 is not in lagpdb.’ of a well-formed code that is not there."""
-    match = _CODE.match(text)
+    match = SPELLING.match(text)
     return normal_code(text) if match and match[1].upper() in record_models() and find_record(text) is None else ""
 
 
@@ -112,7 +111,7 @@ def _described(record: Any) -> str:
 def _by_code(text: str) -> Group:
     """Any spelling; a bare number is looked for under every prefix, and the beginning of a code too."""
     group = Group("Codes")
-    match = _CODE.match(text)
+    match = SPELLING.match(text)
     for prefix, model in record_models().items():
         if match and match[1].upper() == prefix:
             code, queryset = normal_code(text), model._default_manager.all()

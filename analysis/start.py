@@ -18,6 +18,7 @@ from analysis.queueing import analyses, combinations
 from analysis.science.quantities import QUANTITIES
 from lagpdb.models import Revision
 from lagpdb.pages import name_of
+from lagpdb.units import power_of_ten
 from measurements.formats import formats
 from measurements.kinds import KINDS
 from measurements.models import Measurement, UploadFile
@@ -240,8 +241,7 @@ def _ticks(values: Iterable[float]) -> dict[str, Any]:
         {"x": f"{STRIP_LEFT + inner * (value - low) / (high - low):.1f}", "text": f"{value / 10.0**power:.3g}"}
         for value in places
     ]
-    superscript = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return {"marks": marks, "unit": f"10{superscript} S cm⁻¹" if power else "S cm⁻¹"}
+    return {"marks": marks, "unit": f"{power_of_ten(power)} S cm⁻¹" if power else "S cm⁻¹"}
 
 
 # --- Glossary and help ------------------------------------------------------------------------------------------------

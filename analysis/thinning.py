@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lagpdb.units import THIN_SPACE
+from lagpdb.units import grouped
 
 LIMIT = 4000  # points per series above which a drawing is thinned
 COLUMNS = 900  # about the pixels of a plot on a wide screen; each holds a lowest and a highest point
@@ -86,4 +86,4 @@ def _extremes(values: NDArray[np.float64], rows: NDArray[np.intp], begins: NDArr
 
 def envelope_note(count: int, where: str = "zoom for all") -> str:
     """What a thinned drawing says: 'Envelope of 412 338 points, zoom for all.'; else `where` all of them are."""
-    return f"Envelope of {f'{count:,}'.replace(',', THIN_SPACE)} points, {where}."
+    return f"Envelope of {grouped(count)} points, {where}."

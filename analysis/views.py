@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from analysis import choices, plots, start
 from analysis.comparison import compared
 from analysis.decisions import judge, reanalyse
-from analysis.figure_parts import rounded
+from analysis.figures.parts import rounded
 from analysis.lists import ResultList
 from analysis.models import AnalysisRun, Result
 from analysis.panels import is_working, measurement_context

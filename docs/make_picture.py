@@ -21,7 +21,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.servers import chromium_path  # noqa: E402
+from tests.programs import chromium_path  # noqa: E402
 
 URL = os.environ.get("LAGPDB_URL", "http://127.0.0.1:8000").rstrip("/")
 SIZE = {"width": 1400, "height": 900}

@@ -41,8 +41,8 @@ class QuantityField(forms.CharField):
 
     @property
     def unit(self) -> str:
-        """What stands in the right end of the field; a share is typed as one, 0.8 or 80 %."""
-        return "of 1" if units.suffix_of(self.name) == "fraction" else units.shown_symbol(self.name)
+        """What stands in the right end of the field."""
+        return typed_unit(self.name)
 
     def text_of(self, record: models.Model) -> str:
         """What a person would have typed for the stored value; it reads back identically."""
@@ -61,6 +61,11 @@ class QuantityField(forms.CharField):
         if not text:
             return None
         return understand(self.name, text, self.bounds, readings=bool(self.readings), limit=bool(self.limit))
+
+
+def typed_unit(name: str) -> str:
+    """The unit in which people type a value of this name; a share is typed as one, 0.8 or 80 %."""
+    return "of 1" if units.suffix_of(name) == "fraction" else units.shown_symbol(name)
 
 
 def limited(sign: str, text: str) -> str:

@@ -11,7 +11,7 @@ from django.forms.utils import ErrorDict
 
 from lagpdb import units
 from lagpdb.fields import CodeField, CodesField, QuantityField, limited
-from lagpdb.quantity import Bounds, Quantity
+from lagpdb.quantity import CAN_BE_NOTED, Bounds, Quantity
 from lagpdb.records import Record, save_record
 
 
@@ -248,7 +248,7 @@ def with_note(reason: str, notes: dict[str, str]) -> str:
         return reason
     texts = []
     for label, sentence in notes.items():
-        for ending in (NOTED, "Check it; it can be saved with a note."):
+        for ending in (NOTED, CAN_BE_NOTED):
             sentence = sentence.removesuffix(ending).strip()
         texts.append(f"{label}: {sentence}" if label else sentence)
     return f"{reason} {' '.join(texts)} {NOTED}".strip()[:500]

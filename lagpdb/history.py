@@ -20,7 +20,7 @@ from lagpdb import units
 from lagpdb.addresses import address_of
 from lagpdb.models import Revision
 from lagpdb.pages import can_curate, can_edit, name_of, record_models, shown
-from lagpdb.records import Record, StaleVersion, normal_code, save_record
+from lagpdb.records import Record, StaleVersion, in_trash, normal_code, save_record
 from lagpdb.roles import role_required
 
 PER_PAGE = 50
@@ -172,7 +172,7 @@ def restore_value(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404("There is no such value to bring back.")
     back = redirect("record_history", code=record.code)
     if record.is_withdrawn:
-        messages.error(request, f"{record.code} is in the trash. Restore it first.")
+        messages.error(request, in_trash(record))
         return back
     try:
         setattr(record, name, _typed(record, name, revision.changes[name][0]))

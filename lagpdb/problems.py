@@ -40,6 +40,8 @@ KINDS: dict[int, tuple[str, str]] = {
     507: ("store_full", "The store is full"),
 }
 
+FULL = "The store is full. Nothing was lost: ask an administrator for room, then send it again."
+
 
 class Problem(exceptions.APIException):
     """Any error with its status, sentence and field.
@@ -154,7 +156,7 @@ def _of_surroundings(exc: Exception) -> tuple[int, list[dict[str, Any]], dict[st
     elif isinstance(exc, OperationalError | InterfaceError):
         status, detail = 503, "The database does not answer just now. Nothing was changed; try again in a moment."
     elif isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
-        status, detail = 507, "The store is full. Nothing was lost: ask an administrator for room, then send it again."
+        status, detail = 507, FULL
     elif isinstance(exc, DatabaseError):
         status = 500
     kind = "conflict" if status == 409 else None

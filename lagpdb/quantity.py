@@ -8,8 +8,6 @@ Whatever can be read in two ways is refused with the way to write it.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 import statistics
@@ -20,6 +18,7 @@ from lagpdb import units
 
 MAX_CHARACTERS = 1000
 MAX_EXPONENT = 300
+CAN_BE_NOTED = "Check it; it can be saved with a note."
 
 
 class QuantityError(ValueError):
@@ -118,27 +117,6 @@ def parse_quantity(text: str, suffix: str, *, allow_limit: bool = True, allow_re
     return Quantity(value, spread, limit, (value,), 1, f"{sign} {echo}")
 
 
-def parse_column(text: str) -> list[str]:
-    """The cells of one pasted spreadsheet column, top to bottom; blank cells stay as '' so that rows keep their place.
-
-    Blank lines at the end are dropped. Raises QuantityError when several columns were pasted.
-    """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(lines), delimiter="\t")]
-    while rows and not any(rows[-1]):
-        rows.pop()
-    width = max((sum(1 for _ in _without_blank_end(row)) for row in rows), default=0)
-    if width > 1:
-        raise QuantityError(f"{width} columns were pasted. Copy one column and paste it again.")
-    return [row[0] if row else "" for row in rows]
-
-
-def _without_blank_end(row: list[str]) -> list[str]:
-    while row and not row[-1]:
-        row = row[:-1]
-    return row
-
-
 def _split_limit(text: str) -> tuple[str, str]:
     mark = _LIMIT.match(text)
     if not mark:
@@ -219,7 +197,7 @@ def _refuse_ambiguous_blanks(clean: str, entries: list[_Entry]) -> None:
 def _exponent(text: str | None) -> int:
     if not text:
         return 0
-    plain = text.translate(str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789"))
+    plain = text.translate(units.FROM_SUPERSCRIPTS)
     plain = re.sub(r"[\s^*x×·]|[eE]", "", plain)
     exponent = int(plain.removeprefix("10") if not re.search(r"[eE]", text) else plain)
     if abs(exponent) > MAX_EXPONENT:
@@ -339,7 +317,7 @@ class Bounds:
             advice = "Check the value and its unit; this row is not saved."
         else:
             low, high, usual = self.unusual_low, self.unusual_high, "what is usual"
-            advice = "Check it; it can be saved with a note."
+            advice = CAN_BE_NOTED
         if value == 0 and not self.zero_allowed:
             return level, f"{self._text(value)} is not possible here. {advice}"
         side, bound = ("below", low) if low is not None and value < low else ("above", high)

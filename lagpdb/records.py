@@ -19,7 +19,7 @@ from django.utils import timezone
 # A record was created, edited, withdrawn or restored. Sent inside the transaction with `record`, `action`, `changes`.
 record_changed = Signal()
 
-_SPELLING = re.compile(r"^\s*([A-Za-z]{3})[\s_-]?0*(\d{1,12})\s*$")
+SPELLING = re.compile(r"^\s*([A-Za-z]{3})[\s_-]?0*(\d{1,12})\s*$")
 
 
 class StaleVersion(Exception):
@@ -67,7 +67,7 @@ def normal_code(text: str) -> str:
 
     Texts that are not of that shape (the codes of materials) come back stripped.
     """
-    match = _SPELLING.match(text)
+    match = SPELLING.match(text)
     if not match:
         return text.strip()
     prefix = match[1].upper()
@@ -77,20 +77,20 @@ def normal_code(text: str) -> str:
 CODE_DIGITS = {"MEA": 5}
 
 
-class RecordQuerySet(models.QuerySet):
-    """Filters that every list starts from."""
-
-    def live(self) -> Self:
-        """Without the withdrawn ones."""
-        return self.filter(withdrawn_at__isnull=True)
+class VisibleQuerySet(models.QuerySet):
+    """Rows that not everybody may see."""
 
     def visible_to(self, user: Any) -> Self:
         """What this person may see: today every signed-in person of the lab sees everything."""
         return self if user is not None and user.is_authenticated else self.none()
 
-    def by_code(self, text: str) -> Any:
-        """The record that any spelling of its code means."""
-        return self.get(code=normal_code(text))
+
+class RecordQuerySet(VisibleQuerySet):
+    """Filters that every list starts from."""
+
+    def live(self) -> Self:
+        """Without the withdrawn ones."""
+        return self.filter(withdrawn_at__isnull=True)
 
 
 class Record(models.Model):
@@ -296,6 +296,11 @@ def _family(record: Record) -> list[Record]:
 def dependents_of(record: Record) -> list[Record]:
     """What is hidden together with the record when it is withdrawn."""
     return _family(record)[1:]
+
+
+def in_trash(record: Any) -> str:
+    """Why a record that lies in the trash takes nothing."""
+    return f"{record.code} is in the trash. Restore it first."
 
 
 def withdraw(record: Record, *, by: Any, reason: str) -> list[Record]:

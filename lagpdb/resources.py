@@ -25,7 +25,7 @@ from lagpdb.columns import Column, Reader, columns_of, pick
 from lagpdb.filters import Filter
 from lagpdb.models import Revision
 from lagpdb.problems import Problem, nearest
-from lagpdb.records import Record, StaleVersion, normal_code, restore, save_record, withdraw
+from lagpdb.records import Record, StaleVersion, in_trash, normal_code, restore, save_record, withdraw
 from lagpdb.schema import Schema
 from lagpdb.serializers import ReasonSerializer, RevisionSerializer, given_body
 
@@ -260,7 +260,7 @@ class Changes:
         with transaction.atomic():
             record = self.row(lock=True)  # type: ignore[attr-defined]
             if record.withdrawn_at is not None:
-                raise Problem(f"{record.code} is in the trash. Restore it first.", 400, type="withdrawn")
+                raise Problem(in_trash(record), 400, type="withdrawn")
             serializer = self.get_serializer(record, data=content, partial=True)  # type: ignore[attr-defined]
             serializer.is_valid(raise_exception=True)
             self.change(record, serializer.validated_data, reason, version)

@@ -13,7 +13,7 @@ from rest_framework.validators import UniqueValidator
 
 from lagpdb.models import Revision
 from lagpdb.problems import Problem, Problems, nearest
-from lagpdb.records import normal_code
+from lagpdb.records import in_trash, normal_code
 from lagpdb.units import symbol
 
 HEAD = ("code", "url")
@@ -62,7 +62,7 @@ class CodeField(serializers.SlugRelatedField):
         except (queryset.model.DoesNotExist, ValueError):
             raise serializers.ValidationError(f"There is no {what} {data.strip()}. Check the code.") from None
         if getattr(record, "withdrawn_at", None) is not None:
-            raise serializers.ValidationError(f"{record.code} is in the trash. Restore it first.")
+            raise serializers.ValidationError(in_trash(record))
         return record
 
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 THIN_SPACE = "\u202f"  # groups digits; narrow and never broken at the end of a line
 MINUS = "\u2212"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_FROM_SUPERSCRIPTS = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
+FROM_SUPERSCRIPTS = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
 
 
 class UnitError(ValueError):
@@ -221,7 +221,7 @@ def _atom(text: str) -> tuple[Fraction, dict[str, int]]:
 @lru_cache(maxsize=1024)
 def _measure(text: str) -> tuple[Fraction, Dimension]:
     """Value in SI and dimension of a unit text such as 'mA cm⁻²', 'mA/cm2', 'mA cm^-2', 'Ω·cm²', 'nm per min'."""
-    plain = tidy(text).translate(_FROM_SUPERSCRIPTS)
+    plain = tidy(text).translate(FROM_SUPERSCRIPTS)
     plain = re.sub(r"\bper\b", "/", re.sub(r"[·⋅*×]", " ", plain)).strip()
     scale, powers, position = Fraction(1), dict[str, int](), 0
     while position < len(plain):
@@ -284,7 +284,7 @@ def _plain(number: Decimal) -> str:
     """Digits with thin-space groups from 5 digits and a true minus; no exponent."""
     whole, _, decimals = f"{abs(number):f}".partition(".")
     if len(whole) > 4:
-        whole = f"{int(whole):,}".replace(",", THIN_SPACE)
+        whole = grouped(int(whole))
     sign = MINUS if number < 0 else ""
     return sign + whole + (f".{decimals}" if decimals else "")
 
@@ -298,7 +298,17 @@ def _written(number: Decimal, uncertainty: Decimal | None = None) -> str:
     mantissa = _plain(number.scaleb(-power))
     if uncertainty is not None:
         mantissa = f"({mantissa} ± {_plain(uncertainty.scaleb(-power))})"
-    return f"{mantissa} × 10{str(power).translate(_SUPERSCRIPTS)}"
+    return f"{mantissa} × {power_of_ten(power)}"
+
+
+def power_of_ten(power: int) -> str:
+    """'10⁻⁴'."""
+    return f"10{str(power).translate(_SUPERSCRIPTS)}"
+
+
+def grouped(number: int) -> str:
+    """A count with its digits in groups of three: '18 220'."""
+    return f"{number:,}".replace(",", THIN_SPACE)
 
 
 def _to_place(number: Decimal, place: int) -> Decimal:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from lagpdb import ledger
 from lagpdb.records import restore, save_record, withdraw
+from lagpdb.units import grouped
 from measurements import packing
 from measurements.kinds import SERIES_KINDS
 from measurements.models import Measurement, MeasurementFile, RawFile, UploadFile, subject_fields
@@ -70,6 +71,17 @@ class Relation:
             "replaces": f"Replaces the former file of {code} by a person's decision.",
         }[self.how]
 
+    @property
+    def noted(self) -> dict[str, Any]:
+        """What an uploaded file keeps of it."""
+        return {
+            "how": self.how,
+            "former": self.part.pk,
+            "code": self.part.measurement.code,
+            "rows": self.rows,
+            "gap_s": self.gap_s,
+        }
+
 
 def span(seconds: float) -> str:
     """'601 h', '2.5 h', '12 min', '30 s'."""
@@ -80,12 +92,39 @@ def span(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def grouped(number: int) -> str:
-    """'18 220'."""
-    return f"{number:,}".replace(",", "\u202f")
-
-
 # -- telling -----------------------------------------------------------------------------------------------------------
+def related(file: UploadFile, drafts: list[Measurement]) -> tuple[Relation | None, dict[int, MeasurementFile]]:
+    """What the file is to a test that was there before, and which drafts are new versions of which parts."""
+    series = [item for item in drafts if item.kind in SERIES_KINDS]
+    decision = file.relation.get("decision", "")
+    if not series or decision == "separate":
+        return None, {}
+    if decision == "replace":
+        former = MeasurementFile.objects.select_related("measurement", "raw_file").get(pk=file.relation["former"])
+        if former.superseded_at is None:
+            rows = file.relation.get("rows", 0)
+            relation = Relation("replaces", former, rows)
+            return relation, _versions(drafts, {drafts.index(series[0]): former})
+    found = [(item, relation_of(item, item.known_part)) for item in series]
+    telling = [(item, relation) for item, relation in found if relation is not None]
+    for _, relation in telling:
+        if relation.how in WAITING:
+            return relation, {}
+    grown = {drafts.index(item): relation.part for item, relation in telling if relation.how == "extends"}
+    if grown:
+        return next(relation for _, relation in telling if relation.how == "extends"), _versions(drafts, grown)
+    return (telling[0][1] if telling else None), {}
+
+
+def _versions(drafts: list[Measurement], grown: dict[int, MeasurementFile]) -> dict[int, MeasurementFile]:
+    """The spectra that were in the former file too, beside the recordings that grew."""
+    former_raw = next(iter(grown.values())).raw_file
+    for number, draft in enumerate(drafts):
+        if draft.kind == "eis" and (same := same_spectrum(draft.known_part, former_raw)):
+            grown[number] = same
+    return grown
+
+
 def relation_of(draft: Measurement, part: MeasurementFile) -> Relation | None:
     """What a recording over time, stored but not yet noted, is to the tests of the same sample; the nearest one counts.
 
@@ -165,6 +204,20 @@ def supersede(former: MeasurementFile, draft: Measurement, part: MeasurementFile
         measurement.kind = draft.kind  # a test may show only later what it is
     save_record(measurement, by=file.upload.created_by, reason=f"{file.upload.code}: {file.name}"[:500])
     return {"measurement": measurement.pk, "former": former.pk, "part": part.pk, "before": before}
+
+
+def take_over(
+    file: UploadFile, drafts: list[Measurement], grown: dict[int, MeasurementFile]
+) -> tuple[list[dict[str, Any]], int]:
+    """Make drafts the current versions of the parts in `grown`; returns what `undo` needs and how many runs wait."""
+    steps, runs = [], 0
+    for number, former in sorted(grown.items()):
+        part = drafts[number].known_part
+        step = supersede(former, drafts[number], part, file)
+        steps.append(step)
+        if drafts[number].kind != "eis":  # the same spectrum gives the same numbers
+            runs += analyse(part.measurement, step["before"]["kind"], file)
+    return steps, runs
 
 
 def analyse(measurement: Measurement, former_kind: str, file: UploadFile | None) -> int:

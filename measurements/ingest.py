@@ -15,20 +15,18 @@ from django.utils import timezone
 from lagpdb import ledger
 from lagpdb.records import Revision, next_numbers, normal_code
 from measurements import growing
+from measurements.drafting import draft, is_temperature, misfit
 from measurements.fence import Fence, FenceError
-from measurements.kinds import FITS, KINDS, SERIES_KINDS
+from measurements.kinds import KINDS, unknown_kind
 from measurements.mappings import mapping_for
-from measurements.matching import Match, find_subject, in_cell, match, temperature_in_name
+from measurements.matching import Match, match
 from measurements.models import Measurement, MeasurementFile, RawFile, Upload, UploadFile, subject_fields
-from measurements.parameters import check_parameters, moment_of
+from measurements.parameters import check_parameters
 from measurements.signals import measurement_stored
 from measurements.store import StoredUpload, StoreError, store
 from samples.models import Cell, Pellet, WitnessPlate
 
-__all__ = ["check_parameters", "find_subject", "parse", "receive", "take_in"]
-
 JUNK = ("Thumbs.db", ".DS_Store", "~$*", "desktop.ini", "._*")
-TECHNIQUE_KINDS = {"impedance": "eis"}
 
 
 # -- in the request ----------------------------------------------------------------------------------------------------
@@ -57,8 +55,8 @@ def receive(
     if not arrived:
         raise ValidationError({"files": "No file came with this upload. Choose at least one."})
     if kind and kind not in KINDS:
-        raise ValidationError({"kind": f"‘{kind}’ is not a kind of measurement. Kinds: {', '.join(KINDS)}."})
-    if temperature_degC is not None and not _is_temperature(temperature_degC):
+        raise ValidationError({"kind": unknown_kind(kind)})
+    if temperature_degC is not None and not is_temperature(temperature_degC):
         raise ValidationError({"temperature_degC": f"{temperature_degC:g} °C cannot be. Is it in kelvin?"})
     checked = check_parameters(parameters)
     with transaction.atomic():
@@ -80,10 +78,6 @@ def receive(
         rows = UploadFile.objects.bulk_create([_row(upload, file, raws) for file in kept])
         ledger.ring_on_commit(*(row for row in rows if row.job_state == UploadFile.JobState.WAITING))
     return upload
-
-
-def _is_temperature(value_degC: float) -> bool:
-    return -273.15 <= value_degC < 3000
 
 
 def _upload(**fields: Any) -> Upload:
@@ -283,21 +277,21 @@ def _measure(
     goes_on: bool,
 ) -> ledger.Job | None:
     """Make one measurement per recording, or a new version of one, and let the analyses know; the run that is begun."""
-    drafts = [_measurement(file, described, found) for described in answer["recordings"]]
+    drafts = [draft(file, described, found) for described in answer["recordings"]]
     raw.reader, raw.reader_version = answer["reader"], answer["reader_version"]
     for number, item in enumerate(drafts):
         item.known_part = MeasurementFile(measurement=item, raw_file=raw, part_number=number)
-    if problem := _misfit(file, drafts):
+    if problem := misfit(file, drafts):
         _wait(held, problem, seen)
         return None
-    relation, grown = _related(file, drafts)
+    relation, grown = growing.related(file, drafts)
     if relation is not None and relation.how in growing.WAITING:
-        _wait(held, relation.sentence, {**seen, "candidates": []}, _noted(relation))
+        _wait(held, relation.sentence, {**seen, "candidates": []}, relation.noted)
         return None
     if grown:
         return _extend(held, file, drafts, relation, grown, seen)
     _create(file, drafts)
-    noted = {"relation": _noted(relation) if relation else {}}
+    noted = {"relation": relation.noted if relation else {}}
     return _begin(held, file, drafts, {**seen, **noted}, relation.sentence if relation else "", goes_on)
 
 
@@ -353,55 +347,26 @@ def _begin(
     return runs[0] if runs and goes_on else None
 
 
-def _measurement(file: UploadFile, described: dict[str, Any], found: Match) -> Measurement:
-    upload, metadata = file.upload, described["metadata"]
-    subject, kind = _kind_of(upload, described, found)
-    temperature, origin = _temperature(file, metadata)
-    parameters = dict(upload.parameters)
-    stated = parameters.pop("measured_at", None) or metadata.get("measured_at")
-    return Measurement(
-        kind=kind,
-        **subject_fields(subject),
-        measured_at=moment_of(stated),
-        operator=upload.operator,
-        instrument=upload.instrument,
-        temperature_degC=temperature,
-        temperature_origin=origin,
-        parameters=parameters,
-        metadata=metadata,
-        reader_warnings=described["warnings"],
-        point_count=described["points"],
-        is_synthetic=upload.is_synthetic or subject.is_synthetic,
-        created_by=upload.created_by,
-    )
-
-
-def _kind_of(upload: Upload, described: dict[str, Any], found: Match) -> tuple[Any, str]:
-    """The sample, in its live cell, and the kind: of the technique, as given, else told from recording and cell."""
-    if kind := TECHNIQUE_KINDS.get(described["technique"]):
-        return in_cell(found.subject, kind), kind
-    if described["technique"] != "time_series":
-        return found.subject, upload.kind or "attachment"
-    subject = in_cell(found.subject, SERIES_KINDS[0])
-    told = described.get("kinds") or {}
-    where = subject.configuration if isinstance(subject, Cell) else "symmetric"
-    return subject, upload.kind or told.get(where, "attachment")
-
-
-def _misfit(file: UploadFile, drafts: list[Measurement]) -> str:
-    """Why a test cannot be one of its sample; empty when it can, or when a person chose the sample for this file."""
-    if file.subject is not None:
-        return ""
-    for draft in drafts:
-        fits = FITS.get(draft.kind)
-        where = draft.cell.configuration if draft.cell else ""
-        if fits is None or where in fits:
-            continue
-        what = KINDS[draft.kind]
-        needs = f"A {what} needs a {' or '.join(fits)} cell" if len(fits) < 3 else f"A {what} is measured in a cell"
-        what_it_is = f"{where} one" if where else ("pellet without a live cell" if draft.pellet else "witness plate")
-        return f"{needs}, and {draft.subject.code} is a {what_it_is}. Choose the cell, or this sample to keep raw data."
-    return ""
+def _extend(
+    held: ledger.Claim,
+    file: UploadFile,
+    drafts: list[Measurement],
+    relation: growing.Relation,
+    grown: dict[int, MeasurementFile],
+    seen: dict[str, Any],
+) -> None:
+    """Make the recordings new versions of the measurements that they are longer copies of; the rest is new."""
+    steps, runs = growing.take_over(file, drafts, grown)
+    fresh = [item for number, item in enumerate(drafts) if number not in grown]
+    if fresh:
+        _create(file, fresh)
+        answers = measurement_stored.send(sender=Measurement, measurements=fresh, upload_file=file, goes_on=False)
+        runs += sum(len(queued) for _, queued in answers)
+    file.measurements.add(*(step["measurement"] for step in steps))
+    noted = {**relation.noted, "how": "extends", "steps": steps, "taken_at": timezone.now().isoformat()}
+    ending = {} if runs else {"finished_at": timezone.now()}
+    state = UploadFile.State.QUEUED if runs else UploadFile.State.EXTENDS
+    ledger.close(held, state=state, message=relation.sentence, line=None, relation=noted, **ending, **seen)
 
 
 def _wait(held: ledger.Claim, message: str, seen: dict[str, Any], relation: dict[str, Any] | None = None) -> None:
@@ -415,88 +380,3 @@ def _wait(held: ledger.Claim, message: str, seen: dict[str, Any], relation: dict
         finished_at=timezone.now(),
         **seen,
     )
-
-
-# -- tests that grow ---------------------------------------------------------------------------------------------------
-def _related(file: UploadFile, drafts: list[Measurement]) -> tuple[growing.Relation | None, dict[int, MeasurementFile]]:
-    """What the file is to a test that was there before, and which drafts are new versions of which parts."""
-    series = [item for item in drafts if item.kind in SERIES_KINDS]
-    decision = file.relation.get("decision", "")
-    if not series or decision == "separate":
-        return None, {}
-    if decision == "replace":
-        former = MeasurementFile.objects.select_related("measurement", "raw_file").get(pk=file.relation["former"])
-        if former.superseded_at is None:
-            rows = file.relation.get("rows", 0)
-            relation = growing.Relation("replaces", former, rows)
-            return relation, _versions(drafts, {drafts.index(series[0]): former})
-    found = [(item, growing.relation_of(item, item.known_part)) for item in series]
-    telling = [(item, relation) for item, relation in found if relation is not None]
-    for _, relation in telling:
-        if relation.how in growing.WAITING:
-            return relation, {}
-    grown = {drafts.index(item): relation.part for item, relation in telling if relation.how == "extends"}
-    if grown:
-        return next(relation for _, relation in telling if relation.how == "extends"), _versions(drafts, grown)
-    return (telling[0][1] if telling else None), {}
-
-
-def _versions(drafts: list[Measurement], grown: dict[int, MeasurementFile]) -> dict[int, MeasurementFile]:
-    """The spectra that were in the former file too, beside the recordings that grew."""
-    former_raw = next(iter(grown.values())).raw_file
-    for number, draft in enumerate(drafts):
-        if draft.kind == "eis" and (same := growing.same_spectrum(draft.known_part, former_raw)):
-            grown[number] = same
-    return grown
-
-
-def _noted(relation: growing.Relation) -> dict[str, Any]:
-    return {
-        "how": relation.how,
-        "former": relation.part.pk,
-        "code": relation.part.measurement.code,
-        "rows": relation.rows,
-        "gap_s": relation.gap_s,
-    }
-
-
-def _extend(
-    held: ledger.Claim,
-    file: UploadFile,
-    drafts: list[Measurement],
-    relation: growing.Relation,
-    grown: dict[int, MeasurementFile],
-    seen: dict[str, Any],
-) -> None:
-    """Make the recordings new versions of the measurements that they are longer copies of; the rest is new."""
-    message = relation.sentence
-    steps, runs, touched = [], 0, []
-    for number, former in sorted(grown.items()):
-        step = growing.supersede(former, drafts[number], drafts[number].known_part, file)
-        steps.append(step)
-        measurement = drafts[number].known_part.measurement
-        touched.append(measurement)
-        if drafts[number].kind != "eis":  # the same spectrum gives the same numbers
-            runs += growing.analyse(measurement, step["before"]["kind"], file)
-    fresh = [draft for number, draft in enumerate(drafts) if number not in grown]
-    if fresh:
-        _create(file, fresh)
-        answers = measurement_stored.send(sender=Measurement, measurements=fresh, upload_file=file, goes_on=False)
-        runs += sum(len(queued) for _, queued in answers)
-    file.measurements.add(*touched)
-    noted = {**_noted(relation), "how": "extends", "steps": steps, "taken_at": timezone.now().isoformat()}
-    ending = {} if runs else {"finished_at": timezone.now()}
-    state = UploadFile.State.QUEUED if runs else UploadFile.State.EXTENDS
-    ledger.close(held, state=state, message=message, line=None, relation=noted, **ending, **seen)
-
-
-def _temperature(file: UploadFile, metadata: dict[str, Any]) -> tuple[float | None, str]:
-    if file.upload.temperature_degC is not None:
-        return file.upload.temperature_degC, Measurement.TemperatureOrigin.PERSON
-    stated = metadata.get("temperature_degC")
-    if stated is not None and _is_temperature(stated):
-        return stated, Measurement.TemperatureOrigin.FILE
-    named = temperature_in_name(file.name)
-    if named is not None and _is_temperature(named):
-        return named, Measurement.TemperatureOrigin.NAME
-    return None, Measurement.TemperatureOrigin.ASSUMED

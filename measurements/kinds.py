@@ -21,6 +21,11 @@ def kind_choices() -> list[tuple[str, str]]:
     return list(KINDS.items())
 
 
+def unknown_kind(kind: str) -> str:
+    """What is said of a kind that is none."""
+    return f"‘{kind}’ is not a kind of measurement. Kinds: {', '.join(KINDS)}."
+
+
 # Kinds of recordings over time, and the cells that each can be measured in.
 FITS: dict[str, tuple[str, ...]] = {
     "polarisation": ("blocking", "symmetric", "full"),

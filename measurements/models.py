@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from lagpdb.ledger import Job
 from lagpdb.records import Record, RecordQuerySet, positive
-from measurements.kinds import KINDS, kind_choices
+from measurements.kinds import KINDS, kind_choices, unknown_kind
 from samples.models import Cell, Pellet, WitnessPlate
 
 
@@ -143,7 +143,7 @@ class Measurement(Record):
 
     def clean(self) -> None:
         if self.kind not in KINDS:
-            raise ValidationError({"kind": f"‘{self.kind}’ is not a kind of measurement. Kinds: {', '.join(KINDS)}."})
+            raise ValidationError({"kind": unknown_kind(self.kind)})
 
 
 class MeasurementFile(models.Model):

@@ -80,7 +80,7 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     draft = path.with_name(f".{path.stem}.{os.getpid()}")
     if len(frame) < FEWEST_ROWS:
         table = pa.Table.from_pandas(frame, preserve_index=False)
-        pq.write_table(table, draft, compression="zstd", row_group_size=ROWS_OF_A_GROUP)
+        _store(table, frame, draft)
     else:
         _write_packed(frame, draft)
     draft.rename(path)
@@ -107,16 +107,30 @@ def _write_packed(frame: pd.DataFrame, path: Path) -> None:
     fields = zip(map(str, frame.columns), arrays, strict=True)
     schema = pa.schema([pa.field(name, array.type, nullable=array.null_count > 0) for name, array in fields])
     table = pa.Table.from_arrays(arrays, schema=schema)
-    empty = pa.Schema.from_pandas(frame.iloc[:0], preserve_index=False)
-    table = table.replace_schema_metadata({**(empty.metadata or {}), _KEY: json.dumps(scales).encode()})
-    pq.write_table(
-        table,
+    packed = {"use_dictionary": words or False, "column_encoding": encodings or None}
+    _store(table, frame, path, {_KEY: json.dumps(scales, separators=(",", ":"))}, **packed)
+
+
+def _store(
+    table: pa.Table, frame: pd.DataFrame, path: Path, facts: Mapping[bytes, str] | None = None, **options: Any
+) -> None:
+    """Write with no more around the numbers than serves: a short recording would be mostly description."""
+    # Numbers and texts need no words for pandas to make them again.
+    is_plain = all(series.dtype in ("float64", "int64", "bool", "str") for _, series in frame.items())
+    described = None if is_plain else pa.Schema.from_pandas(frame.iloc[:0], preserve_index=False).metadata
+    table = table.replace_schema_metadata(described)
+    writer = pq.ParquetWriter(
         path,
+        table.schema,
         compression="zstd",
-        row_group_size=ROWS_OF_A_GROUP,
-        use_dictionary=words or False,
-        column_encoding=encodings or None,
+        write_statistics=table.num_rows > ROWS_OF_A_GROUP,  # they tell groups of rows apart
+        store_schema=not is_plain,
+        **options,
     )
+    with writer:
+        writer.write_table(table, ROWS_OF_A_GROUP)
+        if facts:
+            writer.add_key_value_metadata(facts)
 
 
 def _packed(name: str, values: Array, scales: dict[str, tuple[int, float]]) -> pa.Array:
@@ -159,7 +173,7 @@ def read(
         comes, and others with it: the caller filters.
     """
     with pq.ParquetFile(path) as stored:  # read_table() looks for a whole data set first
-        scales = json.loads((stored.schema_arrow.metadata or {}).get(_KEY, b"{}"))
+        scales = json.loads((stored.metadata.metadata or {}).get(_KEY, b"{}"))
         kept = None if columns is None else [name for name in columns if name in stored.schema_arrow.names]
         if rows is None and not spans:
             table = stored.read(columns=kept, use_threads=False)

@@ -26,10 +26,10 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 
+from lagpdb.problems import FULL
 from measurements import packing
 
 CHUNK = 256 * 1024  # what stays in the processor's cache while it is cut, hashed and written
-FULL = "The store is full. Nothing was lost: ask an administrator for room, then send it again."
 
 
 class StoreError(Exception):

@@ -13,6 +13,7 @@ from lagpdb.forms import Question, RecordForm
 from samples import hints, limits
 from samples.forms import ReasonMixin, pellet_options
 from samples.models import Cell, ElectrodeLot, Material, Pellet
+from samples.models.cells import LOT_IFF_FULL
 from samples.models.lots import faces_of
 from samples.several import SeveralMixin, refusal_of
 
@@ -82,9 +83,7 @@ class CellFieldsForm(RecordForm):
         configuration = cleaned.get("configuration")
         is_full, has_lot = configuration == Cell.Configuration.FULL, bool(cleaned.get("electrode_lot"))
         if configuration and "electrode_lot" not in self.errors and is_full != has_lot:
-            self.add_error(
-                "electrode_lot", "A full cell needs an electrode lot; blocking and symmetric cells have none."
-            )
+            self.add_error("electrode_lot", LOT_IFF_FULL)
         return cleaned
 
 

@@ -52,7 +52,11 @@ class ReasonMixin(forms.Form):
         """Complain at `reason` when a filled value is replaced without one."""
         changed = overwritten(self)
         if changed and not self.cleaned_data.get("reason"):
-            self.add_error("reason", f"{', '.join(changed)} changes. Say why: it is kept with the history.")
+            self.ask_why(changed)
+
+    def ask_why(self, changed: list[str]) -> None:
+        """Complain at `reason` that what is named changes without one."""
+        self.add_error("reason", f"{', '.join(changed)} changes. Say why: it is kept with the history.")
 
 
 def overwritten(form: RecordForm) -> list[str]:

@@ -11,7 +11,6 @@ from lagpdb import units
 from lagpdb.models import CodeCounter
 from lagpdb.records import normal_code
 from samples.models import Cell, PowderLot
-from samples.models.cells import disc_area_cm2
 
 DENSITIES_mA_cm2 = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 ROOM_degC = 25.0
@@ -68,11 +67,6 @@ def current_text(current_mA: float) -> str:
         if current_mA < 1
         else units.format_value(current_mA, unit="mA")
     )
-
-
-def area_of(diameter_mm: float | None) -> float | None:
-    """Area of the electrode [cm²]."""
-    return disc_area_cm2(diameter_mm) if diameter_mm else None
 
 
 def densities(area_cm2: float | None) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from django.db import models, transaction
 from django.db.models import Max
 
 from lagpdb import units
-from lagpdb.fields import CodeField, GritsField, understand, words
+from lagpdb.fields import CodeField, GritsField, typed_unit, understand, words
 from lagpdb.forms import RecordForm
 from lagpdb.quantity import Bounds
 from lagpdb.records import Record
@@ -87,7 +87,7 @@ class NumberField(forms.CharField):
     @property
     def unit(self) -> str:
         """What stands in the right end of the field."""
-        return "of 1" if units.suffix_of(self.name) == "fraction" else units.shown_symbol(self.name)
+        return typed_unit(self.name)
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)

@@ -58,6 +58,4 @@ def refusal_of(pellet: Pellet) -> str:
     if pellet.state in (Pellet.State.BROKEN, Pellet.State.CONSUMED):
         return f"{pellet.code} is {pellet.get_state_display().lower()}. Choose another pellet."
     cell = pellet.live_cell
-    if cell is None:
-        return ""
-    return f"{pellet.code} is in {cell.code}, {cell.get_state_display().lower()}. Finish or dismantle that cell first."
+    return cell.holds_its_pellet if cell else ""

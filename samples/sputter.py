@@ -148,15 +148,3 @@ def layer_question(pellet: Pellet, faces: str, own: SputterRun | None = None) ->
     since = timezone.localtime(top.performed_at or top.created_at)
     sentence = f"{pellet.code} has {names} on {sides} since {since:%-d %b}. Add a second layer, or correct that record?"
     return sentence, top
-
-
-def refusal(pellet: Pellet) -> str:
-    """Why a pellet cannot be put into the tool, '' when it can."""
-    if pellet.state in (Pellet.State.BROKEN, Pellet.State.CONSUMED):
-        return f"{pellet.code} is {pellet.get_state_display().lower()}. Choose another pellet."
-    cell = pellet.live_cell
-    if cell is not None:
-        return (
-            f"{pellet.code} is in {cell.code}, {cell.get_state_display().lower()}. Finish or dismantle that cell first."
-        )
-    return ""

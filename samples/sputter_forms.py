@@ -19,7 +19,8 @@ from samples.forms import ReasonMixin, notation_of
 from samples.models import FilmThickness, Material, Pellet, SputterRun, WitnessPlate
 from samples.models.films import FACE_SETS
 from samples.models.lots import faces_of
-from samples.sputter import keep_witness, layer_question, refusal
+from samples.several import refusal_of
+from samples.sputter import keep_witness, layer_question
 
 MOST_ROWS = 50
 BLANK_ROWS = 2
@@ -177,7 +178,7 @@ class SputterRunForm(RecordForm):
         cleaned = super().clean()
         for row in self.rows:
             if row.pellet is not None and self.stood.get(row.pellet.code) is None:
-                row.problem = refusal(row.pellet)
+                row.problem = refusal_of(row.pellet)
         if any(row.problem for row in self.rows):
             self.add_error(None, "Look at the list of pellets: " + " ".join(r.problem for r in self.rows if r.problem))
         self._ask_about_layers()
@@ -254,7 +255,7 @@ class SputterRunEditForm(ReasonMixin, SputterRunForm):
         self.check_reason()
         lost = [code for code, faces in self.was.items() if self.yours.get(code) != faces]
         if lost and not self.errors and not cleaned.get("reason"):
-            self.add_error("reason", f"{', '.join(lost)} changes. Say why: it is kept with the history.")
+            self.ask_why(lost)
         return cleaned
 
 

@@ -17,7 +17,8 @@ from lagpdb.roles import role_required
 from samples.details import tests_of
 from samples.forms import REASONS, newest_recipe
 from samples.models import FilmThickness, Pellet, SputterRun, WitnessPlate
-from samples.sputter import DIFFERS, layer_question, rate_words, refusal, target_words, thickness_words
+from samples.several import refusal_of
+from samples.sputter import DIFFERS, layer_question, rate_words, target_words, thickness_words
 from samples.sputter_forms import FilmThicknessForm, SputterRunEditForm, SputterRunForm
 
 
@@ -80,7 +81,7 @@ def run_hint(request: HttpRequest) -> HttpResponse:
         sentence, question = row.problem, ""
         if row.pellet is not None and not sentence:
             new = "".join(face for face in row.faces if face not in form.stood.get(row.pellet.code, ""))
-            sentence = refusal(row.pellet) if not form.stood.get(row.pellet.code) else ""
+            sentence = refusal_of(row.pellet) if not form.stood.get(row.pellet.code) else ""
             found = layer_question(row.pellet, new, own) if new else None
             question = found[0] if found else ""
         rows.append({"row": row, "sentence": sentence, "question": question})

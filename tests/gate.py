@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests import servers  # noqa: E402
+from tests import programs, servers  # noqa: E402
 
 SCHEMA = ROOT / "tests" / "api_schema.yaml"
 LIMIT_S = 40 * 60
@@ -230,13 +230,13 @@ def _unit(gate: Gate) -> None:
 
 @stage("browser", "tests with Chromium, on SQLite")
 def _browser(gate: Gate) -> None:
-    servers.chromium_path()  # found or installed here, not within a test's time limit
+    programs.chromium_path()  # found or installed here, not within a test's time limit
     gate.pytest("browser and not live and not faults")
 
 
 @stage("postgres", "the same tests on PostgreSQL")
 def _postgres(gate: Gate) -> None:
-    servers.chromium_path()
+    programs.chromium_path()
     with servers.postgres() as database:
         gate.pytest("not live and not faults", *WORKERS, LAGPDB_DATABASE_URL=database.url)
 
@@ -256,7 +256,7 @@ def _live(gate: Gate) -> None:
 @stage("faults", "killed workers, servers, connections")
 def _faults(gate: Gate) -> None:
     for program in ("postgres", "redis-server"):
-        servers.find(program)
+        programs.find(program)
     gate.pytest("faults")
 
 
@@ -320,7 +320,7 @@ def main() -> int:
                 try:
                     function(gate)
                     result = "ok"
-                except (StageError, servers.ServerError) as error:
+                except (StageError, programs.ServerError) as error:
                     print(error, flush=True)
                     result = "FAILED"
                 except KeyboardInterrupt:

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 import redis as client
 
-from tests import servers
-from tests.servers import Given, Postgres, Redis, ServerError, postgres, redis
+from tests import programs
+from tests.programs import ServerError
+from tests.servers import Given, Postgres, Redis, postgres, redis
 
 
 def rows(server: Postgres | Given) -> list[int]:
@@ -77,7 +78,7 @@ def test_servers_end_with_the_process_that_started_them(end: str) -> None:
     """)
     child = subprocess.Popen(
         [sys.executable, "-c", program, end],
-        cwd=servers.ROOT,
+        cwd=programs.ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -101,16 +102,16 @@ def test_servers_end_with_the_process_that_started_them(end: str) -> None:
 @pytest.mark.live
 def test_a_program_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for attempt in ("_from_debian", "_from_wheel"):
-        monkeypatch.setattr(servers, attempt, lambda what: (None, "not allowed here"))
-    monkeypatch.setattr(servers, "_installed", lambda what: None)
+        monkeypatch.setattr(programs, attempt, lambda what: (None, "not allowed here"))
+    monkeypatch.setattr(programs, "_installed", lambda what: None)
     monkeypatch.delenv("LAGPDB_TEST_CHROMIUM", raising=False)
     with pytest.raises(ServerError, match="Redis is missing"):
-        servers.find("redis-server")
+        programs.find("redis-server")
     with pytest.raises(ServerError, match="PostgreSQL is missing"), postgres(own=True):
         pass
     monkeypatch.setenv("LAGPDB_TEST_CHROMIUM", "/nowhere/chromium")
     with pytest.raises(ServerError, match="/nowhere/chromium"):
-        servers.chromium_path()
+        programs.chromium_path()
 
 
 @pytest.mark.faults
@@ -159,7 +160,7 @@ def test_a_frozen_server_hangs_and_comes_back() -> None:
 @pytest.mark.browser
 def test_chromium_draws_a_page(tmp_path: Path) -> None:
     picture = tmp_path / "page.png"
-    command = [servers.chromium_path(), "--headless", "--disable-gpu", "--disable-dev-shm-usage"]
+    command = [programs.chromium_path(), "--headless", "--disable-gpu", "--disable-dev-shm-usage"]
     command += ["--no-sandbox"] if os.geteuid() == 0 else []
     command += [f"--user-data-dir={tmp_path}", f"--screenshot={picture}", "data:text/html,<h1>LAGP</h1>"]
     subprocess.run(command, check=True, capture_output=True, timeout=60)

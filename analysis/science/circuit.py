@@ -76,13 +76,6 @@ class Circuit:
         first = self.first_arc_index
         return (*((0,) if self.has_resistor else ()), *(first + 3 * k for k in range(self.arc_count)))
 
-    @cached_property
-    def exponent_indices(self) -> tuple[int, ...]:
-        """Positions of the CPE exponents in the parameter vector."""
-        first = self.first_arc_index
-        arcs = tuple(first + 3 * k + 2 for k in range(self.arc_count))
-        return arcs + ((self.tail_index + 1,) if self.has_tail else ())
-
     @property
     def text(self) -> str:
         """The circuit as people write it, e.g. ``L–R0–(R1Q1)–Q2``."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
 from analysis.science.fitted import Fit
-from analysis.science.given import electrode_area, finding, stated_area, temperature
+from analysis.science.given import electrode_area, finding, temperature, warn_of_stated_area
 from analysis.science.impedance import fit_prepared
 from analysis.science.kramers_kronig import KramersKronig, check_prepared
 from analysis.science.spectrum import prepare
@@ -150,13 +150,7 @@ def _geometry(subject: Subject, parameters: Parameters, outcome: Outcome) -> _Ge
         outcome,
         "σ needs the electrode area. Enter the Ag diameter, or confirm that the whole face is coated.",
     )
-    stated = stated_area(parameters, area)
-    if stated and area:
-        outcome.warn(
-            "electrode_area_differs",
-            f"The file states an electrode area of {stated:.4g} cm², the record has "
-            f"{area:.4g} cm². The record's was used; check which one is right.",
-        )
+    warn_of_stated_area(parameters, area, outcome)
     return _Geometry(thickness, thickness_u / thickness if thickness and thickness_u else None, area, area_relative)
 
 

@@ -16,7 +16,7 @@ from analysis.science.current_unit import doubt_current_density
 from analysis.science.given import electrode_area, finding, stated_area, temperature
 from analysis.science.shorts import HARD, SOFT, WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
-from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, series_curves
+from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
 from analysis.science.wording import number
 
 Real = NDArray[np.float64]
@@ -206,11 +206,7 @@ def _say(
             f"File steps are {number(current)} mA: {current / area:.3g} mA cm⁻² with {area:.3g} cm². "
             f"The file header says {stated:.3g} cm². Which is right?",
         )
-    if steps.spike_count:
-        outcome.warn(
-            "spikes_left_out",
-            f"{steps.spike_count} isolated jumps of the voltage, of one or two samples, were left out.",
-        )
+    warn_of_spikes(steps, outcome)
 
 
 def _named(event: Event, steps: Steps, levels: list[Level], area: float | None) -> str:
@@ -338,11 +334,6 @@ def _steps_that_count(
     return failing, max(sound) if sound else None, event.kind
 
 
-def _hours(steps: Steps, time_s: float) -> float:
-    """Time since the first row. [h]"""
-    return float(time_s - steps.time_s[0]) / 3600.0
-
-
 def _curves(
     steps: Steps, levels: list[Level], event: Event | None, area: float | None, outcome: Outcome
 ) -> dict[str, Any]:
@@ -355,10 +346,10 @@ def _curves(
         place = _level_of(levels, event.half)
         halves = levels[place].halves
         before = levels[:place]
-        marks["event_h"] = _hours(steps, event.time_s)
+        marks["event_h"] = steps.hours(event.time_s)
         marks["failing"] = {
-            "from_h": _hours(steps, steps.start_s[halves[0]]),
-            "to_h": _hours(steps, steps.end_s[halves[-1]]),
+            "from_h": steps.hours(steps.start_s[halves[0]]),
+            "to_h": steps.hours(steps.end_s[halves[-1]]),
             "density_mA_cm2": planned_current_A(steps, levels, event) * scale if scale else None,
         }
         if event.kind == HARD:
@@ -366,8 +357,8 @@ def _curves(
     sound = next((level for level in reversed(before) if level.is_complete), None)
     if sound is not None:
         marks["sound"] = {
-            "from_h": _hours(steps, steps.start_s[sound.halves[0]]),
-            "to_h": _hours(steps, steps.end_s[sound.halves[-1]]),
+            "from_h": steps.hours(steps.start_s[sound.halves[0]]),
+            "to_h": steps.hours(steps.end_s[sound.halves[-1]]),
             "density_mA_cm2": sound.current_A * scale if scale else None,
         }
     return curves | {"marks": marks}

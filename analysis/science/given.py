@@ -74,6 +74,17 @@ def stated_area(parameters: Parameters, area_cm2: float | None) -> float | None:
     return float(stated)
 
 
+def warn_of_stated_area(parameters: Parameters, area_cm2: float | None, outcome: Outcome) -> None:
+    """Say that the file states another electrode area than the record, which was used."""
+    stated = stated_area(parameters, area_cm2)
+    if stated and area_cm2:
+        outcome.warn(
+            "electrode_area_differs",
+            f"The file states an electrode area of {stated:.4g} cm², the record has {area_cm2:.4g} cm². The record's "
+            "was used; check which one is right.",
+        )
+
+
 def temperature(parameters: Parameters, outcome: Outcome) -> float:
     """Temperature [°C], recorded in the inputs; said when it is assumed."""
     value, origin = parameters.get("temperature_degC"), parameters.get("temperature_origin")

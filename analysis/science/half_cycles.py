@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.science.base import AnalysisError
 from analysis.science.counters import Counter
 from analysis.science.segments import Real, Rows, Segments, Series, Signs
+from analysis.science.wording import NO_CURRENT
 
 _PULSE = 1.0e-3  # share of a usual half below which a segment is a pulse or noise
 _WINDOW_SHARE = 0.03  # how far from the cut-off a half may end: sampling never meets it exactly
@@ -53,10 +54,7 @@ def half_cycles(series: Series, segments: Segments, counter: Counter | None, ene
     """
     kept = _kept(series, segments)
     if not kept.size:
-        raise AnalysisError(
-            "No current flows in this recording. Upload the longer file once the test has begun, or check the current "
-            "column and its unit."
-        )
+        raise AnalysisError(NO_CURRENT)
     sign = segments.sign[kept]
     begins = np.concatenate([[0], np.flatnonzero(sign[1:] != sign[:-1]) + 1]).astype(np.intp)
     ends = np.append(begins[1:], kept.size).astype(np.intp) - 1

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.science.base import Analysis, AnalysisError, Finding, Outcome, Parameters, Subject
 from analysis.science.circuit import effective_capacitance_F
 from analysis.science.fitted import Fit
-from analysis.science.given import electrode_area, finding, stated_area, temperature
+from analysis.science.given import electrode_area, finding, temperature, warn_of_stated_area
 from analysis.science.impedance import fit_prepared
 from analysis.science.kramers_kronig import KramersKronig, check_prepared
 from analysis.science.spectrum import prepare
@@ -235,13 +235,7 @@ def _per_interface(
     area, relative = electrode_area(
         subject, parameters, outcome, "The area-specific value needs the electrode area: enter the Li diameter."
     )
-    stated = stated_area(parameters, area)
-    if stated and area:
-        outcome.warn(
-            "electrode_area_differs",
-            f"The file states an electrode area of {stated:.4g} cm², the record has {area:.4g} cm². The record's was "
-            "used; check which one is right.",
-        )
+    warn_of_stated_area(parameters, area, outcome)
     one = None if value is None else value / INTERFACES
     one_u = None if spread is None else spread / INTERFACES
     asr = None if one is None or area is None else one * area

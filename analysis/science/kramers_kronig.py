@@ -69,16 +69,6 @@ class KramersKronig:
         """Frequencies of the isolated outliers. [Hz]"""
         return self.outlier_frequencies_Hz
 
-    @property
-    def real_residuals(self) -> Real:
-        """Real part of the residuals, shape (n_points,)."""
-        return np.asarray(self.residuals.real)
-
-    @property
-    def imag_residuals(self) -> Real:
-        """Imaginary part of the residuals, shape (n_points,)."""
-        return np.asarray(self.residuals.imag)
-
 
 def kramers_kronig(frequency_Hz: ArrayLike, z_ohm: ArrayLike) -> KramersKronig:
     """Linear Kramers-Kronig test with complex data, modulus weights, and inductance and capacitance in series.

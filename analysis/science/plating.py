@@ -15,7 +15,7 @@ from analysis.science.current_unit import doubt_current_density
 from analysis.science.given import electrode_area, finding, stated_area, temperature
 from analysis.science.shorts import WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
-from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, series_curves
+from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
 from analysis.science.wording import number
 
 Real = NDArray[np.float64]
@@ -109,7 +109,7 @@ class Plating(Analysis):
             },
             "marks": {
                 "kind": event.kind if event else "none",
-                "event_h": _hours(steps, event.time_s) if event else None,
+                "event_h": steps.hours(event.time_s) if event else None,
             },
         }
         outcome.tables = {"steps": half_cycle_table(steps, area, event), "cycles": _cycle_table(cycles)}
@@ -135,8 +135,8 @@ def complete_cycles(steps: Steps) -> list[Cycle]:
             Cycle(
                 number=len(cycles) + 1,
                 first_half=half,
-                start_h=_hours(steps, steps.start_s[half]),
-                end_h=_hours(steps, steps.end_s[half + 1]),
+                start_h=steps.hours(steps.start_s[half]),
+                end_h=steps.hours(steps.end_s[half + 1]),
                 overpotential_mV=mean,
                 # Both directions measure the same; how far they differ tells more than their noise.
                 uncertainty_mV=0.5 * float(np.hypot(np.hypot(spread[half], spread[half + 1]), pair[0] - pair[1])),
@@ -146,11 +146,6 @@ def complete_cycles(steps: Steps) -> list[Cycle]:
         )
         half += 2
     return cycles
-
-
-def _hours(steps: Steps, time_s: float) -> float:
-    """Time since the first row. [h]"""
-    return float(time_s - steps.time_s[0]) / 3600.0
 
 
 def _sound(cycles: Sequence[Cycle], event: Event | None) -> list[Cycle]:
@@ -195,7 +190,7 @@ def _overpotentials(
 def _lifetime(steps: Steps, event: Event | None) -> list[Finding]:
     """Time and cycles to failure; lower limits while the cell is alive."""
     limit = "=" if event else ">"
-    hours = _hours(steps, event.time_s if event else steps.time_s[-1])
+    hours = steps.hours(event.time_s if event else steps.time_s[-1])
     halves = event.half if event else steps.count
     if event is None and halves and steps.duration_s[-1] < 0.9 * float(np.median(steps.duration_s)):
         halves -= 1
@@ -214,7 +209,7 @@ def _say(
     else:
         outcome.warn(
             "failure_found",
-            f"{WORDS[event.kind].capitalize()} after {_hours(steps, event.time_s):.4g} h, in half-cycle "
+            f"{WORDS[event.kind].capitalize()} after {steps.hours(event.time_s):.4g} h, in half-cycle "
             f"{event.half + 1}. Look at the impedance before and after.",
         )
     current = float(np.median(steps.magnitude_A)) * 1.0e3
@@ -235,11 +230,7 @@ def _say(
         )
     if sound and float(np.median([cycle.asymmetry for cycle in sound])) > ASYMMETRIC:
         outcome.warn("asymmetric", "Both directions differ by more than 30 %: the two electrodes are not alike.")
-    if steps.spike_count:
-        outcome.warn(
-            "spikes_left_out",
-            f"{steps.spike_count} isolated jumps of the voltage, of one or two samples, were left out.",
-        )
+    warn_of_spikes(steps, outcome)
     if len(sound) >= 4:
         from scipy.stats import (
             theilslopes,  # takes half a second to load, and pages that draw what was computed never need it

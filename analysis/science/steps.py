@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from analysis.science.base import AnalysisError
+from analysis.science.wording import NO_CURRENT
 
 Real = NDArray[np.float64]
 Whole = NDArray[np.intp]
@@ -103,6 +104,10 @@ class Steps:
         """V/I of the middle of each half-step, array of shape (n_halves,). [Ω]"""
         return self.level_V / self.magnitude_A
 
+    def hours(self, time_s: float) -> float:
+        """Time since the first row. [h]"""
+        return float(time_s - self.time_s[0]) / 3600.0
+
     def charge_until_mAh(self, row: int) -> float:
         """Charge that passed in half-steps up to and including a row, without sign. [mAh]"""
         half = np.arange(self.time_s.size) if row >= self.time_s.size else np.arange(row + 1)
@@ -134,10 +139,7 @@ def find_steps(recording: pd.DataFrame) -> Steps:
     direction = _directions(frame, current)
     half, first, last = _halves(frame, current, direction)
     if first.size == 0:
-        raise AnalysisError(
-            "No current flows in this recording. Upload the longer file once the test has begun, or check the current "
-            "column and its unit."
-        )
+        raise AnalysisError(NO_CURRENT)
     count = first.size
     rows = np.flatnonzero(half >= 0)
     sign = np.sign(direction[first]).astype(np.intp)

@@ -130,3 +130,12 @@ def pauses(steps: Steps) -> list[dict[str, float]]:
     return [{"from_h": float(a) / 3600.0, "to_h": float(b) / 3600.0} for a, b in zip(begin, end, strict=True)][
         :MOST_PAUSES
     ]
+
+
+def warn_of_spikes(steps: Steps, outcome: Outcome) -> None:
+    """Say how many samples of the voltage were left out."""
+    if steps.spike_count:
+        outcome.warn(
+            "spikes_left_out",
+            f"{steps.spike_count} isolated jumps of the voltage, of one or two samples, were left out.",
+        )

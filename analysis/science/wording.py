@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+from lagpdb.units import power_of_ten
+
+NO_CURRENT = (
+    "No current flows in this recording. Upload the longer file once the test has begun, or check the current column "
+    "and its unit."
+)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -15,7 +20,7 @@ def number(value: float, digits: int = 3) -> str:
     if -2 <= exponent <= 5:
         return f"{value:.{max(digits - 1 - exponent, 0)}f}"
     mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
-    return f"{mantissa} × 10{str(int(power)).translate(_SUPERSCRIPT)}"
+    return f"{mantissa} × {power_of_ten(int(power))}"
 
 
 def with_uncertainty(value: float, uncertainty: float | None) -> str:

@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording, Warnings
 from measurements.readers.columns import plain, short
 from measurements.readers.facts import header_facts, put_moment, title_temperature_degC
-from measurements.readers.spectrum import Warnings, header_lines, recordings
+from measurements.readers.spectrum import header_lines, recordings
 from measurements.readers.table import read_table
 from measurements.readers.text import load
 

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from measurements.readers.base import Recording
-from measurements.readers.delimited import Grid
+from measurements.readers.grid import Grid
 from measurements.readers.series import recording
 from measurements.readers.series_columns import NAMED
+from measurements.readers.words import is_coded
 
 
 def array_recording(
@@ -25,7 +26,7 @@ def array_recording(
     Parameters
     ----------
     values : dict
-        Arrays of one length by name.
+        Arrays of one length by name; words as objects or coded (`words.coded`).
     metadata, warnings
         As for `series.recording`.
     lines : array of int, optional
@@ -33,7 +34,10 @@ def array_recording(
     **options
         For `series.recording`.
     """
-    columns = [column if column.dtype == object else np.asarray(column, dtype=np.float64) for column in values.values()]
+    columns = [
+        column if column.dtype == object or is_coded(column) else np.asarray(column, dtype=np.float64)
+        for column in values.values()
+    ]
     count = len(columns[0]) if columns else 0
     places = np.arange(1, count + 1, dtype=np.int64) if lines is None else lines
     names = {name: name if name in NAMED else "" for name in values}

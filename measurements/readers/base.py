@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 HEAD_BYTES = 65_536
+Warnings = list[tuple[str, str]]  # code and sentence
 
 
 class ReaderError(Exception):
@@ -65,7 +66,7 @@ class Recording:
     technique: str
     frame: pd.DataFrame
     metadata: dict[str, Any] = field(default_factory=dict)
-    warnings: list[tuple[str, str]] = field(default_factory=list)
+    warnings: Warnings = field(default_factory=list)
 
 
 class Peek:

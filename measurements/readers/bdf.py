@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from measurements.readers import parquet
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording, Warnings
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
     CHARGE_ENERGY,
@@ -34,13 +34,11 @@ from measurements.readers.columns import (
     UNIX_TIME,
     short,
 )
-from measurements.readers.delimited import Grid
+from measurements.readers.grid import Grid
 from measurements.readers.neware_table import is_neware
 from measurements.readers.series import recording
 from measurements.readers.series_columns import RECORD, STEP_TIME
 from measurements.readers.tester_tables import has_header, tables
-
-Warnings = list[tuple[str, str]]
 
 _REQUIRED = {TIME: "test_time_second", POTENTIAL: "voltage_volt", CURRENT: "current_ampere"}
 # Canonical column: machine names that may hold it, the likeliest first, and canonical = factor * value. The first one

@@ -15,8 +15,8 @@ import numpy as np
 
 from measurements.readers.base import Peek, Reader, ReaderError, Recording
 from measurements.readers.columns import Z_IMAG, Z_MODULUS, Z_REAL, impedance_columns, name_columns
-from measurements.readers.delimited import Grid
 from measurements.readers.eclab_series import is_impedance, is_series, series_recording
+from measurements.readers.grid import Grid
 from measurements.readers.signatures import MPR_SIGNATURE
 from measurements.readers.spectrum import recordings
 from measurements.readers.table import Table, Values

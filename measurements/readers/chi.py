@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording, Warnings
 from measurements.readers.columns import short
 from measurements.readers.facts import put_moment
-from measurements.readers.spectrum import Warnings, header_lines, recordings
+from measurements.readers.spectrum import header_lines, recordings
 from measurements.readers.table import read_table
 from measurements.readers.text import load
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,76 +19,33 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from measurements.readers.base import BadRow, ReaderError
+from measurements.readers.bad_rows import wrong_width
+from measurements.readers.base import ReaderError
 from measurements.readers.clock import BadTime, durations_s, is_missing
 from measurements.readers.columns import MAX_COLUMNS, TIME
+from measurements.readers.grid import Cells, Grid, as_column
 from measurements.readers.series_columns import is_unit_row, name_series
 from measurements.readers.signatures import refuse_binary
 from measurements.readers.text import (
+    EMPTY,
+    LONG_NAMES,
     MAX_HEADER,
-    MAX_LINE,
+    NO_ROWS,
     Layout,
     as_utf8,
     detect_layout,
     is_number,
+    refuse_long_lines,
     split_cells,
     split_lines,
+    trimmed,
 )
 
 MAX_SERIES_BYTES = 500_000_000
 _HEAD = 65_536
 _NULLS = ["", "-", "--", "---", "nan", "NaN", "NAN", "-nan", "n/a", "N/A", "null", "NULL", "None"]
 _SAMPLE = 200  # rows that tell numbers from texts, or whether a time goes on
-NO_ROWS = "The file has column names, but no row of numbers. Export it again with the data."
 _ENCODINGS = {"gb18030": "GB18030", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
-
-Floats = npt.NDArray[np.float64]
-Objects = npt.NDArray[np.object_]
-Cells = npt.NDArray[Any]  # Floats or Objects
-
-
-@dataclass
-class Grid:
-    """A table as it stands in a file, not yet understood.
-
-    Attributes
-    ----------
-    headers : list of str
-        One for each column; empty where the file has none.
-    units : list of str or None
-        The line of units, if there is one.
-    columns : list of arrays
-        Floats where every cell is a number or missing, else the cells as objects (texts; from a workbook also numbers
-        and dates).
-    lines : array of int
-        The line, or the row of the sheet, of each row of the table, counted from 1.
-    sheet : str
-        Name of the sheet, empty for text.
-    seen : str
-        Encoding, decimal sign and separator in words.
-    decimal : str
-        The decimal sign of numbers that are still texts.
-    """
-
-    headers: list[str]
-    units: list[str] | None
-    columns: list[Cells]
-    lines: npt.NDArray[np.int64]
-    sheet: str = ""
-    seen: str = ""
-    decimal: str = "."
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    def place(self, row: int) -> str:
-        """Where a row stands, to begin a sentence with."""
-        number = int(self.lines[row])
-        return f"Sheet ‘{self.sheet}’, row {number}" if self.sheet else f"Line {number}"
-
-    def where(self, keep: npt.NDArray[np.bool_]) -> Grid:
-        """Only some rows."""
-        return replace(self, columns=[column[keep] for column in self.columns], lines=self.lines[keep])
 
 
 @dataclass
@@ -142,7 +99,7 @@ def open_text(path: Path) -> Source:
     refuse_binary(data[:_HEAD], path.suffix.lower())
     data, encoding = as_utf8(data)
     if not data[:_HEAD].strip(b"\r\n\t \x1a\x00") and not data.strip(b"\r\n\t \x1a\x00"):
-        raise ReaderError("The file is empty. Export it again, then upload that.")
+        raise ReaderError(EMPTY)
     if b"\n" not in data or b"\r\r\n" in data[:_HEAD]:
         data = "\n".join(split_lines(data.decode())).encode()
     return Source(data.rstrip(b"\x1a"), encoding)
@@ -181,7 +138,7 @@ def read_grid(
     after = len(source.data) if after < 0 else after + 1
     heading = source.data[begin:after].decode(errors="replace").rstrip("\r\n")
     if len(heading) > MAX_HEADER:
-        raise ReaderError(f"The line of names is longer than {MAX_HEADER} characters.", header + 1)
+        raise ReaderError(LONG_NAMES, header + 1)
     end = len(source.data) if stop is None else source.offset(stop)
     sample = split_lines(source.data[after : min(end, after + _HEAD)].decode(errors="replace"))[: _SAMPLE + 1]
     if after + _HEAD < end and 1 < len(sample) <= _SAMPLE:
@@ -334,7 +291,7 @@ class _Block:
         numbered = self._without_footer(numbered)
         if not numbered:
             raise ReaderError(NO_ROWS, self.first_line)
-        self._refuse_long(numbered)
+        refuse_long_lines(numbered)
         cells = [split_cells(line, self.layout.separator) for _, line in numbered]
         usual = Counter(len(row) for row in cells)
         for position, row in enumerate(cells):
@@ -356,44 +313,19 @@ class _Block:
             end -= 1
         return numbered[:end]
 
-    @staticmethod
-    def _refuse_long(numbered: list[tuple[int, str]]) -> None:
-        for number, line in numbered:
-            if len(line) > MAX_LINE:
-                raise ReaderError(
-                    f"Line {number} has {len(line)} characters, more than the {MAX_LINE} that a table can have. "
-                    "This is not a table of measured values.",
-                    line=number,
-                )
-
     def _fitted(
         self, position: int, numbered: list[tuple[int, str]], row: list[str], usual: Counter[int], done: list[list[str]]
     ) -> list[str]:
         """A row with empty cells at its end cut off or filled up; anything else is refused."""
         width = len(self.names)
-        trimmed = list(row)
-        while trimmed and not trimmed[-1]:
-            trimmed.pop()
-        missing = width - len(trimmed)
+        filled = trimmed(row)
+        missing = width - len(filled)
         # Testers leave out the cells at the end of many rows; a row cut off is alone.
         if missing >= 0 and (len(row) >= width or usual[len(row)] > max(3, 0.02 * len(numbered))):
-            return trimmed + [""] * missing
-        number = numbered[position][0]
-        found = f"Line {number} has {len(trimmed)} value{'s' if len(trimmed) != 1 else ''}, {width} are expected."
-        if missing > 0 and self.is_end and position == len(numbered) - 1 and position > 0:
-            raise BadRow(
-                f"{found} The file ends in the middle of a row, so the export was probably cut off. "
-                f"{self._good_points(done[:position])}",
-                line=number,
-            )
-        is_whole = all(re.fullmatch(r"[+-]?\d+([eE][+-]?\d+)?", cell) for cell in trimmed)
-        if missing < 0 and self.layout.separator == "," and is_whole:
-            raise ReaderError(
-                f"{found} The comma seems to be both the decimal sign and the separator. "
-                "Export with a decimal point, or with a semicolon or tab between the columns.",
-                line=number,
-            )
-        raise BadRow(f"{found} Remove the row in the source, or export the file again.", line=number)
+            return filled + [""] * missing
+        is_cut = missing > 0 and self.is_end and position == len(numbered) - 1 and position > 0
+        still_good = self._good_points(done[:position]) if is_cut else ""
+        raise wrong_width(numbered[position][0], filled, width, self.layout, still_good)
 
     def _good_points(self, rows: list[list[str]]) -> str:
         """What the rows before the bad one still give."""
@@ -430,45 +362,3 @@ def _array(column: Any) -> Cells:
         words = np.asarray(encoded.dictionary.to_numpy(zero_copy_only=False), dtype=object)
         return np.asarray(words[encoded.indices.to_numpy(zero_copy_only=False)], dtype=object)
     return np.asarray(column.to_numpy(), dtype=object)
-
-
-def as_column(cells: Sequence[Any], decimal: str = ".") -> Cells:
-    """Cells as floats if every one is a number or says that there is none; else as they are."""
-    first = cells[0].strip() if len(cells) and isinstance(cells[0], str) else ""
-    if first and not is_number(first, decimal) and not is_missing(first):
-        return _objects(cells)
-    kinds = set(map(type, cells))
-    # Python reads "1_000" and "infinity" as numbers; instruments do not write them.
-    if kinds <= {float, int} or (kinds == {str} and decimal == "." and "_" not in "".join(cells)):
-        try:
-            found = np.array(cells, dtype=np.float64)
-        except ValueError:
-            pass
-        else:
-            if np.isfinite(found).all():
-                return found
-    out = np.empty(len(cells))
-    for row, cell in enumerate(cells):
-        if isinstance(cell, str):
-            text = cell.strip()
-            if is_number(text, decimal):
-                out[row] = float(text.replace(",", ".") if decimal == "," else text)
-            elif is_missing(text):
-                out[row] = np.nan
-            else:
-                break
-        elif isinstance(cell, (int, float)) and not isinstance(cell, bool):
-            out[row] = cell
-        elif cell is None:
-            out[row] = np.nan
-        else:
-            break
-    else:
-        return out
-    return _objects(cells)
-
-
-def _objects(cells: Sequence[Any]) -> Objects:
-    objects = np.empty(len(cells), dtype=object)
-    objects[:] = cells
-    return objects

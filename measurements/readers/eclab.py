@@ -12,11 +12,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording, Warnings
 from measurements.readers.delimited import open_text, read_grid
 from measurements.readers.eclab_series import is_impedance, is_series, series_recording
 from measurements.readers.facts import put_moment, stated_temperature_degC
-from measurements.readers.spectrum import Warnings, header_lines, recordings
+from measurements.readers.spectrum import header_lines, recordings
 from measurements.readers.table import read_table
 from measurements.readers.text import load, split_lines
 

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from measurements.readers.arrays import array_recording
-from measurements.readers.base import BadRow, ReaderError, Recording
+from measurements.readers.bad_rows import wrong_cell
+from measurements.readers.base import ReaderError, Recording, Warnings
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
     CURRENT,
@@ -27,8 +28,7 @@ from measurements.readers.columns import (
     TIME,
     short,
 )
-from measurements.readers.delimited import Floats, Grid, as_column
-from measurements.readers.series_checks import Warnings
+from measurements.readers.grid import Floats, Grid, as_column
 
 _POTENTIALS = ("Ewe/V", "<Ewe>/V", "Ewe-Ece/V", "Ecell/V")
 _CURRENTS = {"I/mA": 1e-3, "<I>/mA": 1e-3, "I/A": 1.0, "<I>/A": 1.0}
@@ -126,11 +126,7 @@ def _numbers(grid: Grid, name: str) -> Floats:
     cells = grid.columns[grid.headers.index(name)]
     if cells.dtype == object:
         row = next(i for i, cell in enumerate(cells) if as_column([cell], grid.decimal).dtype == object)
-        raise BadRow(
-            f"{grid.place(row)}, column {name}: ‘{short(str(cells[row]))}’ is not a number. "
-            "Remove the row in the source, or skip it.",
-            line=int(grid.lines[row]),
-        )
+        raise wrong_cell(grid.place(row), name, str(cells[row]), int(grid.lines[row]))
     return np.asarray(cells, dtype=np.float64)
 
 

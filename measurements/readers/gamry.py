@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording, Warnings
 from measurements.readers.columns import FREQUENCY, STEP_KIND, identify, short
 from measurements.readers.delimited import open_text, read_grid
 from measurements.readers.facts import put_moment
 from measurements.readers.series import recording
 from measurements.readers.series_columns import HOLD, is_series
-from measurements.readers.spectrum import Warnings, header_lines, recordings
+from measurements.readers.spectrum import header_lines, recordings
 from measurements.readers.table import Table, read_table
 from measurements.readers.text import Document, Layout, load, numeric_share, split_lines
 

@@ -9,7 +9,6 @@ name, the table is an impedance; a time series is read by `generic_series`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +77,6 @@ class GenericReader(Reader):
                 return generic_series.read_text(source, heading)
         del source
         return self._impedance(load(path))
-
-    def read_with(
-        self, path: Path, mapping: Mapping[str, str], units: Mapping[str, str] | None = None
-    ) -> list[Recording]:
-        """A time series whose columns a person has named; see `generic_series.read_mapped`."""
-        return generic_series.read_mapped(path, mapping, units)
 
     def _workbook(self, path: Path) -> list[Recording]:
         """Every sheet with a table that is known, an impedance before a time series."""

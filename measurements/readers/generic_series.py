@@ -17,8 +17,9 @@ import numpy as np
 
 from measurements.readers.base import ReaderError, Recording, UnknownColumns
 from measurements.readers.columns import MAX_COLUMNS, short
-from measurements.readers.delimited import Grid, Source, open_text, read_grid
+from measurements.readers.delimited import Source, open_text, read_grid
 from measurements.readers.facts import header_facts
+from measurements.readers.grid import Grid
 from measurements.readers.series import recording
 from measurements.readers.series_columns import NAMED, identify_series, is_series, name_series
 from measurements.readers.signatures import looks_like_workbook

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording, Warnings
 from measurements.readers.columns import short
-from measurements.readers.delimited import Grid, Source, as_column, open_text, read_grid
+from measurements.readers.delimited import Source, open_text, read_grid
+from measurements.readers.grid import Grid, as_column
 from measurements.readers.land_tables import information, kind_of_table, table_rows
 from measurements.readers.series import recording
-from measurements.readers.series_checks import Warnings
 from measurements.readers.series_columns import key_of
 from measurements.readers.spectrum import header_lines
 from measurements.readers.text import split_cells
@@ -35,7 +35,6 @@ _SECTION = re.compile('\n"?(?:Cycle|Step|Record|Index|循环序号|工步序号|
 _BLOCK = re.compile(r"(?:cycle|循环)\s*[-#]?\s*(\d+)", re.IGNORECASE)
 _SINTEF = {"date_time_iso_string", "test_time_s", "channel_index", "step_name"}
 _SALES = {"rec#", "cyc#", "test(sec)", "dpt-time"}
-_CYCLE_CAPACITIES = ("CapC/", "SpeCapC/", "充电容量/", "充电比容量/")
 _MARKS = ("\t", ",", ";")
 
 

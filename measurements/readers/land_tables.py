@@ -9,8 +9,8 @@ import numpy as np
 
 from measurements.readers.clock import BadTime, durations_s
 from measurements.readers.columns import STEP_ENERGY, STEP_KIND, short
-from measurements.readers.delimited import Grid
 from measurements.readers.facts import moment
+from measurements.readers.grid import Grid
 from measurements.readers.series_columns import NAMED, identify_series, key_of, step_kind, unit_of
 from measurements.readers.workbook import Rows, text_of
 

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording, Warnings
 from measurements.readers.clock import BadTime, durations_s, looks_like_clock, unix_times
 from measurements.readers.columns import CYCLE, STEP_CAPACITY, STEP_ENERGY, STEP_KIND, TIME, UNIX_TIME
 from measurements.readers.delimited import open_text, read_grid
 from measurements.readers.series import recording
-from measurements.readers.series_checks import Warnings
 from measurements.readers.series_columns import STEP_TIME, key_of, name_series
 from measurements.readers.spectrum import header_lines
 from measurements.readers.tester_tables import cells_of, has_header, header_line

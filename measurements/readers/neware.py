@@ -13,13 +13,16 @@ import tempfile
 import warnings as python_warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from measurements.readers.arrays import array_recording
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording, Warnings
 from measurements.readers.columns import (
     CURRENT,
     CYCLE,
@@ -34,10 +37,9 @@ from measurements.readers.columns import (
     short,
 )
 from measurements.readers.facts import put_moment
-from measurements.readers.series import cycle_numbers, directions
 from measurements.readers.series_columns import RECORD, step_kinds
-
-Warnings = list[tuple[str, str]]
+from measurements.readers.series_directions import cycle_numbers, directions
+from measurements.readers.words import coded
 
 _NDA = b"NEWARE"
 _ZIP = b"PK\x03\x04"
@@ -69,10 +71,12 @@ class NewareReader(Reader):
         values: dict[str, Any] = {}
         for name in table.columns:
             if name == "step_type":
-                words = table[name].cast(str).fill_null("").to_numpy()
-                values[STEP_KIND], values["step_type"] = step_kinds(words), words
+                codes = table[name].fill_null(255).to_numpy()
+                words, places = _step_types()
+                values["step_type"] = coded(places[codes], words)
+                values[STEP_KIND] = step_kinds(values["step_type"])
                 continue
-            numbers = table[name].cast(float).to_numpy()
+            numbers = table[name].to_numpy().astype(np.float64)
             if name in _UNSIGNED:
                 values[_UNSIGNED[name]] = np.abs(numbers)
             elif name in _COLUMNS:
@@ -86,7 +90,7 @@ class NewareReader(Reader):
             raise ReaderError("This Neware file holds no records. Export it again from BTSDA with all records.")
         metadata = _metadata(facts, warnings)
         metadata["cycles_counted"] = counted = int(cycle_numbers(directions(values)).max(initial=1))
-        stated = len(np.unique(values[CYCLE]))
+        stated = len(pd.unique(values[CYCLE]))
         if counted != stated:
             sentence = (
                 f"The tester numbers {stated} cycle{'s' if stated != 1 else ''}; counting a cycle for every charge "
@@ -94,6 +98,18 @@ class NewareReader(Reader):
             )
             warnings.append(("cycle_count_differs", sentence))
         return [array_recording(values, metadata, warnings)]
+
+
+@cache
+def _step_types() -> tuple[list[str], npt.NDArray[np.int8]]:
+    """The words of fastnda for kinds of steps, and the place of the word of each code; '' if it does not know one."""
+    from fastnda.dicts import STEP_TYPE_MAP
+
+    words: list[str] = ["", *dict.fromkeys(STEP_TYPE_MAP.values())]
+    places = np.zeros(256, dtype=np.int8)
+    for code, word in STEP_TYPE_MAP.items():
+        places[code] = words.index(word)
+    return words, places
 
 
 def _parse(path: Path) -> tuple[Any, dict[str, Any], Warnings]:
@@ -107,7 +123,7 @@ def _parse(path: Path) -> tuple[Any, dict[str, Any], Warnings]:
         link = Path(folder) / f"file{suffix}"
         link.symlink_to(path.resolve())
         try:
-            table = fastnda.read(link, cycle_mode="raw")
+            table = fastnda.read(link, cycle_mode="raw", raw_categories=True)
         # The foreign parser indexes and decodes freely: any of its failures means the same to the person.
         except Exception:
             raise ReaderError(_DAMAGED) from None

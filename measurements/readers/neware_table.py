@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from measurements.readers import parquet
-from measurements.readers.base import Peek, Reader, ReaderError, Recording
+from measurements.readers.base import Peek, Reader, ReaderError, Recording, Warnings
 from measurements.readers.clock import BadTime, durations_s
 from measurements.readers.columns import CYCLE, STEP, STEP_CAPACITY, STEP_ENERGY, STEP_KIND, TIME, UNIX_TIME
-from measurements.readers.delimited import Grid, Source, open_text
+from measurements.readers.delimited import Source, open_text
+from measurements.readers.grid import Grid
 from measurements.readers.series import recording
 from measurements.readers.series_columns import (
     RECORD,
@@ -27,10 +28,17 @@ from measurements.readers.series_columns import (
     name_series,
     unit_of,
 )
-from measurements.readers.tester_tables import HEADER_LINES, cells_of, has_header, header_line, keys, read_text, tables
+from measurements.readers.tester_tables import (
+    HEADER_LINES,
+    cells_of,
+    has_header,
+    header_line,
+    is_archive,
+    keys,
+    read_text,
+    tables,
+)
 from measurements.readers.workbook import grid_of, sheets, text_of
-
-Warnings = list[tuple[str, str]]
 
 _MISSING = (
     "Expected the names of a Neware table (DataPoint, Cycle Index, Step Index, Step Type …); found none. "
@@ -102,10 +110,16 @@ class NewareTableReader(Reader):
     def read(self, path: Path) -> list[Recording]:
         if parquet.is_parquet(path):
             return [self._flat(parquet.read_grid(path))]
-        found = _nested(path)
-        if found:
-            return found
-        return [self._flat(grid) for _, grid in tables(path, is_flat, _MISSING)]
+        if is_archive(path):
+            return _nested_sheets(path) or [self._flat(grid) for _, grid in tables(path, is_flat, _MISSING)]
+        source = open_text(path)
+        index = header_line(source.head, is_nested)
+        if index is not None:
+            return [_nested_text(source, index)]
+        index = header_line(source.head, is_flat)
+        if index is None:
+            raise ReaderError(_MISSING)
+        return [self._flat(read_text(source, index))]
 
     @staticmethod
     def _flat(grid: Grid) -> Recording:
@@ -115,21 +129,18 @@ class NewareTableReader(Reader):
         return recording(grid, {"instrument": "Neware"}, warnings, names=names)
 
 
-def _nested(path: Path) -> list[Recording]:
-    """The Recordings of a nested table; empty if the file holds none."""
-    with path.open("rb") as stream:
-        is_zip = stream.read(4) == b"PK\x03\x04"
-    if is_zip:
-        return [
-            _sheet(name, rows, index)
-            for name, rows in sheets(path)
-            for index in [header_line_of(rows)]
-            if index is not None
-        ]
-    source = open_text(path)
-    index = header_line(source.head, is_nested)
-    if index is None:
-        return []
+def _nested_sheets(path: Path) -> list[Recording]:
+    """The Recordings of a workbook with nested tables; empty if it holds none."""
+    return [
+        _sheet(name, rows, index)
+        for name, rows in sheets(path)
+        for index in [header_line_of(rows)]
+        if index is not None
+    ]
+
+
+def _nested_text(source: Source, index: int) -> Recording:
+    """The Recording of a nested table whose names of records stand in the line `index`."""
     lines = source.data.decode(errors="replace").split("\n")
     mark = max(("\t", ";", ","), key=lines[index].count).encode().decode()
     above: dict[int, list[str]] = {}
@@ -140,7 +151,7 @@ def _nested(path: Path) -> list[Recording]:
             lines[i] = ""
     grid = read_text(Source("\n".join(lines).encode(), source.encoding), index)
     heads = [cells_of(line.lstrip("\ufeff")) for line in source.head[max(0, index - 2) : index]]
-    return [_recording(grid, heads, above)]
+    return _recording(grid, heads, above)
 
 
 def header_line_of(rows: list[list[Any]]) -> int | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from measurements.readers.base import ReaderError
-from measurements.readers.delimited import Grid
+from measurements.readers.grid import Grid
 
 MAGIC = b"PAR1"
 _DAMAGED = "This Parquet file cannot be read; it is damaged or cut off. Copy or export it again, then upload that."

@@ -10,7 +10,7 @@ from pathlib import Path
 from lagpdb.registry import discover
 from measurements.readers.base import BadRow, Peek, Reader, ReaderError, Recording
 from measurements.readers.signatures import looks_like_workbook, refuse_binary
-from measurements.readers.text import decoded
+from measurements.readers.text import EMPTY, decoded
 
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # all that some editors write of an empty file
 MOST_SKIPPED = 20  # a file with more bad rows than this is not a file with a few bad rows
@@ -41,7 +41,7 @@ def recognise(path: Path, name: str) -> Reader:
     """
     peek = Peek(path, name)
     if not peek.head.strip(b"\r\n\t \x1a") or peek.head in _MARKS:
-        raise ReaderError("The file is empty. Export it again, then upload that.")
+        raise ReaderError(EMPTY)
     specific = [reader for reader in readers().values() if not reader.is_generic and reader.recognises(peek)]
     if len(specific) == 1:
         return specific[0]

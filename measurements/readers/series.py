@@ -16,31 +16,27 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from measurements.readers.base import BadRow, ReaderError, Recording
+from measurements.readers.bad_rows import what_is_wrong, wrong_cell
+from measurements.readers.base import ReaderError, Recording, Warnings
 from measurements.readers.clock import DAY_S, BadTime, durations_s, is_missing, iso_of, looks_like_date, unix_times
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
-    CHARGE_ENERGY,
     CURRENT,
     CYCLE,
     DISCHARGE_CAPACITY,
-    DISCHARGE_ENERGY,
     POTENTIAL,
     SERIES,
     STEP,
     STEP_CAPACITY,
-    STEP_ENERGY,
     STEP_KIND,
     TEMPERATURE,
     TIME,
     UNIX_TIME,
     short,
 )
-from measurements.readers.delimited import Cells, Floats, Grid, Objects, as_column
-from measurements.readers.series_checks import Warnings, doubts
+from measurements.readers.grid import Cells, Floats, Grid, as_column
+from measurements.readers.series_checks import doubts
 from measurements.readers.series_columns import (
-    CHARGE,
-    DISCHARGE,
     RECORD,
     SERIES_LABELS,
     SI_UNITS,
@@ -50,19 +46,22 @@ from measurements.readers.series_columns import (
     name_series,
     step_kinds,
 )
+from measurements.readers.series_directions import (
+    Values,
+    count_cycles,
+    per_step,
+    refuse_running_capacity,
+    resets_within_cycle,
+    set_signs,
+)
+from measurements.readers.words import as_text, is_coded
 
 NEEDED = (TIME, POTENTIAL, CURRENT)
 TECHNIQUE = "time_series"
 # A column of words here is no error of the file; it keeps its own name.
 _MAY_BE_TEXT = (CYCLE, STEP, TEMPERATURE, RECORD, SPECIFIC_CAPACITY)
-_NO_CURRENT = 1e-3  # of the largest current: below, a point counts as rest
-_LEVEL = 0.05  # relative change from row to row below which the current is held
 _EXCEL_EPOCH = 25_569  # 1970-01-01 in days of Excel
 _UNITS_MATTER = (TIME, POTENTIAL, CURRENT, STEP_CAPACITY, CHARGE_CAPACITY, DISCHARGE_CAPACITY)
-_COUNTERS = {
-    STEP_CAPACITY: (CHARGE_CAPACITY, DISCHARGE_CAPACITY),
-    STEP_ENERGY: (CHARGE_ENERGY, DISCHARGE_ENERGY),
-}
 
 
 def recording(
@@ -118,12 +117,12 @@ def recording(
     if not units_may_miss:
         _units_not_stated(grid, columns, found)
     if counters_per_step is None:
-        _capacity_that_never_resets(values, columns, found)
-    if counters_per_step or (counters_per_step is None and _resets_within_cycle(values)):
-        _per_step(values)
-    _signs(values, found)
+        refuse_running_capacity(values, columns, found)
+    if counters_per_step or (counters_per_step is None and resets_within_cycle(values)):
+        per_step(values)
+    set_signs(values, found)
     if derives_cycles and CYCLE not in values and CURRENT in values:
-        _cycles(values, found)
+        count_cycles(values, found)
     if grid.seen:
         facts.setdefault("seen", grid.seen)
     _facts(values, columns, facts)
@@ -132,7 +131,7 @@ def recording(
     order = [name for name in SERIES if name in values]
     every = (*order, *(name for name in values if name not in order))
     # Without a copy: putting millions of numbers into one block costs more than reading them.
-    frame = pd.DataFrame({name: values[name] for name in every}, copy=False)
+    frame = pd.DataFrame({name: as_text(values[name]) for name in every}, copy=False)
     return Recording(TECHNIQUE, frame, facts, found)
 
 
@@ -144,15 +143,12 @@ def missing_column(name: str, columns: Sequence[SeriesColumn]) -> ReaderError:
     return ReaderError(f"No {label} column found. Columns seen: {seen}{more}. Choose which column is the {label}.")
 
 
-Values = dict[str, npt.NDArray[Any]]
-
-
 def _values(grid: Grid, columns: Sequence[SeriesColumn], date_order: str, warnings: Warnings) -> Values:
     """Every column in canonical units; texts where a column of the tester's own holds words."""
     values: Values = {}
     for column, cells in zip(columns, grid.columns, strict=True):
         name = column.name
-        if name in (STEP_KIND, STEP) and cells.dtype == object:
+        if name in (STEP_KIND, STEP) and not _are_numbers(cells):
             kinds = step_kinds(cells)
             if STEP_KIND not in values and (kinds != "").any():
                 values[STEP_KIND] = kinds
@@ -167,8 +163,12 @@ def _values(grid: Grid, columns: Sequence[SeriesColumn], date_order: str, warnin
             else:
                 values[name] = _whole(numbers) if name in (CYCLE, STEP) else _canonical(numbers, column)
         elif column.header or not _is_empty(cells):
-            values[_own(column, values)] = cells + 0.0 if cells.dtype != object else _plain_cells(cells)
+            values[_own(column, values)] = cells + 0.0 if _are_numbers(cells) else _plain_cells(cells)
     return values
+
+
+def _are_numbers(cells: Cells) -> bool:
+    return cells.dtype != object and not is_coded(cells)
 
 
 def _canonical(numbers: Floats, column: SeriesColumn) -> Floats:
@@ -182,14 +182,16 @@ def _own(column: SeriesColumn, values: Values) -> str:
     return f"{name} (text)" if name in values or name in SERIES else name
 
 
-def _texts(cells: Cells) -> Objects:
-    if set(map(type, cells)) == {str}:
+def _texts(cells: Cells) -> Cells:
+    if is_coded(cells) or set(map(type, cells)) == {str}:
         return cells
     return np.array([cell if isinstance(cell, str) else str(cell) for cell in cells], dtype=object)
 
 
 def _plain_cells(cells: Cells) -> npt.NDArray[Any]:
     """Texts, or numbers where dates of a workbook or words are the exception and can be told."""
+    if is_coded(cells):
+        return cells
     numbers = as_column(list(cells))
     return numbers if numbers.dtype != object else _texts(cells)
 
@@ -231,13 +233,14 @@ def _numbers(grid: Grid, column: SeriesColumn, cells: Cells) -> Floats | None:
 
 
 def _bad(grid: Grid, row: int, column: SeriesColumn, text: str, kind: str = "number") -> ReaderError:
-    what = f"‘{short(text)}’ is not a {kind}" if text.strip() else "the cell is empty"
-    place = f"{grid.place(row)}, column {column.label}: {what}."
-    line = int(grid.lines[row])
+    place, line = grid.place(row), int(grid.lines[row])
     # Only a line of text can be left out of a file.
     if grid.sheet:
-        return ReaderError(f"{place} Remove the row in the source, then upload that.", line=line)
-    return BadRow(f"{place} Remove the row in the source, or skip it.", line=line)
+        what = what_is_wrong(text, kind)
+        return ReaderError(
+            f"{place}, column {column.label}: {what}. Remove the row in the source, then upload that.", line=line
+        )
+    return wrong_cell(place, column.label, text, line, kind)
 
 
 def _time_column(
@@ -299,7 +302,7 @@ def _times(values: Values, grid: Grid, warnings: Warnings) -> None:
 
 def _is_time_of_day(time: Floats, unix: Floats) -> bool:
     """Whether a column of dates without times stands beside the time of day, not beside a time that has passed."""
-    if not np.isfinite(unix).all() or (unix % DAY_S != 0).any() or not ((time >= 0) & (time < DAY_S)).all():
+    if not ((time >= 0) & (time < DAY_S)).all() or not np.isfinite(unix).all() or (unix % DAY_S != 0).any():
         return False
     back = np.diff(time) < 0
     if back.any():
@@ -316,112 +319,6 @@ def _units_not_stated(grid: Grid, columns: Sequence[SeriesColumn], warnings: War
         names = ", ".join(column.label for column in bare)
         taken = ", ".join(dict.fromkeys(units[column.name] for column in bare))
         warnings.append(("unit_not_stated", f"The file states no unit for {names}. {taken} was taken."))
-
-
-def _per_step(values: Values) -> None:
-    """Counters of charge and discharge that begin anew with every step, as the counter of the step."""
-    for step, pair in _COUNTERS.items():
-        if step not in values and all(name in values for name in pair):
-            # Only one of them counts in a step.
-            values[step] = np.fmax(values.pop(pair[0]), values.pop(pair[1]))
-
-
-def _resets_within_cycle(values: Values) -> bool:
-    """Whether a counter of charge or discharge begins anew although the cycle goes on."""
-    if CYCLE not in values:
-        return False
-    goes_on = np.diff(values[CYCLE]) == 0
-    pair = [values[name] for name in (CHARGE_CAPACITY, DISCHARGE_CAPACITY) if name in values]
-    return any(((np.diff(counter) < -0.5 * np.nanmax(counter)) & goes_on).any() for counter in pair)
-
-
-def _capacity_that_never_resets(values: Values, columns: Sequence[SeriesColumn], warnings: Warnings) -> None:
-    """A column "capacity" that runs on when the current turns is no counter of steps: it keeps its own name."""
-    if STEP_CAPACITY not in values or CURRENT not in values:
-        return
-    counter, direction = values[STEP_CAPACITY], directions(values)
-    turns = np.flatnonzero((direction[1:] != direction[:-1]) & (direction[1:] != 0) & (direction[:-1] != 0)) + 1
-    if len(turns) and (counter[turns] > 0.5 * np.nanmax(counter)).any():
-        column = next(column for column in columns if column.name == STEP_CAPACITY)
-        values[f"{column.header} (file)"] = values.pop(STEP_CAPACITY)
-        sentence = f"‘{short(column.header)}’ does not begin at 0 in every step. It is kept, and not used as a counter."
-        warnings.append(("capacity_not_per_step", sentence))
-
-
-def _signs(values: Values, warnings: Warnings) -> None:
-    """Make charge positive and discharge negative, where the steps tell them apart and the current does not."""
-    if CURRENT not in values or STEP_KIND not in values:
-        return
-    current, kind = values[CURRENT], values[STEP_KIND]
-    charge, discharge = (np.nan_to_num(current[kind == word]) for word in (CHARGE, DISCHARGE))
-    down = discharge.sum()
-    if down > 0 and (discharge >= 0).mean() > 0.99 and (charge.size == 0 or charge.sum() >= 0):
-        values[CURRENT] = np.where(kind == DISCHARGE, -np.abs(current), current)
-        sentence = "The file gives the current without sign. It was made negative in the steps of discharge."
-        warnings.append(("current_unsigned", sentence))
-    elif down > 0 and charge.size and charge.sum() < 0:
-        values[CURRENT] = -current
-        sentence = "The file counts discharge current as positive. The sign was turned, so that charge is positive."
-        warnings.append(("current_sign_turned", sentence))
-
-
-def directions(values: Values) -> npt.NDArray[np.int8]:
-    """+1 where a row charges, -1 where it discharges, 0 at rest; from the steps, else from the current.
-
-    Parameters
-    ----------
-    values : dict
-        With `current_A`, and `step_kind` where the file has it.
-    """
-    if STEP_KIND in values:
-        is_charge, is_discharge = (values[STEP_KIND] == word for word in (CHARGE, DISCHARGE))
-        if is_charge.any() or is_discharge.any():
-            return is_charge.astype(np.int8) - is_discharge.astype(np.int8)
-    current = values[CURRENT]
-    limit = _NO_CURRENT * max(np.fmax.reduce(current, initial=0.0), -np.fmin.reduce(current, initial=0.0))
-    return (current > limit).astype(np.int8) - (current < -limit).astype(np.int8)
-
-
-def cycle_numbers(direction: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
-    """Cycles counted from 1: a new one begins when the first direction starts again after the other one.
-
-    Parameters
-    ----------
-    direction : array of int
-        As `directions` gives it, one for each row. Rests after a half cycle belong to it.
-    """
-    rows = np.flatnonzero(direction)
-    if not len(rows):
-        return np.ones(len(direction), dtype=np.int64)
-    signs = direction[rows]
-    turns = rows[1:][signs[1:] != signs[:-1]]
-    starts = np.zeros(len(direction), dtype=np.int64)
-    starts[turns[direction[turns] == signs[0]]] = 1
-    return 1 + np.cumsum(starts)
-
-
-def _cycles(values: Values, warnings: Warnings) -> None:
-    direction = directions(values)
-    if not ((direction > 0).any() and (direction < 0).any()):
-        return
-    if STEP_KIND not in values and not _holds_current(values[CURRENT], direction):
-        return
-    values[CYCLE] = cycle_numbers(direction)
-    first = "charge" if direction[np.flatnonzero(direction)[0]] > 0 else "discharge"
-    warnings.append((
-        "cycles_derived",
-        f"The file has no cycle number. Cycles were counted: a new one begins with each {first} after the other half; "
-        f"{int(values[CYCLE][-1])} found.",
-    ))  # fmt: skip
-
-
-def _holds_current(current: Floats, direction: npt.NDArray[np.int8]) -> bool:
-    """Whether the current keeps its level from row to row; the noise of a decayed current makes no cycles."""
-    rows = np.flatnonzero((direction[1:] == direction[:-1]) & (direction[1:] != 0))
-    if not len(rows):
-        return False
-    change = np.abs(current[rows + 1] - current[rows]) / np.abs(current[rows])
-    return float(np.median(change)) < _LEVEL
 
 
 def _facts(values: Values, columns: Sequence[SeriesColumn], facts: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from measurements.readers.base import Warnings
 from measurements.readers.clock import DAY_S
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
@@ -19,7 +20,6 @@ from measurements.readers.columns import (
 )
 from measurements.readers.delimited import duration_words
 
-Warnings = list[tuple[str, str]]
 Floats = npt.NDArray[np.float64]
 
 _LATE_S = 60.0  # a recording that begins later is a slice

@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from measurements.readers.base import ReaderError
 from measurements.readers.columns import (
@@ -36,6 +36,7 @@ from measurements.readers.columns import (
     plain,
     short,
 )
+from measurements.readers.words import coded, factorised
 
 # Columns that help to make the canonical ones; they keep these names where nothing else fits.
 STEP_TIME = "step_time_s"
@@ -151,6 +152,7 @@ class SeriesColumn:
         return SERIES_LABELS.get(self.name) or f"‘{short(self.header)}’"
 
 
+@lru_cache(8192)  # every reader that looks at a file asks for the names of its first lines
 def key_of(stem: str) -> str:
     """The spelling under which `identify_series` knows a header."""
     return re.sub(r"[\s._\-]", "", stem).lower()
@@ -324,6 +326,7 @@ def is_series(headers: Sequence[str]) -> bool:
 
 
 REST, CHARGE, DISCHARGE, HOLD, IMPEDANCE = "rest", "charge", "discharge", "hold", "impedance"
+STEP_KINDS = (REST, CHARGE, DISCHARGE, HOLD, IMPEDANCE, "")
 # Words of LAND, Neware, Arbin, Maccor, BioLogic and PEC, in the spelling of `key_of`.
 _KINDS: dict[str, str] = {
     REST: "r rest wait w pause ocv opencircuit opencircuitvoltage idle standing 静置 搁置 休眠 ruhe",
@@ -340,6 +343,7 @@ _KINDS: dict[str, str] = {
 _KIND_OF = {key_of(word): kind for kind, words in _KINDS.items() for word in words.split()}
 
 
+@lru_cache(1024)
 def step_kind(word: str) -> str:
     """'rest', 'charge', 'discharge', 'hold', 'impedance', or '' for a word that is not known."""
     key = key_of(plain(word))
@@ -349,8 +353,9 @@ def step_kind(word: str) -> str:
     return _KIND_OF.get(key, "")
 
 
-def step_kinds(words: Sequence[str] | npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
-    """The kind of step of every row, each different word looked at once."""
-    codes, uniques = pd.factorize(np.asarray(words, dtype=object))
-    table = np.array([*(step_kind(str(word)) for word in uniques), ""], dtype=object)
-    return np.asarray(table[codes], dtype=object)
+def step_kinds(words: Sequence[str] | npt.NDArray[np.object_]) -> Any:
+    """The kind of step of every row, coded, each different word looked at once; '' where a word says nothing."""
+    codes, different = factorised(words)
+    # A missing word has the code -1, which takes the last place.
+    places = np.array([STEP_KINDS.index(step_kind(str(word))) for word in different] + [STEP_KINDS.index("")])
+    return coded(places[codes], STEP_KINDS)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from measurements.readers.base import Recording, TooFewPoints
+from measurements.readers.base import Recording, TooFewPoints, Warnings
 from measurements.readers.columns import (
     CANONICAL,
     FREQUENCY,
@@ -33,7 +33,6 @@ _STEP_K = 2.0
 
 Floats = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]
-Warnings = list[tuple[str, str]]
 
 SIGN_SENTENCE = "−Z″ is negative at most frequencies. The file seems to store +Z″. Flip the sign?"
 

@@ -10,16 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from measurements.readers.bad_rows import wrong_cell, wrong_width
 from measurements.readers.base import BadRow, ReaderError
 from measurements.readers.columns import FREQUENCY, Column, impedance_columns, name_columns, plain, short, unit_factor
 from measurements.readers.text import (
+    LONG_NAMES,
     MAX_HEADER,
+    NO_ROWS,
     Document,
     Layout,
     detect_layout,
     is_comment,
     numeric_share,
     split_cells,
+    trimmed,
 )
 
 Values = npt.NDArray[np.float64] | list[str]
@@ -96,11 +100,11 @@ def read_table(
     rows = _rows_between(document, header + 1 if first is None else first, end, comments)
     heading = document.lines[header] if 0 <= header < len(document.lines) else ""
     is_long = names is None and len(heading) > MAX_HEADER
-    _refuse(is_long, f"The line of names is longer than {MAX_HEADER} characters.", header)
+    _refuse(is_long, LONG_NAMES, header)
     if rows and units is None and names is None:
         units = unit_line(rows[0][1], heading)
         rows = rows[1:] if units is not None else rows
-    _refuse(not rows, "The file has column names, but no row of numbers. Export it again with the data.", header)
+    _refuse(not rows, NO_ROWS, header)
     layout = _layout([line for _, line in rows], separator)
     wanted = list(names) if names is not None else split_names(heading, layout, rows[0][1])
     columns = name_columns(wanted, units)
@@ -128,23 +132,16 @@ def split_names(heading: str, layout: Layout, row: str) -> list[str]:
 
     Headings may hold one tab more at the end (EC-Lab), two tabs between names (analysers), or blanks inside names.
     """
-    width = len(_trimmed(split_cells(row, layout.separator)))
+    width = len(trimmed(split_cells(row, layout.separator)))
     ways = [split_cells(heading, layout.separator)]
     if layout.separator is None:
         ways = [re.split(r"\s{2,}|\t", heading.strip()), re.findall(r"\S+(?:\s*[\[(][^\])]*[\])])?", heading), ways[0]]
     ways += [[cell for cell in way if cell] for way in ways]
     ways += [cells for mark in ("\t", ";", ",") if mark != layout.separator for cells in [split_cells(heading, mark)]]
     for way in ways:
-        if len(_trimmed(way)) == width:
-            return _trimmed(way)
-    return _trimmed(ways[0])
-
-
-def _trimmed(cells: list[str]) -> list[str]:
-    end = len(cells)
-    while end and not cells[end - 1]:
-        end -= 1
-    return cells[:end]
+        if len(trimmed(way)) == width:
+            return trimmed(way)
+    return trimmed(ways[0])
 
 
 def unit_line(line: str, heading: str) -> list[str] | None:
@@ -236,28 +233,15 @@ class _Rows:
     def _fitted(self, position: int, row: list[str], cells: list[list[str]]) -> list[str]:
         """A row with empty cells at its end cut off or filled up; anything else is refused."""
         width = len(self.columns)
-        trimmed = _trimmed([cell.strip() for cell in row])
-        missing = width - len(trimmed)
+        filled = trimmed([cell.strip() for cell in row])
+        missing = width - len(filled)
         if missing == 0:
-            return trimmed
-        if missing > 0 and (len(row) >= width or self._may_be_empty(len(trimmed))):
-            return trimmed + [""] * missing
-        number = self.rows[position][0]
-        found = f"Line {number} has {len(trimmed)} value{'s' if len(trimmed) != 1 else ''}, {width} are expected."
-        if missing > 0 and self.is_last and position == len(self.rows) - 1 and position > 0:
-            raise BadRow(
-                f"{found} The file ends in the middle of a row, so the export was probably cut off. "
-                f"{self._good_points(cells[:position])}",
-                line=number,
-            )
-        is_whole = all(re.fullmatch(r"[+-]?\d+([eE][+-]?\d+)?", cell) for cell in trimmed)
-        if missing < 0 and self.layout.separator == "," and is_whole:
-            raise ReaderError(
-                f"{found} The comma seems to be both the decimal sign and the separator. "
-                "Export with a decimal point, or with a semicolon or tab between the columns.",
-                line=number,
-            )
-        raise BadRow(f"{found} Remove the row in the source, or export the file again.", line=number)
+            return filled
+        if missing > 0 and (len(row) >= width or self._may_be_empty(len(filled))):
+            return filled + [""] * missing
+        is_cut = missing > 0 and self.is_last and position == len(self.rows) - 1 and position > 0
+        still_good = self._good_points(cells[:position]) if is_cut else ""
+        raise wrong_width(self.rows[position][0], filled, width, self.layout, still_good)
 
     def _may_be_empty(self, count: int) -> bool:
         """Whether only nameless columns lie beyond the first `count`."""
@@ -289,10 +273,7 @@ class _Rows:
                 f"so the export was probably cut off. {self._good_points(cells[: bad.row])}",
                 line=number,
             )
-        what = f"‘{short(bad.text)}’ is not a number" if bad.text.strip() else "the cell is empty"
-        return BadRow(
-            f"Line {number}, column {column.label}: {what}. Remove the row in the source, or skip it.", line=number
-        )
+        return wrong_cell(f"Line {number}", column.label, bad.text, number)
 
     def _refuse_thousands(self, cells: list[list[str]]) -> None:
         """Refuse "1,234" where nothing shows whether the comma is a decimal sign."""

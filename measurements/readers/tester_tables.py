@@ -7,7 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from measurements.readers.base import Peek, ReaderError
-from measurements.readers.delimited import Grid, Source, open_text, read_grid
+from measurements.readers.delimited import Source, open_text, read_grid
+from measurements.readers.grid import Grid
 from measurements.readers.series_columns import key_of
 from measurements.readers.text import split_cells, split_lines
 from measurements.readers.workbook import grid_of, header_row, sheets
@@ -58,9 +59,7 @@ def tables(path: Path, is_header: IsHeader, missing: str) -> Iterator[tuple[list
     ReaderError
         If there is none, or it cannot be read.
     """
-    with path.open("rb") as stream:
-        is_zip = stream.read(4) == b"PK\x03\x04"
-    if not is_zip:
+    if not is_archive(path):
         source = open_text(path)
         index = header_line(source.head, is_header)
         if index is None:
@@ -75,6 +74,12 @@ def tables(path: Path, is_header: IsHeader, missing: str) -> Iterator[tuple[list
             yield [], grid_of(name, rows, index)
     if not count:
         raise ReaderError(missing)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a zip archive, as workbooks are."""
+    with path.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"
 
 
 def read_text(source: Source, index: int) -> Grid:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,9 @@ _SNIFFED = 65_536  # bytes whose encoding is looked at before the rest
 _PIECE = 1 << 23  # bytes that are decoded at once
 MAX_LINE = 1_000_000  # characters
 MAX_HEADER = 65_536  # characters of one line of column names
+EMPTY = "The file is empty. Export it again, then upload that."
+NO_ROWS = "The file has column names, but no row of numbers. Export it again with the data."
+LONG_NAMES = f"The line of names is longer than {MAX_HEADER} characters."
 
 _SIGNATURES = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -147,16 +150,21 @@ def load(path: Path) -> Document:
     refuse_binary(data[:65_536], path.suffix.lower())
     text = decode(data)
     if not text.strip("\ufeff\r\n\t \x1a\x00"):
-        raise ReaderError("The file is empty. Export it again, then upload that.")
+        raise ReaderError(EMPTY)
     lines = split_lines(text)
-    for number, line in enumerate(lines, 1):
+    refuse_long_lines(enumerate(lines, 1))
+    return Document(lines, text.endswith(("\n", "\r")))
+
+
+def refuse_long_lines(numbered: Iterable[tuple[int, str]]) -> None:
+    """Raise a ReaderError at the first line that is longer than `MAX_LINE`."""
+    for number, line in numbered:
         if len(line) > MAX_LINE:
             raise ReaderError(
                 f"Line {number} has {len(line)} characters, more than the {MAX_LINE} that a table can have. "
                 "This is not a table of measured values.",
                 line=number,
             )
-    return Document(lines, text.endswith(("\n", "\r")))
 
 
 def is_comment(line: str, marks: tuple[str, ...]) -> bool:
@@ -188,11 +196,17 @@ def is_number(cell: str, decimal: str = ".") -> bool:
     return _NUMBER[decimal].fullmatch(cell) is not None
 
 
+def trimmed(cells: Sequence[str]) -> list[str]:
+    """Cells without the empty ones at the end."""
+    end = len(cells)
+    while end and not cells[end - 1]:
+        end -= 1
+    return list(cells[:end])
+
+
 def numeric_share(line: str, layout: Layout) -> tuple[int, int]:
     """How many cells of a line are numbers, and how many cells it has (empty ones at its end not counted)."""
-    cells = split_cells(line, layout.separator)
-    while cells and not cells[-1]:
-        cells.pop()
+    cells = trimmed(split_cells(line, layout.separator))
     return sum(is_number(cell, layout.decimal) for cell in cells), len(cells)
 
 

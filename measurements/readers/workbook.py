@@ -19,7 +19,7 @@ import numpy as np
 
 from measurements.readers.base import ReaderError
 from measurements.readers.columns import MAX_COLUMNS, short
-from measurements.readers.delimited import Cells, Grid, as_column
+from measurements.readers.grid import Cells, Grid, as_column
 from measurements.readers.series_columns import is_unit_row
 
 MAX_ENTRIES = 200

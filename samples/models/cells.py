@@ -18,6 +18,7 @@ from samples.models.recipes import Recipe
 from samples.notation import cell_notation
 
 LIVE_STATES = ("built", "resting", "on_test")
+LOT_IFF_FULL = "A full cell needs an electrode lot; blocking and symmetric cells have none."
 
 
 def disc_area_cm2(diameter_mm: float) -> float:
@@ -119,7 +120,7 @@ class Cell(Record):
                 name="cell_electrode_lot_iff_full",
                 condition=Q(configuration="full", electrode_lot__isnull=False)
                 | (~Q(configuration="full") & Q(electrode_lot__isnull=True)),
-                violation_error_message="A full cell needs an electrode lot; blocking and symmetric cells have none.",
+                violation_error_message=LOT_IFF_FULL,
             ),
             models.UniqueConstraint(
                 fields=["pellet"],
@@ -172,12 +173,7 @@ class Cell(Record):
             return
         other = self.pellet.live_cell
         if other is not None and other.pk != self.pk:
-            raise ValidationError(
-                {
-                    "pellet": f"{self.pellet.code} is in {other.code}, {other.get_state_display().lower()}. "
-                    "Finish or dismantle that cell first."
-                }
-            )
+            raise ValidationError({"pellet": other.holds_its_pellet})
 
     def settle(self, *, by: Any, changes: dict[str, list[Any]]) -> None:
         """The pellet follows its cell: in it while it lives, recovered when it is taken apart."""
@@ -197,9 +193,10 @@ class Cell(Record):
         return (self.measurements.all(),)
 
     @property
-    def is_live(self) -> bool:
-        """Whether the pellet is bound in it."""
-        return self.state in LIVE_STATES and not self.is_withdrawn
+    def holds_its_pellet(self) -> str:
+        """Why its pellet can be taken for nothing else while the cell is live."""
+        state = self.get_state_display().lower()
+        return f"{self.pellet.code} is in {self.code}, {state}. Finish or dismantle that cell first."
 
     @property
     def rest_ends_at(self) -> dt.datetime | None:

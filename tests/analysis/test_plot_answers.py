@@ -16,6 +16,7 @@ from analysis.science.retention import Cycling
 from analysis.science.synthetic_cycling import cycling_test, faded_capacities_mAh
 from analysis.science.synthetic_series import Cell, current_steps, galvanostatic_test
 from analysis.thinning import LIMIT
+from measurements import packing
 from samples.models import Cell as StoredCell
 from tests import builders
 from tests.analysis.science.test_contract import SAMPLES
@@ -114,6 +115,45 @@ def test_cycles_of_a_persons_choice(client, member, monkeypatch):
     # Stored cycles need no recording, and cycles that are none leave those of the run.
     assert {t["name"] for t in answer(client, run, "voltage", cycles="5")["traces"]} == {"cycle 5"}
     assert answer(client, run, "voltage", cycles="999") == answer(client, run, "voltage")
+
+
+@pytest.mark.parametrize("number", [1, 31, 59, 60])
+@pytest.mark.parametrize("counter", ["step", "none", "never"])
+def test_a_chosen_cycle_is_found_without_the_other_rows(monkeypatch, tmp_path, number, counter):
+    """From the stored rows around it come the same curves as from the whole recording."""
+    capacities = faded_capacities_mAh(0.3, 0.9, 60)
+    rng = np.random.default_rng(3)
+    test = cycling_test(capacities, 0.99, np.full(60, 0.03), rng=rng, points_per_half=2500, counter=counter)
+    stored, fetched = tmp_path / "test.parquet", []
+    packing.write(test.frame, stored)
+
+    def read(of, reach=None):
+        columns, spans = reach(packing.names(stored)) if reach else (None, None)
+        frame = packing.read(stored, columns, spans=spans)
+        fetched.append(len(frame))
+        return frame
+
+    monkeypatch.setattr(plot_context, "recording", read)
+    outcome = Cycling().run(test.frame, *SAMPLES[Cycling.slug]()[1:])
+    outcome.curves["voltage"] = []  # so that each is one that the run did not keep
+    near = plot_context.chosen_cycles(AnalysisRun(curves=outcome.curves, tables=outcome.tables), [number])
+    whole = plot_context.chosen_cycles(AnalysisRun(curves=outcome.curves, tables={}), [number])
+    assert near == whole
+    assert {part["cycle_number"] for part in near["voltage"]} == {number}
+    assert len(fetched) == 2
+    assert fetched[0] < len(test.frame) / 2
+    assert fetched[1] == len(test.frame)
+
+
+def test_rows_that_tell_another_story_alone_are_not_enough(monkeypatch):
+    """Time that begins anew: the stretch of one cycle holds rows of another, so the whole recording is read."""
+    test = cycling_test([0.3] * 8, 0.99, [0.03] * 8, rng=np.random.default_rng(3), points_per_half=60)
+    twice = pd.concat([test.frame, test.frame], ignore_index=True)
+    outcome = Cycling().run(twice, *SAMPLES[Cycling.slug]()[1:])
+    monkeypatch.setattr(plot_context, "recording", lambda of, reach=None: twice)
+    outcome.curves["voltage"] = []
+    near = plot_context.chosen_cycles(AnalysisRun(curves=outcome.curves, tables=outcome.tables), [4])
+    assert near == plot_context.chosen_cycles(AnalysisRun(curves=outcome.curves, tables={}), [4])
 
 
 def test_the_csv_of_voltage_curves_has_every_row(client, member, monkeypatch):

@@ -9,7 +9,8 @@ from analysis.models import AnalysisRun, Result
 from lagpdb.models import Revision
 from measurements.store import put_bytes
 from tests import builders
-from tests.analysis.test_figures import arc, line
+from tests.analysis.figures.test_arrhenius import line
+from tests.analysis.figures.test_impedance import arc
 
 pytestmark = pytest.mark.django_db
 

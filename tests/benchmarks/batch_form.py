@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.benchmarks.installation import Installation, api, installation, report
-from tests.servers import chromium_path
+from tests.programs import chromium_path
 
 KEY_S, POINT_S, HAND_S, THINK_S, SCAN_S = 0.50, 1.1, 0.4, 1.35, 1.0
 MASSES = ("478,2", "476,9", "477,5", "479,1", "476,0", "477,0")

@@ -39,7 +39,7 @@ from measurements.readers.recognise import read_file  # noqa: E402
 
 ROWS, ROUNDS = 1_000_000, 5
 GOAL_S, GOAL_SHARE, GOAL_COMPARE_S, GOAL_REAL_SHARE = 0.8, 0.35, 0.2, 1.05
-LONG = 1000  # rows
+LONG = 300  # rows
 MOST_BYTES = 60_000_000  # of a real file
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from lagpdb import ledger
 from tests.browser.site import WAIT_MS, Site
-from tests.servers import chromium_path
+from tests.programs import chromium_path
 
 ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

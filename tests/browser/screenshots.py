@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.servers import chromium_path  # noqa: E402
+from tests.programs import chromium_path  # noqa: E402
 
 URL = os.environ.get("LAGPDB_URL", "http://127.0.0.1:8000").rstrip("/")
 WIDTHS = {"wide": 1400, "narrow": 390}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lagpdb import units
-from lagpdb.quantity import Bounds, QuantityError, parse_column, parse_quantity
+from lagpdb.quantity import Bounds, QuantityError, parse_quantity
 
 # product.md section 6, "Quantity input", and what else the brief of the component lists.
 ACCEPTED = [
@@ -163,15 +163,6 @@ def test_hostile_text_is_answered_quickly(text):
     assert time.perf_counter() - start < 1
     with pytest.raises(QuantityError, match="longer than"):
         parse_quantity(text + text, "um")
-
-
-def test_column_keeps_rows_in_place():
-    assert parse_column("801\r\n\r\n0,803 mm\r\n\r\n") == ["801", "", "0,803 mm"]
-    assert parse_column('"0,5"\n 0.6 \n') == ["0,5", "0.6"]
-    assert parse_column("801\t\n802\t") == ["801", "802"]
-    assert parse_column(" \n") == []
-    with pytest.raises(QuantityError, match="2 columns were pasted"):
-        parse_column("801\t10.0\n802\t10.1")
 
 
 THICKNESS = Bounds(500, 1200, 50, 5000, suffix="um", zero_allowed=False)  # product.md section 6, pellet batch

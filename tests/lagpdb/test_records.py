@@ -71,11 +71,6 @@ def test_a_refused_record_uses_no_code_up():
     assert int(spine.pellet().code[4:]) == int(before.code[4:]) + 1
 
 
-def test_by_code_takes_any_spelling():
-    made = spine.pellet()
-    assert Pellet.objects.by_code(f"pel {int(made.code[4:])}") == made
-
-
 def test_several_numbers_at_once():
     assert list(next_numbers("XYZ", 3)) == [1, 2, 3]
     assert list(next_numbers("XYZ")) == [4]

@@ -263,6 +263,21 @@ def test_three_digits_are_kept(value):
     assert _read(units.format_value(value)) == pytest.approx(value, rel=5.1e-3)
 
 
+@pytest.mark.parametrize(
+    ("frequency_Hz", "text"),
+    [
+        (1e6, "1 MHz"),
+        (999_999.9, "1 MHz"),
+        (250.0, "250 Hz"),
+        (0.01, "10 mHz"),
+        (12_589.0, "12.6 kHz"),
+        (1e-5, "10 µHz"),
+    ],
+)
+def test_frequencies_are_read_with_their_prefix(frequency_Hz, text):
+    assert units.frequency_text(frequency_Hz) == text
+
+
 @given(st.floats(-1e9, 1e9), st.floats(1e-9, 1e9))
 def test_value_matches_its_uncertainty(value, uncertainty):
     text = units.format_value(value, uncertainty)

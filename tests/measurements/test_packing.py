@@ -137,6 +137,21 @@ def test_printed_decimals_take_a_third_of_the_gzipped_text(stored):
     assert stored(frame).stat().st_size <= 0.35 * len(text)
 
 
+def test_a_short_recording_is_not_mostly_description(stored):
+    """Of random floats nothing can be saved: what is above their text would be the file's own words."""
+    frame = pd.DataFrame({f"Channel {i}": RNG.normal(size=300) for i in range(30)})
+    frame["step_kind"] = np.where(np.arange(300) < 20, "rest", "charge")
+    text = gzip.compress(frame.to_csv(index=False).encode(), 6)
+    assert stored(frame).stat().st_size <= 1.05 * len(text)
+    pd.testing.assert_frame_equal(packing.read(stored(frame)), frame)
+
+
+def test_a_column_of_another_kind_comes_back_as_it_was(stored):
+    frame = pd.DataFrame({"time_s": np.arange(300.0), "is_on": [True, False, None] * 100, "count": np.int16(3)})
+    frame["moment"] = pd.Timestamp("2026-01-02", tz="UTC")
+    pd.testing.assert_frame_equal(packing.read(stored(frame)), frame)
+
+
 @pytest.mark.parametrize(
     ("change", "equal"), [({}, 200), ({150: 9.0}, 150), ({0: 9.0}, 0), ({199: np.nan}, 199)], ids=str
 )

@@ -13,7 +13,7 @@ from django.utils import timezone
 from lagpdb.records import Revision, save_record, withdraw
 from samples.models import Cell, Conversion, ElectrodeLot, Pellet, Recipe
 from tests import builders
-from tests.samples.test_views import client_of, form_of, text_of
+from tests.samples.pages import client_of, form_of, text_of
 
 pytestmark = pytest.mark.django_db
 

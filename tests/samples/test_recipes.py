@@ -12,7 +12,7 @@ from measurements.models import Instrument
 from samples.forms import newest_recipe
 from samples.models import Material, PelletBatch, Recipe
 from tests import builders
-from tests.samples.test_views import client_of, form_of, text_of
+from tests.samples.pages import client_of, form_of, text_of
 
 pytestmark = pytest.mark.django_db
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -10,50 +9,18 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
 
 from lagpdb.records import Revision, save_record, withdraw
-from samples.models import Cell, Pellet, PelletBatch, PowderLot
+from samples.models import Cell, Pellet, PowderLot
 from tests import builders
+from tests.samples.pages import client_of, form_of, text_of
 
 pytestmark = pytest.mark.django_db
-
-
-def client_of(role: str = "member") -> Client:
-    client = Client()
-    client.force_login(builders.user(role=role))
-    return client
 
 
 @pytest.fixture
 def member() -> Client:
     return client_of("member")
-
-
-def text_of(response: Any) -> str:
-    """What stands on the page, without tags, with single blanks."""
-    content = response.content.decode().replace("&#x27;", "'").replace("&amp;", "&").replace("&gt;", ">")
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", content))
-
-
-def form_of(response: Any) -> dict[str, str]:
-    """Every field of the record form as a browser would send it back."""
-    content = response.content.decode()
-    content = content[content.index('id="record-form"') :]
-    fields: dict[str, str] = {}
-    for tag in re.findall(r"<input[^>]*>", content):
-        attrs = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
-        kind = attrs.get("type", "text")
-        if "name" not in attrs or (kind in ("radio", "checkbox") and " checked" not in tag):
-            continue
-        fields[attrs["name"]] = attrs.get("value", "")
-    for name, body in re.findall(r'<select name="([^"]+)".*?>(.*?)</select>', content, re.DOTALL):
-        chosen = re.search(r'value="([^"]*)" selected', body) or re.search(r'value="([^"]*)"', body)
-        fields[name] = chosen[1] if chosen else ""
-    for name, body in re.findall(r'<textarea name="([^"]+)"[^>]*>\s*(.*?)</textarea>', content, re.DOTALL):
-        fields[name] = body
-    fields.pop("csrfmiddlewaretoken", None)
-    return fields
 
 
 def some_records() -> dict[str, Any]:
@@ -249,146 +216,6 @@ def test_a_form_sent_twice_makes_one_record(member: Client) -> None:
     assert first.headers["Location"] == second.headers["Location"]
 
 
-# -- J2: batches -------------------------------------------------------------------------------------------------------
-def batch_data(lot: PowderLot, rows: list[tuple[str, str, str]], **more: str) -> dict[str, str]:
-    data = {"powder_lot": lot.code.lower(), "count": str(len(rows)), "powder_mass_mg": "500", "form_key": "k", **more}
-    for number, (mass, diameter, thickness) in enumerate(rows, start=1):
-        data |= {
-            f"row{number}-mass_mg": mass,
-            f"row{number}-diameter_mm": diameter,
-            f"row{number}-thickness_um": thickness,
-        }
-    return data
-
-
-def test_a_batch_with_a_bad_row_keeps_it_as_draft(member: Client) -> None:
-    lot = builders.lot()
-    rows = [("478,2", "15.80", "801 803 799"), ("477.5", "15.81", "8010"), ("", "", "")]
-    response = member.post(reverse("batch_new"), batch_data(lot, rows), follow=True)
-    batch = PelletBatch.objects.get()
-    good, bad, blank = batch.pellets.order_by("pk")
-    assert (good.mass_mg, good.thickness_um, good.thickness_uncertainty_um) == (478.2, 801.0, 2.0)
-    assert good.thickness_readings_um == [801.0, 803.0, 799.0]
-    assert bad.mass_mg is None
-    assert blank.state == "available"
-    text = text_of(response)
-    assert f"{bad.code} is kept as draft." in text
-    assert "8010 µm is 8.0 mm. Did you mean 801?" in text
-    assert "Use 801" in text
-    assert f"Save 2, keep {bad.code} as draft" in text
-    assert 'value="8010"' in response.content.decode()
-
-    # The draft lives on the server: it is there again after a reload, and goes when the row is good.
-    again = member.get(reverse("batch_edit", args=[batch.code]))
-    data = form_of(again)
-    assert data[f"{bad.code}-thickness_um"] == "8010"
-    done = member.post(
-        reverse("batch_edit", args=[batch.code]), {**data, "use": f"{bad.code}-thickness_um=801"}, follow=True
-    )
-    bad.refresh_from_db()
-    assert (bad.thickness_um, bad.mass_mg) == (801.0, 477.5)
-    assert "1 saved." in text_of(done)
-    assert "draft" not in text_of(member.get(reverse("batch_detail", args=[batch.code])))
-
-
-def test_a_row_says_what_it_lost_against_the_powder(member: Client) -> None:
-    """500 mg of powder became 478.2 mg: 1 - 478.2 / 500 = 4.36 %."""
-    asked = {"row": "row1", "row1-mass_mg": "478,2", "powder_mass_mg": "500"}
-    assert "4.36 % lighter than the powder" in text_of(member.get(reverse("echo_pellet"), asked))
-    assert "lighter" not in text_of(member.get(reverse("echo_pellet"), {**asked, "powder_mass_mg": ""}))
-
-
-def test_the_end_of_the_hold_is_worked_out(member: Client) -> None:
-    """From 25 °C to 900 °C at 5 °C per minute is 175 min; eight hours later the hold ends."""
-    asked = {"sinter_temperature_degC": "900", "sinter_time_h": "8", "sinter_ramp_degC_min": "5"}
-    address = reverse("furnace_hint")
-    assert "The hold ends 10 h 55 min after the start at 5 °C min⁻¹." in text_of(member.get(address, asked))
-    began = {**asked, "sinter_started_at": "2026-03-10T10:30"}
-    assert "Hold ended about 21:25 on 10 Mar at 5 °C min⁻¹." in text_of(member.get(address, began))
-    assert text_of(member.get(address, {**asked, "sinter_time_h": "long"})).strip() == ""
-
-
-def test_an_unusual_value_is_saved_with_a_note(member: Client) -> None:
-    lot = builders.lot()
-    response = member.post(reverse("batch_new"), batch_data(lot, [("", "", "1300")]), follow=True)
-    pellet = Pellet.objects.get()
-    assert pellet.thickness_um == 1300.0
-    assert "1 saved" not in text_of(response)
-    assert "above what is usual" in text_of(member.get(reverse("pellet_detail", args=[pellet.code])))
-
-
-def test_too_little_powder_is_asked_and_may_be_passed(member: Client) -> None:
-    lot = builders.lot(amount_g=2.1)
-    data = batch_data(lot, [("", "", "")] * 6)
-    response = member.post(reverse("batch_new"), data)
-    assert f"{lot.code} has 2.1 g left, 6 pellets need 3.0 g." in text_of(response)
-    assert not PelletBatch.objects.exists()
-    member.post(reverse("batch_new"), {**data, "confirm": "stock"})
-    assert Pellet.objects.count() == 6
-
-
-@pytest.mark.parametrize("count", ["0", "51", "six", ""])
-def test_a_batch_has_one_to_fifty_pellets(member: Client, count: str) -> None:
-    lot = builders.lot()
-    response = member.post(reverse("batch_new"), batch_data(lot, [], count=count))
-    assert response.status_code == 422
-    assert not PelletBatch.objects.exists()
-    if count:
-        assert "A batch has 1 to 50 pellets." in text_of(response)
-
-
-def test_another_count_keeps_what_was_typed(member: Client) -> None:
-    lot = builders.lot()
-    data = batch_data(lot, [("478", "15.8", "")], count="3")
-    for address in (reverse("batch_rows"), reverse("batch_new")):
-        response = member.post(address, {**data, "show_rows": "1"})
-        assert response.status_code == 200
-        assert response.content.decode().count("data-row=") == 3
-        assert 'value="478"' in response.content.decode()
-    assert not PelletBatch.objects.exists()
-
-
-def test_rows_of_a_batch_save_alone(member: Client) -> None:
-    batch = builders.batch()
-    first, second = (builders.pellet(batch=batch, thickness_um=None, mass_mg=None) for _ in range(2))
-    address = reverse("batch_edit", args=[batch.code])
-    data = form_of(member.get(address))
-    data |= {f"{first.code}-thickness_um": "0.8 mm", f"{second.code}-thickness_um": "1.000,5"}
-    response = member.post(address, data, follow=True)
-    first.refresh_from_db()
-    second.refresh_from_db()
-    assert first.thickness_um == 800.0
-    assert second.thickness_um is None
-    assert "1.000,5: write 1000.5" in text_of(response)
-    assert Revision.objects.filter(record_code=second.code, action="changed").count() == 0
-
-
-def test_changing_a_stored_row_asks_why(member: Client) -> None:
-    pellet = builders.pellet(thickness_um=801.0)
-    address = reverse("batch_edit", args=[pellet.batch.code])
-    data = form_of(member.get(address)) | {f"{pellet.code}-thickness_um": "803"}
-    assert "Thickness changes. Give the reason below the table." in text_of(member.post(address, data, follow=True))
-    data = form_of(member.get(address)) | {"reason": "measured again"}
-    member.post(address, data)
-    pellet.refresh_from_db()
-    assert pellet.thickness_um == 803.0
-    assert Revision.objects.filter(record_code=pellet.code).first().reason == "measured again"
-
-
-def test_a_row_changed_by_two_people_is_said(member: Client) -> None:
-    pellet = builders.pellet(thickness_um=None, thickness_uncertainty_um=None, mass_mg=None)
-    address = reverse("batch_edit", args=[pellet.batch.code])
-    data = form_of(member.get(address)) | {f"{pellet.code}-thickness_um": "790", f"{pellet.code}-mass_mg": "288"}
-    theirs = Pellet.objects.get(pk=pellet.pk)
-    theirs.thickness_um = 805.0
-    save_record(theirs, by=builders.user("other"))
-    response = member.post(address, data, follow=True)
-    assert "other entered Thickness 805 meanwhile. Save again to keep yours." in text_of(response)
-    member.post(address, form_of(response) | {"reason": "measured again"})
-    pellet.refresh_from_db()
-    assert (pellet.thickness_um, pellet.mass_mg) == (790.0, 288.0)
-
-
 # -- editing over somebody else ----------------------------------------------------------------------------------------
 def test_fields_of_two_people_merge(member: Client) -> None:
     pellet = builders.pellet(thickness_um=801.0, mass_mg=None)
@@ -445,85 +272,6 @@ def test_a_correction_asks_for_its_reason(member: Client) -> None:
     assert response.status_code == 422
     assert "Thickness changes. Say why: it is kept with the history." in text_of(response)
     assert 'data-first-problem="id_reason"' in response.content.decode()
-
-
-# -- J5: cells ---------------------------------------------------------------------------------------------------------
-def cell_data(on: Pellet, **more: str) -> dict[str, str]:
-    sent = {"configuration": "symmetric", "pellet": on.code, "electrode_diameter_mm": "10", "form_key": "c"}
-    return {**sent, "state": "resting", "rest_time_h": "12", "assembled_at": f"{timezone.now():%Y-%m-%dT%H:%M}", **more}
-
-
-def test_building_a_cell(member: Client) -> None:
-    pellet = builders.pellet()
-    spelling = pellet.code.lower().replace("-", "_")
-    response = member.post(reverse("cell_new"), cell_data(pellet, pellet=spelling), follow=True)
-    cell = Cell.objects.get()
-    assert (cell.pellet, cell.notation, cell.state) == (pellet, "Li|LAGP|Li", "resting")
-    text = text_of(response)
-    assert "Area 0.785 cm². 0.1 mA cm⁻² = 78.5 µA." in text
-    assert "No test yet. Rest ends" in text
-
-
-def test_a_full_cell_shows_its_rates(member: Client) -> None:
-    lot = builders.electrode_lot()
-    cell = builders.full_cell(electrode_lot=lot)
-    assert "0.1 C = 33.4 µA." in text_of(member.get(reverse("cell_detail", args=[cell.code])))
-
-
-def test_a_pellet_in_a_live_cell_is_refused(member: Client) -> None:
-    cell = builders.symmetric_cell(state="on_test")
-    response = member.post(reverse("cell_new"), cell_data(cell.pellet))
-    assert response.status_code == 422
-    sentence = f"{cell.pellet.code} is in {cell.code}, on test. Finish or dismantle that cell first."
-    assert sentence in text_of(response)
-    assert Cell.objects.count() == 1
-
-
-def test_an_electrode_larger_than_the_pellet_is_refused(member: Client) -> None:
-    pellet = builders.pellet(diameter_mm=9.0, mass_mg=None)
-    response = member.post(reverse("cell_new"), cell_data(pellet))
-    assert f"The electrode (Ø 10 mm) is larger than the face of {pellet.code} (Ø 9 mm)." in text_of(response)
-
-
-def test_an_unknown_pellet_is_said(member: Client) -> None:
-    response = member.post(reverse("cell_new"), {"configuration": "blocking", "pellet": "pel9999"})
-    assert "PEL-9999 is not in lagpdb." in text_of(response)
-
-
-def test_a_full_cell_needs_its_electrode_lot(member: Client) -> None:
-    response = member.post(reverse("cell_new"), cell_data(builders.pellet(), configuration="full"))
-    assert "A full cell needs an electrode lot; blocking and symmetric cells have none." in text_of(response)
-
-
-def test_one_coated_side_is_asked(member: Client) -> None:
-    pellet = builders.pellet()
-    builders.sputter_run((pellet, "A"))
-    data = cell_data(pellet)
-    response = member.post(reverse("cell_new"), data)
-    assert "Only side A is coated; side B will be LAGP|Li. Build anyway?" in text_of(response)
-    member.post(reverse("cell_new"), {**data, "confirm": f"one_side-{pellet.code}"})
-    assert Cell.objects.get().notation == "Li|CuS@LAGP|Li"
-
-
-def test_the_coated_side_towards_the_cathode_is_asked(member: Client) -> None:
-    pellet, lot = builders.pellet(), builders.electrode_lot()
-    builders.sputter_run((pellet, "B"))
-    response = member.post(
-        reverse("cell_new"), cell_data(pellet, configuration="full", electrode_lot=lot.code, facing="A")
-    )
-    assert "The coated side faces LFP. Turn it?" in text_of(response)
-
-
-def test_a_cell_moves_on(member: Client) -> None:
-    cell = builders.symmetric_cell()
-    address = reverse("cell_state", args=[cell.code])
-    member.post(address, {"state": "on_test", "version": str(cell.version)})
-    cell.refresh_from_db()
-    assert cell.state == "on_test"
-    response = member.post(address, {"state": "dismantled", "version": str(cell.version)}, follow=True)
-    assert "Nothing was changed." in text_of(response)
-    response = member.post(address, {"state": "finished", "version": "1"}, follow=True)
-    assert "was changed meanwhile" in text_of(response)
 
 
 # -- details -----------------------------------------------------------------------------------------------------------

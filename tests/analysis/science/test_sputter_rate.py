@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.figure_parts import Sample
-from analysis.figures import columns, thickness
+from analysis.figures.films import columns, thickness
+from analysis.figures.parts import Sample
 from analysis.science.base import AnalysisError, Subject
 from analysis.science.sputter_rate import SputterRate, fit_rate, intercept_p_value, scatter_p_value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.figure_parts import (
+from analysis.figures.parts import (
     Figure,
     Sample,
     View,

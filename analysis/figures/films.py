@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from analysis.figure_parts import (
+from analysis.figures.parts import (
     Curves,
     Figure,
     Sample,
@@ -84,3 +84,13 @@ def _highest(curves: Curves) -> float:
     points = curves["points"]
     bars = zip(points["film_thickness_nm"], points["film_thickness_uncertainty_nm"], strict=True)
     return max(*(height + (spread or 0.0) for height, spread in bars), *curves["line"]["film_thickness_nm"], 1.0)
+
+
+BUILDERS: dict[str, Callable[..., Figure]] = {"thickness": thickness}
+
+
+# --- The same numbers as columns --------------------------------------------------------------------------------------
+def columns(name: str, curves: Curves) -> dict[str, list[Any]]:
+    """What a figure shows, by column name with unit suffix: its table and its CSV."""
+    names = ("film", "run", "duration_min", "film_thickness_nm", "film_thickness_uncertainty_nm", "is_used")
+    return {key: list(curves["points"][key]) for key in names}

@@ -1,7 +1,7 @@
 """What figures are made of: markers, axes, ticks and words. Pure.
 
-Colours are roles ('role:fit', 'role:fit@0.13' with opacity) that plot.js resolves from the style sheet, so that one
-figure serves light and dark pages and light exports.
+Colours are roles ('role:fit', 'role:fit@0.13' with opacity) that plot_style.js resolves from the style sheet, so that
+one figure serves light and dark pages and light exports.
 """
 
 from __future__ import annotations
@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from lagpdb.units import frequency_text as frequency_text  # figures and their tests name it from here
+from lagpdb.units import power_of_ten
 
 Curves = Mapping[str, Any]
 Figure = dict[str, Any]
 View = Mapping[str, str]  # the options of its switches that a person chose, by name
 AS_IS: View = MappingProxyType({})  # nothing chosen
-
-
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def power_text(value: float) -> str:
     """A tick of a logarithmic axis: '10⁻⁴', '2×10⁻⁴', '5'."""
     exponent = math.floor(math.log10(value) + 1e-9)
     mantissa = round(value / 10.0**exponent)
-    power = f"10{str(exponent).translate(_SUPERSCRIPTS)}"
+    power = power_of_ten(exponent)
     return power if mantissa == 1 else f"{mantissa}×{power}"
 
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis import figures_series_parts as draw
-from analysis.figure_parts import (
+from analysis.figures import series_parts as draw
+from analysis.figures.parts import (
     AS_IS,
     Curves,
     Figure,

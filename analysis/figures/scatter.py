@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.figure_parts import Figure, Sample, View, data_marker, log_axis, plain_axis, point_trace, switch
+from analysis.figures.parts import Figure, Sample, View, data_marker, log_axis, plain_axis, point_trace, switch
 from lagpdb import units
 from lagpdb.units import format_value
 
@@ -36,7 +36,8 @@ def scatter(points: Sequence[Mapping[str, Any]], name: str, words: str, view: Vi
     scale = switch("scale", "Axis", {"linear": "Linear", "log": "Log"}, view)
     x_name = what["value"]
     shown = [point for point in points if x_name == "group" or point[x_name] is not None]
-    factor = 100.0 if units.suffix_of(name) == "fraction" else 1.0
+    suffix = units.suffix_of(name) or ""
+    factor = 100.0 if suffix == "fraction" else 1.0
     values = [factor * point["value"] for point in shown] or [0.0, 1.0]
     traces: list[Figure] = []
     told = []
@@ -45,7 +46,7 @@ def scatter(points: Sequence[Mapping[str, Any]], name: str, words: str, view: Vi
         if part:
             traces += _group(group, place, part, x_name, name, factor)
             median = statistics.median(point["value"] for point in part)
-            told.append(f"{group}: n = {len(part)}, median {format_value(median, None, '=', units.suffix_of(name))}")
+            told.append(f"{group}: n = {len(part)}, median {format_value(median, None, '=', suffix)}")
     is_log = scale["value"] == "log" and min(values) > 0.0
     title = f"{words} ({units.shown_symbol(name)})" if units.shown_symbol(name) else words
     size = (max(values) - min(values)) or abs(max(values)) or 1.0
@@ -76,7 +77,7 @@ def _group(
     """Points of a group, its limits as arrows, and in a strip its median and box."""
     marker = data_marker(Sample(is_coated=group == "coated"))
     traces = []
-    suffix = units.suffix_of(name)
+    suffix = units.suffix_of(name) or ""
     for kind, is_limit in ((group, False), (f"{group}, limits", True)):
         rows = [row for row, point in enumerate(points) if (point["limit"] != "=") is is_limit]
         if not rows:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from analysis import figures_series_parts as draw
-from analysis.figure_parts import AS_IS, Curves, Figure, Sample, View, data_marker, plain_axis, point_trace, switch
-from analysis.figures_series_parts import KINDS
+from analysis.figures import series_parts as draw
+from analysis.figures.parts import AS_IS, Curves, Figure, Sample, View, data_marker, plain_axis, point_trace, switch
+from analysis.figures.series_parts import KINDS
 from lagpdb.units import format_value
 
 OTHER = {"symbol": "square-open", "size": 10, "color": "role:data", "line": {"width": 1.4}}

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis import figures_cycling_parts as draw
-from analysis.figure_parts import (
+from analysis.figures import cycling_parts as draw
+from analysis.figures.parts import (
     AS_IS,
     Curves,
     Figure,
@@ -78,7 +78,8 @@ def _overlay(curves: Curves, sample: Sample, suffix: str, switches: list[Figure]
     }  # fmt: skip
     cells = [cell for cell in (own, *curves["others"]) if cell["voltage"] and _factor(cell, suffix)]
     shared = set.intersection(*({part["cycle_number"] for part in cell["voltage"]} for cell in cells))
-    traces, x_all, y_all, told = [], [0.0], [], []
+    traces, x_all, told = [], [0.0], []
+    y_all: list[float] = []
     for place, cell in enumerate(cells):
         cycle = max(shared or {part["cycle_number"] for part in cell["voltage"]})
         told.append(f"{cell['code']}, cycle {cycle}")
@@ -181,7 +182,7 @@ def differential(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     if peaks:
         marker = {"symbol": "circle-open", "size": 8, "color": "role:ink", "line": {"width": 1.4}}
         x, y, texts = (list(values) for values in zip(*peaks, strict=True))
-        traces.append(point_trace("peaks", x, y, texts, marker=marker))  # type: ignore[arg-type]
+        traces.append(point_trace("peaks", x, y, texts, marker=marker))
     potentials = [value for part in parts for value in (part["potential_V"][0], part["potential_V"][-1])]
     method = curves.get("differential_method") or "method not stored"
     layout = {

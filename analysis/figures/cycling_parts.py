@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.figure_parts import AS_IS, Curves, Figure, Sample, View, stretch, switch
+from analysis.figures.parts import AS_IS, Curves, Figure, Sample, View, stretch, switch
 from analysis.thinning import LIMIT, envelope_note, envelope_rows
 from lagpdb.units import format_value
 

@@ -1,6 +1,5 @@
 """Figures of full cells: capacity and Coulombic efficiency; the others are joined to it here. Pure.
 
-Built as those of `analysis.figures`: plain dictionaries for Plotly, with a summary and the same numbers as columns.
 Capacities are stored in mAh and drawn per gram, per area or as they are.
 """
 
@@ -9,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from analysis import figures_cycling_parts as draw
-from analysis.figure_parts import AS_IS, Curves, Figure, Sample, View, data_marker, pick, plain_axis, point_trace
-from analysis.figures_halves import differential, voltage
-from analysis.figures_rate import rate
+from analysis.figures import cycling_parts as draw
+from analysis.figures.halves import differential, voltage
+from analysis.figures.parts import AS_IS, Curves, Figure, Sample, View, data_marker, pick, plain_axis, point_trace
+from analysis.figures.rate import rate
 from analysis.thinning import LIMIT
 
 CE_FRAME = (90.0, 102.0)  # %
@@ -80,7 +79,7 @@ def capacity(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
 
 def _retention_notes(number: Sequence[int], discharge: Sequence[float | None], reference: int | None) -> list[str]:
     """'94.5 % at cycle 100 against cycle 4' for 50, 100 and the last cycle."""
-    if reference not in number:
+    if reference is None or reference not in number:
         return []
     base = discharge[number.index(reference)]
     wanted = [n for n in (*RETENTION_CYCLES, number[-1]) if reference < n <= number[-1]]

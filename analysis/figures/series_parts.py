@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.figure_parts import Curves, Figure, line_trace
+from analysis.figures.parts import Curves, Figure, line_trace
 from analysis.thinning import LIMIT, envelope_note, envelope_rows
 
 MOST_DRAWN = 3 * LIMIT  # rows of a series; ends of more steps come when somebody zooms
@@ -86,7 +86,7 @@ def drawable(curves: Curves) -> Mapping[str, list[float]]:
     """The series to draw: as stored, or its envelope alone where the ends of its steps are more than a screen shows."""
     series = curves["series"]
     if len(series["time_h"]) <= MOST_DRAWN:
-        return series  # type: ignore[no-any-return]
+        return series
     rows = envelope_rows(series["time_h"], series["potential_V"])
     return {name: [values[row] for row in rows] for name, values in series.items()}
 

@@ -1,15 +1,12 @@
-"""Figures of symmetric cells: staircase, long cycling, overpotential; the transient is joined to them here. Pure.
-
-Built as those of `analysis.figures`: plain dictionaries for Plotly, with a summary and the same numbers as columns.
-"""
+"""Figures of symmetric cells: staircase, long cycling, overpotential; the transient is joined to them here. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from analysis import figures_series_parts as draw
-from analysis.figure_parts import (
+from analysis.figures import series_parts as draw
+from analysis.figures.parts import (
     AS_IS,
     Curves,
     Figure,
@@ -21,8 +18,8 @@ from analysis.figure_parts import (
     point_trace,
     switch,
 )
-from analysis.figures_staircase import staircase
-from analysis.figures_transient import transient
+from analysis.figures.staircase import staircase
+from analysis.figures.transient import transient
 from lagpdb.units import format_value
 
 TITLES = {

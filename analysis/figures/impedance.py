@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from analysis.figure_parts import (
+from analysis.figures.parts import (
     AS_IS,
     Curves,
     Figure,
     Sample,
     View,
     data_marker,
-    frequency_text,
     left_out_marker,
     line_trace,
     log_axis,
@@ -26,7 +25,7 @@ from analysis.figure_parts import (
     switch,
     total_resistance_ohm,
 )
-from lagpdb.units import format_value
+from lagpdb.units import format_value, frequency_text
 
 ARC_FACTOR = 1.5  # the frame "Arc" goes from 0 to this times the total resistance
 INSET_FROM = 2.0  # times as wide or high as the arc must the full range be before an inset is offered
@@ -342,6 +341,9 @@ def residuals(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
         "summary": f"Residuals of fit and Kramers–Kronig test of {sample.words}: real and imaginary part in per cent "
         f"of |Z|, the largest {worst:.2g} %. The band marks ±1 %.",
     }  # fmt: skip
+
+
+BUILDERS: dict[str, Callable[..., Figure]] = {"nyquist": nyquist, "bode": bode, "residuals": residuals}
 
 
 # --- The same numbers as columns --------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from analysis import figures_symmetric as figures
-from analysis.figure_parts import Sample
+from analysis.figures import symmetric as figures
+from analysis.figures.parts import Sample
 from analysis.science.critical_current import CriticalCurrent
 from analysis.science.plating import Plating
 from analysis.science.polarisation import Polarisation

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from analysis import figures_cycling_parts as draw
-from analysis.figure_parts import (
+from analysis.figures import cycling_parts as draw
+from analysis.figures.parts import (
     AS_IS,
     Curves,
     Figure,

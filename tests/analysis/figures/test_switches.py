@@ -6,16 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from analysis import (
-    figures_cycling,
-    figures_impedance,
-    figures_scatter,
-    figures_series_parts,
-    figures_symmetric,
-    figures_trend,
-)
-from analysis.figure_parts import Sample, rounded, switch
-from analysis.figures_halves import polarisation_at_half_capacity
+from analysis.figures import cycling, impedance, scatter, series_parts, symmetric, trend
+from analysis.figures.halves import polarisation_at_half_capacity
+from analysis.figures.parts import Sample, rounded, switch
 from analysis.science.critical_current import CriticalCurrent
 from analysis.science.plating import Plating
 from analysis.science.polarisation import Polarisation
@@ -23,13 +16,14 @@ from analysis.science.steps import find_steps
 from analysis.science.symmetric import WINDOW_HALVES, pauses
 from analysis.science.synthetic_series import Cell, current_steps, galvanostatic_test
 from analysis.thinning import LIMIT
-from tests.analysis.test_figures import R_B, R_GB, arc
-from tests.analysis.test_figures_cycling import MASS, cycling, rates
-from tests.analysis.test_figures_symmetric import curves
+from tests.analysis.figures.test_cycling import MASS, rates
+from tests.analysis.figures.test_cycling import cycling as cycled
+from tests.analysis.figures.test_impedance import R_B, R_GB, arc
+from tests.analysis.figures.test_symmetric import curves
 
 AREA = 0.785
 SAMPLE = Sample("CEL-0098", "CEL-0098, Li|LAGP|Li", area_cm2=AREA)
-BUILDERS = figures_cycling.BUILDERS | figures_symmetric.BUILDERS
+BUILDERS = cycling.BUILDERS | symmetric.BUILDERS
 
 
 def named(figure, name):
@@ -41,8 +35,8 @@ def words(figure):
 
 
 def every_curve(name):
-    if name in figures_cycling.BUILDERS:
-        return rates() if name == "rate" else cycling(cycles=12)
+    if name in cycling.BUILDERS:
+        return rates() if name == "rate" else cycled(cycles=12)
     return curves({"staircase": CriticalCurrent, "transient": Polarisation}.get(name, Plating))
 
 
@@ -78,17 +72,17 @@ def test_numbers_of_an_answer_are_cut_and_gaps_are_null():
     [("mAh_g", "mAh g⁻¹", 1000 / MASS), ("mAh_cm2", "mAh cm⁻²", 1 / AREA), ("mAh", "mAh", 1)],
 )
 def test_capacity_per_gram_per_area_and_as_it_is(unit, symbol, factor):
-    drawn = cycling(cycles=12)
-    figure = figures_cycling.capacity(drawn, SAMPLE, {"unit": unit})
+    drawn = cycled(cycles=12)
+    figure = cycling.capacity(drawn, SAMPLE, {"unit": unit})
     assert figure["layout"]["yaxis"]["title"]["text"] == f"Discharge capacity ({symbol})"
     stored = drawn["cycles"]["discharge_capacity_mAh"][3:]
     assert named(figure, "discharge")["y"] == pytest.approx([factor * value for value in stored])
 
 
 def test_without_area_and_mass_there_is_no_unit_to_choose():
-    drawn = cycling(cycles=12)
+    drawn = cycled(cycles=12)
     drawn["marks"]["active_mass_mg"] = None
-    assert figures_cycling.capacity(drawn, Sample("CEL-0104"))["switches"] == []
+    assert cycling.capacity(drawn, Sample("CEL-0104"))["switches"] == []
 
 
 def test_polarisation_at_half_capacity_is_the_difference_of_the_potentials_there():
@@ -104,7 +98,7 @@ def test_polarisation_at_half_capacity_is_the_difference_of_the_potentials_there
 
 
 def test_capacity_against_the_rate():
-    figure = figures_cycling.rate(rates(), SAMPLE, {"view": "c_rate", "unit": "mAh"})
+    figure = cycling.rate(rates(), SAMPLE, {"view": "c_rate", "unit": "mAh"})
     points, back = named(figure, "median of the last 3"), named(figure, "back at this rate")
     assert points["x"] == pytest.approx([0.1, 0.5, 1.0], rel=1e-3)
     assert points["y"] == pytest.approx([0.287, 0.22, 0.15], rel=1e-6)
@@ -114,14 +108,14 @@ def test_capacity_against_the_rate():
 
 # -- spectra -----------------------------------------------------------------------------------------------------------
 def test_a_spectrum_per_area_and_its_intercepts():
-    figure = figures_impedance.nyquist(arc(), SAMPLE, {"unit": "ohm_cm2"})
+    figure = impedance.nyquist(arc(), SAMPLE, {"unit": "ohm_cm2"})
     assert figure["layout"]["xaxis"]["title"]["text"] == "Z′ (Ω cm²)"
     assert named(figure, "intercepts")["x"] == pytest.approx([R_B * AREA, (R_B + R_GB) * AREA])
     assert figure["frames"]["arc"]["x"][1] == pytest.approx(1.5 * (R_B + R_GB) * AREA)
 
 
 def test_the_inset_shows_the_arc_in_the_full_range_with_equal_axes():
-    figure = figures_impedance.nyquist(arc(), SAMPLE, {"inset": "arc"})
+    figure = impedance.nyquist(arc(), SAMPLE, {"inset": "arc"})
     assert list(figure["frames"]) == ["full"]
     small = figure["layout"]["yaxis2"]
     assert (small["scaleanchor"], small["scaleratio"]) == ("x2", 1)
@@ -131,12 +125,12 @@ def test_the_inset_shows_the_arc_in_the_full_range_with_equal_axes():
 def test_points_know_their_row_of_the_recording():
     spectrum = arc(masked=(3,))
     spectrum["data"]["row"] = list(range(2, 83))  # two rows of the file had no frequency
-    figure = figures_impedance.nyquist(spectrum, SAMPLE)
+    figure = impedance.nyquist(spectrum, SAMPLE)
     assert named(figure, "left out of the fit")["meta"]["rows"] == [5]
 
 
 def test_real_and_imaginary_part_against_frequency():
-    figure = figures_impedance.bode(arc(), SAMPLE, {"view": "parts"})
+    figure = impedance.bode(arc(), SAMPLE, {"view": "parts"})
     points = named(figure, "Z′")
     # At the lowest frequency the arc is passed: Z′ is the whole resistance.
     assert points["y"][-1] == pytest.approx(R_B + R_GB, rel=1e-4)
@@ -147,13 +141,13 @@ def test_real_and_imaginary_part_against_frequency():
 def test_v_against_j_and_the_resistance_of_each_step():
     """0.1 and 0.2 mA cm⁻² over 400 Ω cm²: 40 and 80 mV, 400 Ω cm² in both."""
     drawn = curves(CriticalCurrent)
-    figure = figures_symmetric.staircase(drawn, SAMPLE, {"view": "v_j"})
+    figure = symmetric.staircase(drawn, SAMPLE, {"view": "v_j"})
     first = named(figure, "first direction")
     assert first["x"][:2] == pytest.approx([0.1, 0.2], rel=1e-3)
     assert first["y"][:2] == pytest.approx([0.04, 0.08], rel=0.02)
     assert "in the failing step" in first["text"][2]
     area = Sample("CEL-0098", area_cm2=math.pi / 4)
-    figure = figures_symmetric.staircase(drawn, area, {"view": "resistance", "unit": "ohm_cm2"})
+    figure = symmetric.staircase(drawn, area, {"view": "resistance", "unit": "ohm_cm2"})
     assert named(figure, "first direction")["y"][:2] == pytest.approx([400.0, 400.0], rel=0.02)
     assert figure["layout"]["yaxis"]["title"]["text"] == "V/I (Ω cm²)"
 
@@ -165,7 +159,7 @@ def long_test(cycles=40, **more):
 
 def test_long_cycling_has_three_close_views():
     drawn = curves(Plating, long_test())
-    figure = figures_symmetric.plating(drawn, SAMPLE)
+    figure = symmetric.plating(drawn, SAMPLE)
     windows = [trace for trace in figure["traces"] if trace.get("name", "").startswith("window")]
     assert len(windows) == 3
     assert "cycles 1–2" in words(figure)
@@ -183,7 +177,7 @@ def test_a_pause_is_found_and_shaded():
     frame.loc[late, "time_s"] += 5 * 3600.0
     (pause,) = pauses(find_steps(frame))
     assert pause["to_h"] - pause["from_h"] == pytest.approx(5.0, abs=0.3)
-    figure = figures_symmetric.plating(curves(Plating, frame), SAMPLE)
+    figure = symmetric.plating(curves(Plating, frame), SAMPLE)
     assert "pause" in words(figure)
     assert " 1 pause." in figure["summary"]
     assert pauses(find_steps(long_test())) == []
@@ -194,7 +188,7 @@ def test_the_voltage_of_the_electrolyte_is_taken_off():
     drawn = curves(Plating)
     drawn["marks"]["ohmic"] = {"resistance_ohm": 200.0, "origin": "MEA-00007"}
     current = drawn["cycles"]["current_mA"][0]
-    figure = figures_symmetric.overpotential(drawn, SAMPLE, {"ir": "corrected"})
+    figure = symmetric.overpotential(drawn, SAMPLE, {"ir": "corrected"})
     assert figure["traces"][0]["y"][0] == pytest.approx(40.0 - 200.0 * current, abs=0.2)
     options = next(group for group in figure["switches"] if group["name"] == "ir")["options"]
     assert "MEA-00007" in options["corrected"]
@@ -203,13 +197,13 @@ def test_the_voltage_of_the_electrolyte_is_taken_off():
 def test_spectra_of_the_cell_are_marked_in_a_long_test():
     drawn = curves(Plating)
     drawn["events"] = [{"time_h": 4.0, "label": "EIS MEA-00009"}]
-    assert "EIS MEA-00009" in words(figures_symmetric.plating(drawn, SAMPLE))
+    assert "EIS MEA-00009" in words(symmetric.plating(drawn, SAMPLE))
 
 
 def test_the_transient_shows_the_spectra_around_it_and_the_transference_number():
     drawn = curves(Polarisation)
     drawn["around"] = {"before": arc(), "after": arc(), "formula": "t = 14.4 µA × 5 mV / [14.5 µA × 5 mV] = 0.980"}
-    figure = figures_symmetric.transient(drawn, SAMPLE)
+    figure = symmetric.transient(drawn, SAMPLE)
     assert named(figure, "EIS before")["xaxis"] == named(figure, "EIS after")["xaxis"] == "x2"
     assert (figure["layout"]["yaxis2"]["scaleanchor"], figure["layout"]["yaxis2"]["scaleratio"]) == ("x2", 1)
     assert "t<sub>Li⁺</sub> = 14.4 µA" in words(figure)
@@ -217,8 +211,8 @@ def test_the_transient_shows_the_spectra_around_it_and_the_transference_number()
 
 
 def test_the_transient_in_hours_on_a_plain_axis():
-    figure = figures_symmetric.transient(curves(Polarisation), SAMPLE, {"scale": "linear", "time": "h"})
-    seconds = figures_symmetric.transient(curves(Polarisation), SAMPLE)
+    figure = symmetric.transient(curves(Polarisation), SAMPLE, {"scale": "linear", "time": "h"})
+    seconds = symmetric.transient(curves(Polarisation), SAMPLE)
     assert figure["layout"]["xaxis"]["title"]["text"] == "t (h)"
     assert "type" not in figure["layout"]["xaxis"]
     assert named(figure, "current")["x"] == pytest.approx([t / 3600 for t in named(seconds, "current")["x"]])
@@ -229,23 +223,23 @@ def test_a_series_of_very_many_steps_is_drawn_as_its_envelope_alone():
     count = 5 * LIMIT
     drawn = {"series": {"time_h": list(range(count)), "potential_V": [(-1.0) ** row for row in range(count)]}}
     drawn["series"]["potential_V"][777] = 3.0
-    kept = figures_series_parts.drawable(drawn)
+    kept = series_parts.drawable(drawn)
     assert len(kept["time_h"]) <= LIMIT
     assert 3.0 in kept["potential_V"]
 
 
 def test_very_many_cycles_come_whole_where_somebody_zooms():
-    drawn = cycling(cycles=12)
+    drawn = cycled(cycles=12)
     count = 3 * LIMIT
     drawn["cycles"] = {
         "cycle_number": list(range(1, count + 1)), "is_formation": [False] * count,
         "charge_capacity_mAh": [0.3] * count, "coulombic_efficiency_fraction": [0.99] * count,
         "discharge_capacity_mAh": [0.3 - 1e-5 * row for row in range(count)],
     }  # fmt: skip
-    figure = figures_cycling.capacity(drawn, SAMPLE)
+    figure = cycling.capacity(drawn, SAMPLE)
     assert figure["window"] == "cycles"
     assert "zoom for all" in words(figure)
-    part = figures_cycling.capacity(drawn, SAMPLE, {"from": "5000", "to": "5100"})
+    part = cycling.capacity(drawn, SAMPLE, {"from": "5000", "to": "5100"})
     assert named(part, "discharge")["x"] == list(range(4999, 5102))
     assert "Envelope" not in words(part)
 
@@ -262,15 +256,15 @@ def point(code, hours, ohm, own=True, sputter=10.0, coated=True):
 
 def test_interfacial_resistance_against_time_and_sputter_time():
     points = [point("MEA-1", 0.0, 170.0), point("MEA-2", 100.0, 210.0), point("MEA-3", None, 900.0, False, 0.0, False)]
-    figure = figures_trend.trend(points, SAMPLE, {})
+    figure = trend.trend(points, SAMPLE, {})
     assert named(figure, "coated")["x"] == [0.0, 100.0]
     assert "Ω, per interface" in figure["layout"]["yaxis"]["title"]["text"]
     assert named(figure, "coated")["error_y"]["array"] == [2.0, 2.0]
     assert named(figure, "coated")["meta"]["codes"] == ["MEA-1", "MEA-2"]
-    figure = figures_trend.trend(points, SAMPLE, {"x": "sputter_time_min", "unit": "ohm_cm2"})
+    figure = trend.trend(points, SAMPLE, {"x": "sputter_time_min", "unit": "ohm_cm2"})
     assert named(figure, "pristine")["x"] == [0.0]
     assert named(figure, "pristine")["y"] == pytest.approx([900.0 * AREA])
-    columns = figures_trend.columns(points)
+    columns = trend.columns(points)
     assert {len(values) for values in columns.values()} == {3}
 
 
@@ -284,7 +278,7 @@ def result(value, coated, limit="=", celsius=25.0):
 
 
 def scattered(view, points):
-    return figures_scatter.scatter(points, "critical_current_density_mA_cm2", "Critical current density", view)
+    return scatter.scatter(points, "critical_current_density_mA_cm2", "Critical current density", view)
 
 
 def test_a_strip_has_every_point_the_median_the_box_and_limits_as_arrows():

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from analysis import figures_cycling as figures
-from analysis.figure_parts import Sample
+from analysis.figures import cycling as figures
+from analysis.figures.parts import Sample
 from analysis.plots import _frames
 from analysis.science.base import Subject
 from analysis.science.rate import Rate

@@ -1,8 +1,4 @@
-"""Figures as plain dictionaries for Plotly, built from the curves that a run stored. Pure: no Django, no database.
-
-Every figure carries a summary for people who do not see it, and its columns: the same numbers are drawn, tabulated, and
-given as CSV.
-"""
+"""The figure of an activation energy: conductivity against inverse temperature. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from analysis import figures_impedance
-from analysis.figure_parts import (
+from analysis.figures.parts import (
     Curves,
     Figure,
     Sample,
@@ -24,12 +19,9 @@ from analysis.figure_parts import (
     point_trace,
     split_rows,
 )
-from analysis.figures_films import thickness
-from analysis.figures_impedance import bode, nyquist, residuals
 from lagpdb.units import format_value
 
 
-# --- Arrhenius --------------------------------------------------------------------------------------------------------
 def arrhenius(curves: Curves, sample: Sample, energy: Mapping[str, Any] | None = None) -> Figure:
     """σ against 1000/T with T (°C) on top; line, 95 % band, activation energy; points left out are hollow.
 
@@ -108,26 +100,12 @@ def _energy_note(energy: Mapping[str, Any] | None) -> list[Figure]:
              "bgcolor": "role:surface@0.85"}]  # fmt: skip
 
 
-BUILDERS: dict[str, Callable[..., Figure]] = {
-    "nyquist": nyquist, "bode": bode, "residuals": residuals, "arrhenius": arrhenius,
-    "thickness": thickness,
-}  # fmt: skip
+BUILDERS: dict[str, Callable[..., Figure]] = {"arrhenius": arrhenius}
 
 
 # --- The same numbers as columns --------------------------------------------------------------------------------------
 def columns(name: str, curves: Curves) -> dict[str, list[Any]]:
-    """What a figure shows, by column name with unit suffix: its table and its CSV. Data only, as in the file."""
-    if name == "arrhenius":
-        points = curves["points"]
-        names = (
-            "temperature_degC",
-            "inverse_temperature_1000_per_K",
-            "conductivity_S_cm",
-            "uncertainty_S_cm",
-            "is_used",
-        )
-        return {key: list(points[key]) for key in names if points.get(key) is not None}
-    if name == "thickness":
-        names = ("film", "run", "duration_min", "film_thickness_nm", "film_thickness_uncertainty_nm", "is_used")
-        return {key: list(curves["points"][key]) for key in names}
-    return figures_impedance.columns(name, curves)
+    """What a figure shows, by column name with unit suffix: its table and its CSV."""
+    points = curves["points"]
+    names = ("temperature_degC", "inverse_temperature_1000_per_K", "conductivity_S_cm", "uncertainty_S_cm", "is_used")
+    return {key: list(points[key]) for key in names if points.get(key) is not None}
