@@ -11,7 +11,9 @@ from analysis import choices, plots
 from analysis.models import AnalysisRun, Result
 from analysis.science.quantities import QUANTITIES
 from lagpdb import units
+from lagpdb.mainvalues import MAIN_LABEL
 from lagpdb.pages import can_edit, detail_context
+from lagpdb.templatetags.records import result_label
 from lagpdb.units import frequency_text
 from measurements.models import Measurement
 from measurements.parameters import CIRCUITS
@@ -40,14 +42,7 @@ MAIN = (
     "rate_capacity_mAh_g",
     "rate_capacity_mAh",
 )
-# Of quantities with several rows the one that stands for the measurement.
-MAIN_LABEL = {
-    "capacity_retention_fraction": "last",
-    "discharge_specific_capacity_mAh_g": "reference",
-    "discharge_capacity_mAh": "reference",
-    "coulombic_efficiency_fraction": "mean",
-    "overpotential_mV": "end",
-}
+WITH_FORM = ("eis", "cycling", "rate_test")  # whose choices have a form of their own
 PER_GRAM = ("discharge_specific_capacity_mAh_g", "rate_capacity_mAh_g")  # without a mass the page shows mAh
 ORIGINS = {
     "person": "entered by a person",
@@ -101,6 +96,9 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
         "circuits": CIRCUITS,
         "chosen": (current or latest).parameters if runs else {},
         "choice_fields": choices.fields_of(measurement.kind, (current or latest).parameters) if runs else [],
+        "has_choices": bool(runs)
+        and not measurement.is_withdrawn
+        and (measurement.kind in WITH_FORM or measurement.kind in choices.CHOICES),
         "ramp_steps": _ramp_steps(current),
         "has_interface": bool(runs) and (current or latest).analysis == "interface",
         "raw": _raw_rows(measurement),
@@ -171,7 +169,7 @@ def _beside(result: Result, others: dict[str, Result]) -> str:
         return (
             between if result.label != "mean" else f"mean of cycles {result.reference_cycle} to {result.cycle_number}"
         )
-    return result.label.replace("_", " ")
+    return result_label(result.label)
 
 
 def _quality(results: list[Result]) -> dict[str, str] | None:

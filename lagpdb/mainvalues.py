@@ -24,6 +24,14 @@ MAIN: dict[str, tuple[str, ...]] = {
     "afm": ("film_thickness_nm",),
     "xps": ("binding_energy_eV",),
 }
+# Of quantities with several rows the one that stands for the measurement, on its page as in lists.
+MAIN_LABEL = {
+    "capacity_retention_fraction": "last",
+    "discharge_specific_capacity_mAh_g": "reference",
+    "discharge_capacity_mAh": "reference",
+    "coulombic_efficiency_fraction": "mean",
+    "overpotential_mV": "end",
+}
 # What the page of a sample shows first, in this order; the rest is folded away.
 FIRST = (
     "ionic_conductivity_25degC_S_cm",
@@ -62,14 +70,15 @@ def main_results(measurements: Iterable[Any]) -> dict[int, Any]:
     """The main number of many measurements, by their key, in one query."""
     kinds = {item.pk: item.kind for item in measurements}
     wanted = {slug for kind in set(kinds.values()) for slug in MAIN.get(kind, ())}
-    best: dict[int, tuple[int, Any]] = {}
+    best: dict[int, tuple[tuple[int, bool], Any]] = {}
     if not wanted:
         return {}
     rows = results().filter(measurement_id__in=kinds, quantity__in=wanted).select_related("run")
     # The curves of a long test are a megabyte, which would come with each of its numbers.
     for row in rows.defer(*(f"run__{name}" for name in UNSHOWN)).order_by("position", "pk"):
         order = MAIN[kinds[row.measurement_id]]
-        rank = order.index(row.quantity) if row.quantity in order else len(order)
+        place = order.index(row.quantity) if row.quantity in order else len(order)
+        rank = (place, row.label != MAIN_LABEL.get(row.quantity, row.label))
         if row.measurement_id not in best or rank < best[row.measurement_id][0]:
             best[row.measurement_id] = (rank, row)
     return {key: row for key, (_, row) in best.items()}

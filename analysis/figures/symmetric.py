@@ -67,7 +67,7 @@ def plating(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
                              tickvals=places, ticktext=texts),
         "yaxis": plain_axis("V (V)", range=heights, zeroline=True),
         "shapes": events + shapes, "annotations": told + notes + draw.thinned(curves) + below.pop("annotations", []),
-        "legend": {"x": 0.02, "y": 0.98, "yanchor": "top"}, **below,
+        "legend": {"y": 1.16}, **below,  # above the axis of the cycles
     }  # fmt: skip
     if close:
         layout["yaxis"]["domain"] = list(MAIN)

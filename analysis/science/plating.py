@@ -238,7 +238,7 @@ def _say(
 
         slope = theilslopes([c.overpotential_mV for c in sound], [0.5 * (c.start_h + c.end_h) for c in sound])
         outcome.inputs["overpotential_trend"] = {
-            "value": f"{100.0 * float(slope[0]):+.2g} mV per 100 h".replace("-", "−"),
+            "value": f"{'+' if slope[0] >= 0.0 else '−'}{number(abs(100.0 * float(slope[0])), 2)} mV per 100 h",
             "uncertainty": None,
             "origin": f"median slope over {len(sound)} cycles",
         }

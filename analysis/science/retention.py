@@ -23,6 +23,8 @@ from measurements.readers.columns import TEMPERATURE
 SHOWN_CYCLES = (1, 5, 20, 50, 100)
 RETENTION_CYCLES = (50, 100)
 CURVE_POINTS = 8000  # per half-cycle; longer curves are stored as their envelope
+# A mean efficiency that scatters less says only how the counters were rounded: no tester keeps a current so well.
+RESOLVED_EFFICIENCY = 1.0e-6
 FADE_CYCLES = 500  # as many cycles, spread evenly, tell the fade
 
 
@@ -232,6 +234,8 @@ def _efficiency(
         missing = [at.finding(name, None, None, label=label, position=n) for n, label in ((1, "mean"), (2, "min"))]
         return [of(first, "first", 0), *missing]
     scatter = float(values.std(ddof=1) / math.sqrt(values.size)) if values.size > 2 else None
+    if scatter is not None and scatter < RESOLVED_EFFICIENCY:
+        scatter = None
     last = int(counted["cycle_number"].iloc[-1])
     more: dict[str, Any] = {"label": "mean", "position": 1, "cycle_number": last, "reference_cycle": start}
     mean = at.finding(name, float(values.mean()), counted.iloc[-1], uncertainty=scatter, **more)

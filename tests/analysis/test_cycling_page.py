@@ -13,6 +13,7 @@ from analysis.models import AnalysisRun, Result
 from analysis.science.rate import Rate
 from analysis.science.retention import Cycling
 from analysis.tasks import drain
+from lagpdb.mainvalues import main_results
 from lagpdb.records import save_record
 from tests import builders
 from tests.analysis.science.test_contract import SAMPLES
@@ -177,3 +178,16 @@ def test_lists_leave_the_curves_of_a_run_where_they_are(client, member):
             answer = client.get(address)
         assert measurement.code in answer.content.decode()
         assert not [query["sql"] for query in caught if '"curves"' in query["sql"] or '"tables"' in query["sql"]]
+
+
+def test_a_list_shows_the_retention_that_the_page_shows():
+    measurement, _ = measured()
+    shown = main_results([measurement])[measurement.pk]
+    assert (shown.quantity, shown.label) == ("capacity_retention_fraction", "last")
+
+
+def test_every_kind_offers_its_new_run_at_the_top(client, member):
+    measurement, _ = measured("rate_test")
+    html = client.get(reverse("measurement_detail", args=[measurement.code])).content.decode()
+    assert 'href="#rerun"' in html
+    assert 'id="rerun"' in html

@@ -15,6 +15,7 @@ from analysis.science.electronic import Electronic
 from analysis.science.plating import Plating
 from analysis.science.polarisation import Polarisation
 from analysis.tasks import drain
+from measurements.models import Measurement
 from samples.models import Cell
 from tests import builders, spine
 from tests.analysis.science.test_contract import SAMPLES
@@ -151,6 +152,11 @@ def test_three_measurements_make_a_transference_number(client, member):
     assert found.flag == "ok"
     html = page(client, hold)
     assert "Transference number" in html
+    spectrum_page = page(client, Measurement.objects.get(kind="eis", files__raw_file__original_name__contains="after"))
+    for name in ("initial_current_A", "steady_state_current_A", "initial_resistance_ohm", "polarisation_voltage_V"):
+        assert f'href="#choice-{name}"' in html
+        assert f'id="choice-{name}"' in html
+        assert f'href="/measurements/{hold.code}/#choice-{name}"' in spectrum_page
     assert "Before and after are assumed from the names of the files" in html
     spine.check_invariants()
 

@@ -239,3 +239,20 @@ def test_pages_of_electrochemical_tests_are_accessible(site: Site):
         builders.result(builders.measurement(builders.symmetric_cell()), "critical_current_density_mA_cm2", value)
     problems += look_at(page, reverse("result_list") + "?quantity=critical_current_density_mA_cm2")
     assert not problems, "\n".join(problems)
+
+
+def test_folded_lines_and_boxes_are_large_enough_for_gloves(site: Site):
+    measurement, _ = measured()
+    page = opened(site, measurement, has_touch=True, is_mobile=True, viewport={"width": 768, "height": 1024})
+    drawn(page, "capacity").get_by_text("Export options").click()
+    small = page.evaluate(
+        "[...document.querySelectorAll('#plot-capacity summary, #plot-capacity label:has(> [type=checkbox])')]"
+        ".filter((e) => e.offsetParent && e.getBoundingClientRect().height < 48).map((e) => e.textContent)"
+    )
+    assert small == []
+
+
+def test_an_address_leads_to_a_choice_in_folded_lines(site: Site):
+    measurement, _ = symmetric_cell(Polarisation, "polarisation")
+    page = opened(site, measurement, "#choice-polarisation_voltage_V")
+    expect(page.locator("#choice-polarisation_voltage_V")).to_be_focused()

@@ -104,6 +104,17 @@
       }
     }
   });
+  // An address that names a field in folded lines leads to the field.
+  const unfold = () => {
+    const field = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const details = field && field.closest("details");
+    if (!details) return;
+    details.open = true;
+    field.focus();
+    field.scrollIntoView({ block: "center" });
+  };
+  window.addEventListener("hashchange", unfold);
+  window.addEventListener("pageshow", unfold);
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   });

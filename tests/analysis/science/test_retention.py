@@ -277,3 +277,12 @@ def test_the_plateau_of_the_model_is_found_in_both_directions():
 @pytest.mark.parametrize("count", [0, 2, 50])
 def test_a_flat_or_short_curve_has_no_differential(count):
     assert differential(np.full(count, 3.4), np.linspace(0, 1, count)).peak is None
+
+
+def test_a_scatter_below_what_a_tester_resolves_is_no_uncertainty():
+    exact = numbers(analysed(made(counter="step", efficiencies=0.995).frame))["coulombic_efficiency_fraction", "mean"]
+    assert exact.value == pytest.approx(0.995, abs=1e-6)
+    assert exact.uncertainty is None
+    spread = np.random.default_rng(4).normal(0.995, 5e-4, 110)
+    real = numbers(analysed(made(counter="step", efficiencies=spread).frame))["coulombic_efficiency_fraction", "mean"]
+    assert real.uncertainty == pytest.approx(5e-4 / np.sqrt(107), rel=0.25)
