@@ -96,6 +96,8 @@ def decoded(data: bytes, cut: bool = False) -> tuple[str, str]:
         try:
             text = codecs.getincrementaldecoder(encoding)().decode(data, final=not cut)
         except UnicodeDecodeError:
+            if b"\x00" in head:  # no text at all
+                continue
             text = data.decode(encoding, errors="replace")
             if not _is_little_damaged(text, encoding):
                 continue
