@@ -8,6 +8,7 @@ from typing import Any
 from analysis.figures import series_parts as draw
 from analysis.figures.parts import AS_IS, Curves, Figure, Sample, View, data_marker, plain_axis, point_trace, switch
 from analysis.figures.series_parts import KINDS
+from analysis.science.wording import step_density
 from lagpdb.units import format_value
 
 OTHER = {"symbol": "square-open", "size": 10, "color": "role:data", "line": {"width": 1.4}}
@@ -81,7 +82,7 @@ def staircase(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
 def _density(step: Mapping[str, Any] | None) -> str:
     """', 0.45 mA cm⁻²' of a step; '' without an area."""
     value = (step or {}).get("density_mA_cm2")
-    return f", {value:.3g} mA cm⁻²" if value is not None else ""
+    return f", {step_density(value)} mA cm⁻²" if value is not None else ""
 
 
 def _per_step(curves: Curves, sample: Sample, view: View, what: Figure) -> Figure:

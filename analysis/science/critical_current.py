@@ -17,7 +17,7 @@ from analysis.science.given import electrode_area, finding, stated_area, tempera
 from analysis.science.shorts import HARD, SOFT, WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
 from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
-from analysis.science.wording import number
+from analysis.science.wording import number, step_density
 
 Real = NDArray[np.float64]
 
@@ -225,8 +225,7 @@ def protocol_text(
     unit, scale = ("mA cm⁻²", 1.0e3 / area) if area else ("mA", 1.0e3)
     currents = np.maximum.accumulate([level.current_A for level in levels]) * scale
     increment, is_even = _increment(levels)
-    low, high = (f"{value:.2f}" if value >= 0.095 or value * 100 % 1 < 0.05 else f"{value:.3g}"
-                 for value in (currents[0], currents[-1]))  # fmt: skip
+    low, high = (step_density(float(value)) for value in (currents[0], currents[-1]))
     parts = [f"{low}–{high} {unit}", f"step {increment * scale:.2g}" if is_even else "steps not even"]
     hours, control = step_time(steps, levels, parameters)
     if control == "charge":

@@ -17,6 +17,7 @@ from analysis.tasks import drain
 from measurements import growing, store
 from measurements.ingest import receive, take_in
 from measurements.models import Measurement, MeasurementFile, UploadFile
+from measurements.rows import Row
 from measurements.waiting import assign
 from tests import builders, spine
 from tests.api_client import Api
@@ -227,10 +228,15 @@ def test_a_restart_is_joined_only_by_a_person_and_parted_again(cell):
     first, second = one.measurements.get(), file.measurements.get()
     assert file.state == "done"
     assert file.message == f"Starts 2 h after {first.code} ended, same cell. Join as one test with a gap?"
+    UploadFile.objects.filter(pk=file.pk).update(
+        created_at=timezone.now() - dt.timedelta(hours=3), started_at=timezone.now() - dt.timedelta(hours=3)
+    )
     growing.decide(file, "join", by=spine.person())
     drain()
     file.refresh_from_db()
     first.refresh_from_db()
+    assert file.finished_at - file.started_at < dt.timedelta(minutes=5)  # what a person thinks over is no work
+    assert Row(file, [first]).took.endswith(" s")
     second.refresh_from_db()
     assert (file.state, list(file.measurements.all()), second.is_withdrawn) == ("done", [first], True)
     frame = store.recording(first)
