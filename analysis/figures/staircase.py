@@ -51,14 +51,12 @@ def staircase(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     notes: list[Figure] = []
     if sound := marks.get("sound"):
         shapes.append(draw.band(sound, "role:ok@0.14"))
-        notes.append(
-            draw.note(sound["from_h"], 0.93, f"last sound step{_density(sound)}", xanchor="right", name="words")
-        )
+        notes.append(draw.note(sound["to_h"], 0.99, f"last sound step{_density(sound)}", xanchor="right", name="words"))
     failing, kind = marks.get("failing"), str(marks.get("kind", "none"))
     if failing:
         shapes += [draw.band(failing, "role:bad@0.16"), draw.upright(marks["event_h"])]
         text = f"{KINDS.get(kind, kind)}{_density(failing)}"
-        notes.append(draw.note(failing["from_h"], 0.86, text, xanchor="right", font={"size": 12, "color": "role:bad"}))
+        notes.append(draw.note(failing["from_h"], 0.91, text, xanchor="right", font={"size": 12, "color": "role:bad"}))
     lines = "<br>".join(text for text in (str(marks.get("protocol", "")), draw.series_note(curves).strip()) if text)
     notes.append(
         draw.note(0.01, 0.02, lines, xref="paper", xanchor="left", yanchor="bottom", align="left", name="words")
@@ -70,9 +68,9 @@ def staircase(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
         "kind": "staircase", "traces": traces, "switches": [what] if can_switch else [], "window": draw.window(curves),
         "layout": {
             "xaxis": plain_axis("Time (h)", range=draw.span(hours, 0.02)),
-            "yaxis": plain_axis("V (V)", range=draw.even(usual, 0.2), zeroline=True),
+            "yaxis": plain_axis("V (V)", range=draw.room_for_words(draw.even(usual, 0.25)), zeroline=True),
             "yaxis2": plain_axis(f"{'j' if has_area else 'I'} ({unit})", overlaying="y", side="right", showgrid=False,
-                                 tickmode="auto", range=draw.even(current, 0.6)),
+                                 tickmode="auto", range=draw.room_for_words(draw.even(current, 0.6))),
             "shapes": shapes, "annotations": notes,
         },
         "summary": f"{about} {words}{draw.series_note(curves)}",
