@@ -27,7 +27,7 @@ def even(values: Sequence[float], margin: float = 0.12) -> list[float]:
 
 
 def room_for_words(both_ways: Sequence[float]) -> list[float]:
-    """The same axis with room above the curve, where two lines of words stand; zero stays at one height for all axes."""
+    """The same axis with room above the curve, where two lines of words stand; zero stays level on all axes."""
     low, high = both_ways
     return [low, WORDS_ROOM * high]
 
