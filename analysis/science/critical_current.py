@@ -24,6 +24,7 @@ Real = NDArray[np.float64]
 SAME_LEVEL = 0.03
 COMPLETE = 0.9
 EVEN = 0.05  # relative spread below which times, charges or increments count as equal
+QUESTIONS = {"two_possible_steps", "electrode_area_differs"}  # a person answers these before a number counts
 DENSITY_RANGE_MA_CM2 = (0.0, 100.0)
 CHARGE_RANGE_MAH_CM2 = (0.0, 1.0e5)
 TIME_RANGE_H = (0.0, 1000.0)
@@ -99,7 +100,8 @@ class CriticalCurrent(Analysis):
             )
         event = _choose(events, levels, steps, parameters, area, outcome)
         _say(events, event, levels, area, parameters, outcome, steps)
-        outcome.findings = _findings(steps, levels, event, area, relative, celsius, parameters, outcome)
+        found = _findings(steps, levels, event, area, relative, celsius, parameters, outcome)
+        outcome.findings = _doubted(found) if QUESTIONS & {code for code, _ in outcome.warnings} else found
         outcome.inputs["protocol"] = {
             "value": protocol_text(steps, levels, area, celsius, parameters),
             "uncertainty": None,
@@ -108,6 +110,14 @@ class CriticalCurrent(Analysis):
         outcome.curves = _curves(steps, levels, event, area, outcome)
         outcome.tables = {"steps": half_cycle_table(steps, area, event)}
         return outcome
+
+
+def _doubted(findings: list[Finding]) -> list[Finding]:
+    """The findings with a flag for those that another answer to an open question would change."""
+    return [
+        replace(found, flag="suspect") if found.flag == "ok" and found.quantity.endswith("_cm2") else found
+        for found in findings
+    ]
 
 
 # --- The ramp ---------------------------------------------------------------------------------------------------------
