@@ -7,6 +7,7 @@ import datetime as dt
 import numpy as np
 import pytest
 from django.core.exceptions import ValidationError
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -215,6 +216,14 @@ def test_another_test_of_the_same_cell_is_no_copy(cell, first):
     assert Measurement.objects.count() == 2
 
 
+def source_of(measurement) -> str:
+    """The card of the page of a measurement that tells its files."""
+    reader = Client()
+    reader.force_login(builders.user())
+    html = reader.get(reverse("measurement_detail", args=[measurement.code])).content.decode()
+    return html.partition('id="source"')[2].partition("</section>")[0]
+
+
 # -- a restarted test --------------------------------------------------------------------------------------------------
 def restarted(cell) -> tuple[UploadFile, UploadFile]:
     began = dt.datetime(2026, 3, 1, 8, tzinfo=dt.UTC)
@@ -237,6 +246,9 @@ def test_a_restart_is_joined_only_by_a_person_and_parted_again(cell):
     first.refresh_from_db()
     assert file.finished_at - file.started_at < dt.timedelta(minutes=5)  # what a person thinks over is no work
     assert Row(file, [first]).took.endswith(" s")
+    told = source_of(first)
+    assert "part 2, begins 22 h after the first" in told
+    assert told.count("<dt>Points</dt>") == 1
     second.refresh_from_db()
     assert (file.state, list(file.measurements.all()), second.is_withdrawn) == ("done", [first], True)
     frame = store.recording(first)
