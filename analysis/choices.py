@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from lagpdb.quantity import QuantityError, parse_quantity
+from lagpdb.records import normal_code
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def read(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
                     parse_quantity(part, "h", allow_limit=False).value for part in text.replace(";", " ").split()
                 ]
             else:
-                parameters[choice.name] = text
+                parameters[choice.name] = normal_code(text)
         except QuantityError as error:
             raise ValidationError(f"{choice.label}: {error.sentence}") from error
     return parameters

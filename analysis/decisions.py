@@ -14,7 +14,7 @@ from analysis.queueing import analyses_for, lock_sample, queue_combinations
 from lagpdb import ledger
 from lagpdb.records import Revision, StaleVersion, in_trash
 from measurements.models import Measurement
-from measurements.parameters import check_parameters
+from measurements.parameters import CODES, check_parameters
 
 
 def reanalyse(
@@ -27,6 +27,8 @@ def reanalyse(
         raise ValidationError(in_trash(measurement))
     if not wanted:
         raise ValidationError(f"Nothing is computed from {measurement.get_kind_display()} of this sample yet.")
+    for name in sorted(CODES & checked.keys()):
+        _check_picked(measurement, checked[name])
     with transaction.atomic():
         runs = [
             AnalysisRun.objects.create(
@@ -43,6 +45,20 @@ def reanalyse(
         for run_ in runs:
             ledger.ring_on_commit(run_)
     return runs
+
+
+def _check_picked(measurement: Measurement, code: str) -> None:
+    """A spectrum of another cell, or none, would be left out without a word."""
+    picked = Measurement.objects.filter(code=code).first()
+    if picked is None:
+        raise ValidationError(f"{code} does not exist. Pick a spectrum of {measurement.subject.code}.")
+    if picked.is_withdrawn:
+        raise ValidationError(in_trash(picked))
+    if picked.kind != "eis" or picked.cell_id != measurement.cell_id:
+        raise ValidationError(
+            f"{code} is {picked.get_kind_display().lower()} of {picked.subject.code}. "
+            f"Pick a spectrum of {measurement.subject.code}."
+        )
 
 
 def judge(result: Result, acceptance: str, *, by: Any, reason: str = "", version: int | None = None) -> Result:

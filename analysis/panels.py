@@ -15,7 +15,8 @@ from lagpdb.mainvalues import MAIN_LABEL
 from lagpdb.pages import can_edit, detail_context
 from lagpdb.templatetags.records import result_label
 from lagpdb.units import frequency_text
-from measurements.models import Measurement
+from measurements import growing
+from measurements.models import Measurement, MeasurementFile
 from measurements.parameters import CIRCUITS
 from measurements.store import StoreError, rows_of
 
@@ -92,7 +93,7 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
         "inputs": _inputs(current, measurement) if current else [],
         "fit_rows": (current.tables.get("fit") if current else None) or [],
         "warnings": [tuple(warning) for warning in (current or latest).warnings] if runs else [],
-        "parts": list(measurement.files.select_related("raw_file").filter(superseded_at__isnull=True)),
+        "parts": _parts(measurement),
         "circuits": CIRCUITS,
         "chosen": (current or latest).parameters if runs else {},
         "choice_fields": choices.fields_of(measurement.kind, (current or latest).parameters) if runs else [],
@@ -105,6 +106,14 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
         "may_edit": can_edit(request.user),
         "cell_warnings": [tuple(warning) for warning in cell_run.warnings] if cell_run else [],
     }
+
+
+def _parts(measurement: Measurement) -> list[MeasurementFile]:
+    """The files in force, each of a joined test with the time from the begin of the first one as words."""
+    parts = list(measurement.files.select_related("raw_file").filter(superseded_at__isnull=True))
+    for part in parts:
+        part.joined_after = growing.span(part.starts_after_s) if part.starts_after_s else ""
+    return parts
 
 
 def _state(measurement: Measurement, runs: list[AnalysisRun], current: AnalysisRun | None) -> str:

@@ -346,7 +346,8 @@ def _join(file: UploadFile, by: Any, reason: str) -> None:
     }  # fmt: skip
     file.message = f"Joined to {first.code} with a gap of {span(file.relation['gap_s'])}."
     file.state = UploadFile.State.QUEUED if analyse(first, first.kind, file) else UploadFile.State.DONE
-    file.save(update_fields=["relation", "message", "state"])
+    file.started_at, file.finished_at = timezone.now(), None  # the work begins with the decision, not with the upload
+    file.save(update_fields=["relation", "message", "state", "started_at", "finished_at"])
 
 
 def _part_again(file: UploadFile, by: Any, reason: str) -> None:
@@ -367,4 +368,5 @@ def _part_again(file: UploadFile, by: Any, reason: str) -> None:
     file.measurements.set([second])
     file.relation = {name: file.relation[name] for name in ("former", "code", "gap_s")} | {"how": "separate"}
     file.message, file.state = f"{second.code} is a test of its own again.", UploadFile.State.DONE
-    file.save(update_fields=["relation", "message", "state"])
+    file.finished_at = None  # what the join took tells nothing of this file
+    file.save(update_fields=["relation", "message", "state", "finished_at"])

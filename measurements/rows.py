@@ -97,8 +97,8 @@ class Row:
 
     @property
     def took(self) -> str:
-        """'3.1 s', from arrival to the last number."""
-        return elapsed(self.file.created_at, self.file.finished_at) if self.file.finished_at else ""
+        """'3.1 s', of the work itself: what a file waited for a person does not count."""
+        return elapsed(self.working_since, self.file.finished_at) if self.file.finished_at else ""
 
     @property
     def working_since(self) -> Any:

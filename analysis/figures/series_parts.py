@@ -9,6 +9,7 @@ from analysis.figures.parts import Curves, Figure, line_trace
 from analysis.thinning import LIMIT, envelope_note, envelope_rows
 
 MOST_DRAWN = 3 * LIMIT  # rows of a series; ends of more steps come when somebody zooms
+WORDS_ROOM = 1.45
 KINDS = {"hard_short": "short", "soft_short": "soft short", "polarisation": "polarisation"}
 
 
@@ -23,6 +24,12 @@ def even(values: Sequence[float], margin: float = 0.12) -> list[float]:
     """Range of an axis with zero in its middle."""
     size = max((abs(value) for value in values), default=1.0) or 1.0
     return [-(1.0 + margin) * size, (1.0 + margin) * size]
+
+
+def room_for_words(both_ways: Sequence[float]) -> list[float]:
+    """The same axis with room above the curve, where two lines of words stand; zero stays level on all axes."""
+    low, high = both_ways
+    return [low, WORDS_ROOM * high]
 
 
 def upright(x: float, colour: str = "role:bad") -> Figure:

@@ -8,6 +8,7 @@ from typing import Any
 from analysis.figures import series_parts as draw
 from analysis.figures.parts import AS_IS, Curves, Figure, Sample, View, data_marker, plain_axis, point_trace, switch
 from analysis.figures.series_parts import KINDS
+from analysis.science.wording import step_density
 from lagpdb.units import format_value
 
 OTHER = {"symbol": "square-open", "size": 10, "color": "role:data", "line": {"width": 1.4}}
@@ -50,14 +51,12 @@ def staircase(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     notes: list[Figure] = []
     if sound := marks.get("sound"):
         shapes.append(draw.band(sound, "role:ok@0.14"))
-        notes.append(
-            draw.note(sound["from_h"], 0.93, f"last sound step{_density(sound)}", xanchor="right", name="words")
-        )
+        notes.append(draw.note(sound["to_h"], 0.99, f"last sound step{_density(sound)}", xanchor="right", name="words"))
     failing, kind = marks.get("failing"), str(marks.get("kind", "none"))
     if failing:
         shapes += [draw.band(failing, "role:bad@0.16"), draw.upright(marks["event_h"])]
         text = f"{KINDS.get(kind, kind)}{_density(failing)}"
-        notes.append(draw.note(failing["from_h"], 0.86, text, xanchor="right", font={"size": 12, "color": "role:bad"}))
+        notes.append(draw.note(failing["from_h"], 0.91, text, xanchor="right", font={"size": 12, "color": "role:bad"}))
     lines = "<br>".join(text for text in (str(marks.get("protocol", "")), draw.series_note(curves).strip()) if text)
     notes.append(
         draw.note(0.01, 0.02, lines, xref="paper", xanchor="left", yanchor="bottom", align="left", name="words")
@@ -69,9 +68,9 @@ def staircase(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
         "kind": "staircase", "traces": traces, "switches": [what] if can_switch else [], "window": draw.window(curves),
         "layout": {
             "xaxis": plain_axis("Time (h)", range=draw.span(hours, 0.02)),
-            "yaxis": plain_axis("V (V)", range=draw.even(usual, 0.2), zeroline=True),
+            "yaxis": plain_axis("V (V)", range=draw.room_for_words(draw.even(usual, 0.25)), zeroline=True),
             "yaxis2": plain_axis(f"{'j' if has_area else 'I'} ({unit})", overlaying="y", side="right", showgrid=False,
-                                 tickmode="auto", range=draw.even(current, 0.6)),
+                                 tickmode="auto", range=draw.room_for_words(draw.even(current, 0.6))),
             "shapes": shapes, "annotations": notes,
         },
         "summary": f"{about} {words}{draw.series_note(curves)}",
@@ -81,7 +80,7 @@ def staircase(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
 def _density(step: Mapping[str, Any] | None) -> str:
     """', 0.45 mA cm⁻²' of a step; '' without an area."""
     value = (step or {}).get("density_mA_cm2")
-    return f", {value:.3g} mA cm⁻²" if value is not None else ""
+    return f", {step_density(value)} mA cm⁻²" if value is not None else ""
 
 
 def _per_step(curves: Curves, sample: Sample, view: View, what: Figure) -> Figure:

@@ -17,13 +17,14 @@ from analysis.science.given import electrode_area, finding, stated_area, tempera
 from analysis.science.shorts import HARD, SOFT, WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
 from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
-from analysis.science.wording import number
+from analysis.science.wording import number, step_density
 
 Real = NDArray[np.float64]
 
 SAME_LEVEL = 0.03
 COMPLETE = 0.9
 EVEN = 0.05  # relative spread below which times, charges or increments count as equal
+QUESTIONS = {"two_possible_steps", "electrode_area_differs"}  # a person answers these before a number counts
 DENSITY_RANGE_MA_CM2 = (0.0, 100.0)
 CHARGE_RANGE_MAH_CM2 = (0.0, 1.0e5)
 TIME_RANGE_H = (0.0, 1000.0)
@@ -99,7 +100,8 @@ class CriticalCurrent(Analysis):
             )
         event = _choose(events, levels, steps, parameters, area, outcome)
         _say(events, event, levels, area, parameters, outcome, steps)
-        outcome.findings = _findings(steps, levels, event, area, relative, celsius, parameters, outcome)
+        found = _findings(steps, levels, event, area, relative, celsius, parameters, outcome)
+        outcome.findings = _doubted(found) if QUESTIONS & {code for code, _ in outcome.warnings} else found
         outcome.inputs["protocol"] = {
             "value": protocol_text(steps, levels, area, celsius, parameters),
             "uncertainty": None,
@@ -108,6 +110,14 @@ class CriticalCurrent(Analysis):
         outcome.curves = _curves(steps, levels, event, area, outcome)
         outcome.tables = {"steps": half_cycle_table(steps, area, event)}
         return outcome
+
+
+def _doubted(findings: list[Finding]) -> list[Finding]:
+    """The findings with a flag for those that another answer to an open question would change."""
+    return [
+        replace(found, flag="suspect") if found.flag == "ok" and found.quantity.endswith("_cm2") else found
+        for found in findings
+    ]
 
 
 # --- The ramp ---------------------------------------------------------------------------------------------------------
@@ -225,8 +235,7 @@ def protocol_text(
     unit, scale = ("mA cm⁻²", 1.0e3 / area) if area else ("mA", 1.0e3)
     currents = np.maximum.accumulate([level.current_A for level in levels]) * scale
     increment, is_even = _increment(levels)
-    low, high = (f"{value:.2f}" if value >= 0.095 or value * 100 % 1 < 0.05 else f"{value:.3g}"
-                 for value in (currents[0], currents[-1]))  # fmt: skip
+    low, high = (step_density(float(value)) for value in (currents[0], currents[-1]))
     parts = [f"{low}–{high} {unit}", f"step {increment * scale:.2g}" if is_even else "steps not even"]
     hours, control = step_time(steps, levels, parameters)
     if control == "charge":

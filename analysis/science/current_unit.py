@@ -6,6 +6,7 @@ import math
 
 from analysis.science.active_mass import ActiveMass
 from analysis.science.base import Outcome, Parameters
+from lagpdb.units import format_value
 
 USUAL_MA_CM2 = 0.1  # of solid-state cells; what people measure lies within a hundred times of it, both ways
 USUAL_C_RATE = 0.1
@@ -62,7 +63,7 @@ def _say(ratio: float, usual: str, parameters: Parameters, outcome: Outcome) -> 
     stated = str(parameters.get("file_current_unit") or "").replace("u", "µ").replace("μ", "µ")
     other = (_SMALLER if is_large else _LARGER).get(stated)
     is_thousand = round(math.log10(size) / 3.0) == 1
-    times = f"{1000 if is_thousand else float(f'{size:.1e}'):.0f}"
+    times = format_value(1000.0 if is_thousand else float(f"{size:.1e}"), None, "=", "count")
     question = (
         f"Is the column in {other}? Then correct the unit in the header, and upload that."
         if other and is_thousand

@@ -67,9 +67,11 @@ def _area(
 
 
 def stated_area(parameters: Parameters, area_cm2: float | None) -> float | None:
-    """Electrode area that the file states, where it is another one than that used. [cm²]"""
+    """Electrode area that the file states, where it is another one than that used; a person's word ends it. [cm²]"""
     stated = parameters.get("file_electrode_area_cm2")
-    if not stated or not area_cm2 or abs(float(stated) / area_cm2 - 1.0) <= AREA_TOLERANCE:
+    if not stated or not area_cm2 or parameters.get("electrode_area_cm2"):
+        return None
+    if abs(float(stated) / area_cm2 - 1.0) <= AREA_TOLERANCE:
         return None
     return float(stated)
 

@@ -15,7 +15,7 @@ from analysis.science.current_unit import doubt_current_density
 from analysis.science.given import electrode_area, finding, stated_area, temperature
 from analysis.science.shorts import WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
-from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
+from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, pauses, series_curves, warn_of_spikes
 from analysis.science.wording import number
 
 Real = NDArray[np.float64]
@@ -73,7 +73,8 @@ class Plating(Analysis):
         Notes
         -----
         The overpotential of a cycle is half the voltage span: the mean over both directions of the median voltage
-        between 40 and 80 % of the half-step. Time counts from the first row of the recording, rests included.
+        between 40 and 80 % of the half-step. Time counts from the first row of the recording, rests and pauses
+        included; the trend is one over all parts of a joined test. Both are said where there is a pause.
         """
         outcome = Outcome()
         steps = find_steps(recording)
@@ -230,6 +231,13 @@ def _say(
         )
     if sound and float(np.median([cycle.asymmetry for cycle in sound])) > ASYMMETRIC:
         outcome.warn("asymmetric", "Both directions differ by more than 30 %: the two electrodes are not alike.")
+    if stops := pauses(steps):
+        hours = sum(stop["to_h"] - stop["from_h"] for stop in stops)
+        outcome.warn(
+            "paused",
+            f"No current flowed for {number(hours)} h in {len(stops)} pause{'' if len(stops) == 1 else 's'} between "
+            "half-cycles. The time counts them.",
+        )
     warn_of_spikes(steps, outcome)
     if len(sound) >= 4:
         from scipy.stats import (
@@ -240,8 +248,17 @@ def _say(
         outcome.inputs["overpotential_trend"] = {
             "value": f"{'+' if slope[0] >= 0.0 else '−'}{number(abs(100.0 * float(slope[0])), 2)} mV per 100 h",
             "uncertainty": None,
-            "origin": f"median slope over {len(sound)} cycles",
+            "origin": f"median slope over {len(sound)} cycles{_across(steps, sound)}",
         }
+
+
+def _across(steps: Steps, sound: Sequence[Cycle]) -> str:
+    """', across a pause of 2.00 h' where cycles stand on both sides of one."""
+    inside = [stop for stop in pauses(steps) if sound[0].end_h <= stop["to_h"] <= sound[-1].start_h + 1.0e-6]
+    if not inside:
+        return ""
+    hours = number(sum(stop["to_h"] - stop["from_h"] for stop in inside))
+    return f", across {'a pause' if len(inside) == 1 else f'{len(inside)} pauses'} of {hours} h"
 
 
 def _cycle_table(cycles: Sequence[Cycle]) -> list[dict[str, Any]]:

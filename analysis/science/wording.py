@@ -23,6 +23,11 @@ def number(value: float, digits: int = 3) -> str:
     return f"{mantissa} × {power_of_ten(int(power))}"
 
 
+def step_density(value: float) -> str:
+    """The current density of a step as people set it: ``0.60``, and three digits where two decimals lose some."""
+    return f"{value:.2f}" if value >= 0.095 or value * 100 % 1 < 0.05 else f"{value:.3g}"
+
+
 def with_uncertainty(value: float, uncertainty: float | None) -> str:
     """A number with as many digits as its uncertainty allows, at most four, three where it is not known."""
     if not uncertainty or not math.isfinite(uncertainty) or value == 0.0:

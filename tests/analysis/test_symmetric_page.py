@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from analysis.decisions import reanalyse
@@ -187,3 +188,34 @@ def test_unknown_and_impossible_choices_are_refused():
     for name, value in (("eis_before", "PEL-0001"), ("overpotential_at_h", ["soon"]), ("short_step", -1)):
         with pytest.raises(Exception, match=name):
             reanalyse(measurement, parameters={name: value}, by=None)
+
+
+def test_a_spectrum_that_is_picked_belongs_to_the_cell(client, member):
+    cell = spine.cell(configuration="symmetric")
+    hold = polarised(cell)
+    (own,) = spine.taken_in((f"{cell.code}_after_25C.csv", spectrum(AFTER, 2)))
+    other = spine.cell(configuration="symmetric")
+    (foreign,) = spine.taken_in((f"{other.code}_after_25C.csv", spectrum(AFTER, 3)))
+    for picked, sentence in (
+        (foreign.measurements.get().code, "is impedance of"),
+        (hold.code, "is polarisation of"),
+        ("MEA-99999", "does not exist"),
+    ):
+        with pytest.raises(ValidationError, match=sentence):
+            reanalyse(hold, parameters={"eis_after": picked}, by=None)
+    code = own.measurements.get().code
+    typed = {"eis_after": f"mea {int(code[4:])}", "reason": "the time of the file is wrong"}
+    client.post(reverse("measurement_reanalyse", args=[hold.code]), typed)
+    assert hold.runs.latest("pk").parameters == {"eis_after": code}
+
+
+def test_a_wait_for_a_spectrum_offers_both_ways_on(client, member):
+    cell = spine.cell(configuration="symmetric")
+    spine.taken_in((f"{cell.code}_before_25C.csv", spectrum(BEFORE, 1)))
+    hold = polarised(cell)
+    combine(cell)
+    html = page(client, hold)
+    assert "Waiting for the EIS after polarisation. Upload it, or pick one." in html
+    assert f'?subject={cell.code}">Upload</a>' in html
+    assert 'href="#choice-eis_after">Pick one</a>' in html
+    assert "nothing to report" not in html

@@ -7,6 +7,7 @@ import datetime as dt
 import numpy as np
 import pytest
 from django.core.exceptions import ValidationError
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from analysis.tasks import drain
 from measurements import growing, store
 from measurements.ingest import receive, take_in
 from measurements.models import Measurement, MeasurementFile, UploadFile
+from measurements.rows import Row
 from measurements.waiting import assign
 from tests import builders, spine
 from tests.api_client import Api
@@ -214,6 +216,14 @@ def test_another_test_of_the_same_cell_is_no_copy(cell, first):
     assert Measurement.objects.count() == 2
 
 
+def source_of(measurement) -> str:
+    """The card of the page of a measurement that tells its files."""
+    reader = Client()
+    reader.force_login(builders.user())
+    html = reader.get(reverse("measurement_detail", args=[measurement.code])).content.decode()
+    return html.partition('id="source"')[2].partition("</section>")[0]
+
+
 # -- a restarted test --------------------------------------------------------------------------------------------------
 def restarted(cell) -> tuple[UploadFile, UploadFile]:
     began = dt.datetime(2026, 3, 1, 8, tzinfo=dt.UTC)
@@ -227,10 +237,18 @@ def test_a_restart_is_joined_only_by_a_person_and_parted_again(cell):
     first, second = one.measurements.get(), file.measurements.get()
     assert file.state == "done"
     assert file.message == f"Starts 2 h after {first.code} ended, same cell. Join as one test with a gap?"
+    UploadFile.objects.filter(pk=file.pk).update(
+        created_at=timezone.now() - dt.timedelta(hours=3), started_at=timezone.now() - dt.timedelta(hours=3)
+    )
     growing.decide(file, "join", by=spine.person())
     drain()
     file.refresh_from_db()
     first.refresh_from_db()
+    assert file.finished_at - file.started_at < dt.timedelta(minutes=5)  # what a person thinks over is no work
+    assert Row(file, [first]).took.endswith(" s")
+    told = source_of(first)
+    assert "part 2, begins 22 h after the first" in told
+    assert told.count("<dt>Points</dt>") == 1
     second.refresh_from_db()
     assert (file.state, list(file.measurements.all()), second.is_withdrawn) == ("done", [first], True)
     frame = store.recording(first)

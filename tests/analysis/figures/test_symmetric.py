@@ -36,11 +36,11 @@ def test_the_staircase_shades_the_failing_step_and_the_last_sound_one():
     assert failing["x0"] == pytest.approx(begin, abs=0.02)
     assert failing["x1"] == pytest.approx(begin + one - 1 / 12, abs=0.02)
     assert sound["x0"] == pytest.approx(begin - one, abs=0.02)
-    assert "short, 0.3 mA cm⁻²" in texts(figure)
-    assert "last sound step, 0.2 mA cm⁻²" in texts(figure)
+    assert "short, 0.30 mA cm⁻²" in texts(figure)
+    assert "last sound step, 0.20 mA cm⁻²" in texts(figure)
     assert "0.10–0.40 mA cm⁻², step 0.1, 1 h, 25 °C, 0.785 cm²" in texts(figure)
     assert figure["layout"]["yaxis2"]["title"]["text"] == "j (mA cm⁻²)"
-    assert "Short in the step, 0.3 mA cm⁻²." in figure["summary"]
+    assert "Short in the step, 0.30 mA cm⁻²." in figure["summary"]
 
 
 def test_a_sound_staircase_has_no_failing_step():

@@ -53,7 +53,7 @@ def test_a_thousand_times_too_small():
 
 def test_another_factor_is_no_question_of_a_prefix():
     assert density(5e4 * AREA_CM2, file_current_unit="mA") == (
-        "Currents are about 500000 times larger than expected for 0.1 mA cm⁻². Check the unit of the current column, "
+        "Currents are about 500 000 times larger than expected for 0.1 mA cm⁻². Check the unit of the current column, "
         "and whether the file belongs to this cell."
     )
 

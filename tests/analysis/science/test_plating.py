@@ -45,6 +45,24 @@ def test_overpotential_follows_a_cell_that_grows():
     assert outcome.inputs["overpotential_trend"]["value"] == "+28 mV per 100 h"
 
 
+def test_a_pause_is_said_and_the_trend_goes_across_it():
+    """Two parts of 10 and 5 cycles with 2 h between them, as a join leaves them."""
+    frame = life(15).frame
+    frame["time_s"] += np.where(frame["time_s"] > 20 * 3600.0, 7200.0, 0.0)
+    found, outcome = run(frame)
+    assert "No current flowed for 2.0" in dict(outcome.warnings)["paused"]
+    assert outcome.inputs["overpotential_trend"]["origin"].startswith(
+        "median slope over 15 cycles, across a pause of 2.0"
+    )
+    assert found["time_to_failure_h", ""].value == pytest.approx(32.0, abs=0.05)
+
+
+def test_nothing_is_said_of_a_pause_where_there_is_none():
+    _, outcome = run(life(15).frame)
+    assert "paused" not in dict(outcome.warnings)
+    assert outcome.inputs["overpotential_trend"]["origin"] == "median slope over 15 cycles"
+
+
 @pytest.mark.parametrize("end", ["short", "soft_short", "open", "noise"])
 def test_lifetime_counts_from_the_first_row_rests_included(end):
     depth = 0.95 if end == "short" else 0.5
