@@ -257,7 +257,8 @@ def _observe(fit: Fit) -> None:
         )
     if fit.at_bound:
         fit.warn("parameter_at_bound", f"{', '.join(fit.at_bound)} on a bound of the fit. Check the circuit.")
-    inductive = int((z.imag > 0.0).sum())
+    is_capacitive = z.imag <= 0.0  # leads show at the highest frequencies, which come first
+    inductive = int(np.argmax(is_capacitive)) if is_capacitive.any() else z.size
     if inductive:
         fit.warn("inductive_points_used", f"{inductive} points with Z″ > 0 used; the leads' inductance is fitted.")
     if "L_H" in parameters and parameters["L_H"].value < 0.0:

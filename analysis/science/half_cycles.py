@@ -131,6 +131,7 @@ def _mid_potential(series: Series, segments: Segments, first: Rows, last: Rows, 
     wanted = start + 0.5 * charge
     row = np.clip(np.searchsorted(passed, wanted), first, last)
     before = np.maximum(row - 1, first)
+    before = np.where(segments.sign_of_row[before] == segments.sign_of_row[row], before, row)  # not that of a rest
     step = passed[row] - passed[before]
     share = np.divide(wanted - passed[before], step, out=np.ones(row.size), where=step > 0.0)
     potential = series.potential_V

@@ -33,6 +33,8 @@ CANDIDATES = ("D", "F", "B", "C", "E")
 ELECTROLYTE_BELOW_F = 3.0e-8  # an arc with less capacitance is that of grain boundaries
 DIFFUSION_FROM_F = 1.0e-3  # with more, it is a slow process in the electrode, not the interface
 UNDETERMINED = 0.5
+OPEN_ARC_BELOW_F, OPEN_ARC_FROM_N = 1.0e-4, 0.6  # a tail like this is an arc that has not closed, no diffusion
+LOOP_POINTS, LOOP_SPREADS = 5, 4.0  # neighbours below the arcs; how far above zero their mean Z″ is certain
 OHM_RANGE = (0.0, 1.0e10)
 # What the fit says for blocking electrodes.
 NOT_HERE = {"no_electrode_tail", "split_not_identifiable", "arc_like_electrode", "tail_capacitance_small"}
@@ -86,7 +88,9 @@ class Interface(Analysis):
         Notes
         -----
         The electrolyte is the resistor and every arc of less than 30 nF (grain boundaries); arcs of up to 1 mF are the
-        interfaces; slower ones belong to the electrodes and are left out, as is a Warburg or CPE tail.
+        interfaces; slower ones belong to the electrodes and are left out, as is a Warburg or CPE tail. A tail of
+        less than 0.1 mF at the lowest frequency with n of 0.6 or more is an interface whose arc has not closed: the
+        resistance of the interfaces is then missing unless a person names its arcs.
         Sharafi et al., J. Power Sources 302, 135 (2016).
         """
         outcome = Outcome()
@@ -98,6 +102,7 @@ class Interface(Analysis):
         fit = fit_prepared(fitted, circuit, None if circuit else CANDIDATES)
         outcome.warnings += [warning for warning in fit.warnings if warning[0] not in NOT_HERE]
         check_kramers_kronig(outcome, test, fit)
+        _warn_of_loop(fitted.frequency_Hz, fitted.z_ohm, test, outcome)
         split = split_resistances(fit, outcome, tuple(parameters.get("interface_arcs") or ()))
         celsius = temperature(parameters, outcome)
         outcome.findings = [
@@ -201,7 +206,8 @@ def _findings(
 ) -> list[Finding]:
     """One row per quantity, with its flag; values per interface for symmetric cells only."""
     value, spread = split.interface_ohm, split.interface_u_ohm
-    if value is not None and spread is not None and spread > UNDETERMINED * value:
+    is_open = not parameters.get("interface_arcs") and _ends_in_an_arc(fit)
+    if value is not None and spread is not None and (is_open or spread > UNDETERMINED * value):
         outcome.warn(
             "arcs_not_resolved",
             "The spectrum does not fix the interface arc: it does not close inside the window. "
@@ -226,6 +232,34 @@ def _findings(
             found = replace(found, flag="suspect")
         checked.append(found)
     return checked
+
+
+def _ends_in_an_arc(fit: Fit) -> bool:
+    """Whether what was fitted as a tail has the capacitance of an interface: more resistance lies below the window."""
+    circuit = fit.model.circuit
+    if not circuit.has_tail:
+        return False
+    at = circuit.tail_index
+    capacitance = math.exp(-fit.theta[at]) / fit.model.grid.tail_omega
+    return bool(capacitance < OPEN_ARC_BELOW_F and fit.theta[at + 1] >= OPEN_ARC_FROM_N)
+
+
+def _warn_of_loop(frequency_Hz: Real, z_ohm: NDArray[np.complex128], test: KramersKronig, outcome: Outcome) -> None:
+    """Say that Z″ turns positive below the arcs: an inductive loop, which no circuit here has. Highest Hz first."""
+    after = int(np.argmin(z_ohm.imag)) + 1
+    ratio = (z_ohm.imag / np.abs(z_ohm))[after:]
+    if ratio.size < LOOP_POINTS:
+        return
+    means = np.convolve(ratio, np.full(LOOP_POINTS, 1.0 / LOOP_POINTS), "valid")
+    is_loop = means * math.sqrt(LOOP_POINTS) > LOOP_SPREADS * test.rms_fraction
+    if not is_loop.any():
+        return
+    from_Hz = float(frequency_Hz[after + int(np.argmax(is_loop))])
+    outcome.warn(
+        "low_frequency_loop",
+        f"Z″ is positive below about {number(from_Hz, 2)} Hz: an inductive loop, which no circuit here describes. "
+        "The arc before it comes out too small. Set the fit range above the loop and compare.",
+    )
 
 
 def _per_interface(

@@ -23,6 +23,7 @@ SECONDS_PER_HOUR = 3600.0
 _SAMPLES = 20_000  # rows from which the usual current is taken
 _FALSE_STAMPS = 3  # rows in a row whose time is wrong while the clock goes on
 _GAP = 1.5  # times the interval of a segment: a longer pause before it was not spent at its current
+_NEXT_ROWS = 2  # whose intervals tell too how often rows come at the beginning of a segment
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def split(series: Series, rest_fraction: float = REST_FRACTION) -> Segments:
     -----
     Charge is the trapezium rule inside a segment. The interval before its first row was already spent at its current,
     and is filled with it; otherwise every half would lose one interval. A pause much longer than the segment's own
-    interval is not filled beyond that interval.
+    interval, and than those of its next two rows, is not filled beyond the mean interval.
     """
     current, interval = series.current_A, series.interval_s
     sign = _signs(series, rest_fraction)
@@ -194,7 +195,10 @@ def split(series: Series, rest_fraction: float = REST_FRACTION) -> Segments:
     if 0.0 < series.time_s[0] <= _GAP * mean_interval[0]:
         before = before.copy()
         before[0] = series.time_s[0]  # the clock began with the test
-    filled = np.where(before <= _GAP * mean_interval, before, mean_interval)
+    usual = mean_interval.copy()  # rows kept at a change of voltage are rare where the voltage hardly changes
+    for row in range(1, _NEXT_ROWS + 1):
+        usual = np.where(row <= steps, np.maximum(usual, interval[np.minimum(first + row, last)]), usual)
+    filled = np.where(before <= _GAP * usual, before, mean_interval)
     charge[first] = current[first] * filled * (1000.0 / SECONDS_PER_HOUR)
     energy[first] = power[first] * filled * (1000.0 / SECONDS_PER_HOUR)
     charge *= sign

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from analysis.science.base import AnalysisError, Finding, Outcome, Parameters
 from analysis.science.given import finding
@@ -178,17 +179,33 @@ def initial_current(hold: Hold, outcome: Outcome) -> Current:
 
 
 def _to_zero(time: Real, current: Real) -> tuple[float, float]:
-    """Value at t = 0 and its standard uncertainty: a line where its slope is certain, else the mean. [A]"""
+    """Value at t = 0 and its standard uncertainty: a line where its slope is certain, else the mean. [A]
+
+    The uncertainty is that of the line in both cases, for a slope below what is certain bends the mean, times what few
+    samples cost (Student's t over the normal quantile). Where there is a slope, diffusion may fall with √t instead: the
+    difference to a line in √t is not taken off, and counts in full.
+    """
     count = time.size
-    offset = time - time.mean()
-    squares = float(offset @ offset)
-    slope = float(offset @ current) / squares if squares > 0.0 else 0.0
-    rest = current - current.mean() - slope * offset
-    variance = float(rest @ rest) / max(count - 2, 1)
-    if count < 3 or squares == 0.0 or slope**2 < 4.0 * variance / squares:
+    if count < 3 or float(np.ptp(time)) == 0.0:
         return float(current.mean()), float(current.std(ddof=1)) / math.sqrt(count) if count > 1 else 0.0
-    spread = math.sqrt(variance * (1.0 / count + float(time.mean()) ** 2 / squares))
-    return float(current.mean()) - slope * float(time.mean()), spread
+    value, spread, is_sloped = _line_to_zero(time, current)
+    if not is_sloped:
+        return float(current.mean()), spread
+    by_root, _, _ = _line_to_zero(np.sqrt(time), current)
+    return value, math.hypot(spread, by_root - value)
+
+
+def _line_to_zero(x: Real, y: Real) -> tuple[float, float, bool]:
+    """Intercept of a line through at least three points, its standard uncertainty, and whether the slope is certain."""
+    count, middle = x.size, float(x.mean())
+    offset = x - middle
+    squares = float(offset @ offset)
+    slope = float(offset @ y) / squares
+    rest = y - y.mean() - slope * offset
+    variance = float(rest @ rest) / (count - 2)
+    few = float(stdtrit(count - 2, 0.975)) / 1.96
+    spread = few * math.sqrt(variance * (1.0 / count + middle**2 / squares))
+    return float(y.mean()) - slope * middle, spread, slope**2 >= 4.0 * variance / squares
 
 
 # --- Steady state -----------------------------------------------------------------------------------------------------
@@ -196,7 +213,8 @@ def steady_current(hold: Hold, outcome: Outcome) -> Steady:
     """Mean current over the last tenth of the hold, tested for being steady.
 
     Not steady: |I| changes by 2.5 % per hour or more, or an exponential through the second half has more than 1 % of
-    the current left to fall; both only where they are certain.
+    the current left to fall; both only where they are certain. What the mean lies above the limit of that exponential
+    is not taken off, and counts in full as a standard uncertainty.
     """
     time, size = hold.time_s, hold.current_A * hold.sign
     last = time >= time[-1] - STEADY_SHARE * (time[-1] - time[0])
@@ -209,7 +227,7 @@ def steady_current(hold: Hold, outcome: Outcome) -> Steady:
     if wide_u < slope_u / 2.0:  # noisy: the last tenth alone tells too little
         slope, slope_u = wide, wide_u
     per_hour = 3600.0 * slope / abs(value) if value else 0.0
-    left = _left_to_fall(time, size)
+    left, excess = _left_to_fall(time, size, last)
     left_share = left / abs(value) if value else 0.0
     is_falling = abs(slope) > 3.0 * slope_u and abs(per_hour) >= STEADY_PER_HOUR
     is_steady = not is_falling and abs(left_share) <= LEFT_TO_FALL
@@ -223,7 +241,7 @@ def steady_current(hold: Hold, outcome: Outcome) -> Steady:
     noise = float(end.std(ddof=1)) / math.sqrt(end.size)
     return Steady(
         hold.sign * value,
-        math.hypot(noise, 0.5 * left),
+        math.hypot(noise, excess),
         "mean of the last tenth of the hold",
         float(time[last][0]),
         float(time[-1]),
@@ -247,18 +265,20 @@ def _slope(time: Real, size: Real, share: float) -> tuple[float, float]:
     return slope, math.sqrt(float(rest @ rest) / max(t.size - 2, 1) / squares)
 
 
-def _left_to_fall(time: Real, size: Real) -> float:
-    """How far above (below: negative) its end an exponential through the second half of the hold still is. [A]
+def _left_to_fall(time: Real, size: Real, last: NDArray[np.bool_]) -> tuple[float, float]:
+    """How far above (below: negative) its end an exponential through the second half still is: at the last row, and
+    on average over the rows `last`. [A]
 
-    Zero where the exponential is not certain.
+    Zeros where the exponential is not certain.
     """
     span = float(time[-1] - time[0])
     half = time >= time[0] + 0.5 * span
-    t, y = time[half] - time[half][0], size[half]
+    t0 = float(time[half][0])
+    t, y = time[half] - t0, size[half]
     if y.size < 8 or span <= 0.0:
-        return 0.0
+        return 0.0, 0.0
     flat = float(((y - y.mean()) ** 2).sum())
-    best, amount = math.inf, 0.0
+    best, amount, excess = math.inf, 0.0, 0.0
     for tau in np.geomspace(0.05 * span, 1.5 * span, 16):
         shape = np.exp(-t / tau)
         design = np.stack([np.ones_like(t), shape], axis=1)
@@ -267,8 +287,10 @@ def _left_to_fall(time: Real, size: Real) -> float:
         squares = float(rest @ rest)
         if squares < best:
             best, amount = squares, float(solution[1] * shape[-1])
+            excess = float(solution[1] * np.exp(-(time[last] - t0) / tau).mean())
     degrees = max(y.size - 3, 1)
-    return amount if best <= 0.0 or (flat - best) / max(best / degrees, 1e-300) > 25.0 else 0.0
+    is_certain = best <= 0.0 or (flat - best) / max(best / degrees, 1e-300) > 25.0
+    return (amount, excess) if is_certain else (0.0, 0.0)
 
 
 # --- What is said and drawn -------------------------------------------------------------------------------------------

@@ -63,6 +63,21 @@ def test_a_pause_before_a_half_is_not_charged():
     assert split(usable_series(frame)).charge_mAh == pytest.approx([1.0, 1.0], rel=1e-12)
 
 
+def test_rows_kept_at_a_change_of_voltage_lose_no_charge_where_it_hardly_changes():
+    """Each interval is nine tenths of the one before: the first is six times the mean, and belongs to the half."""
+    time = np.cumsum(600.0 * 0.9 ** np.arange(60.0))
+    frame = pd.DataFrame(
+        {
+            "time_s": np.concatenate([[0.0, 600.0, 1200.0], 1200.0 + time]),
+            "potential_V": np.concatenate([np.full(3, 3.3), 3.3 + 1e-3 * np.arange(60.0)]),
+            "current_A": np.concatenate([np.zeros(3), np.full(60, 1e-3)]),
+        }
+    )
+    segments = split(usable_series(frame))
+    assert segments.charge_mAh[-1] == pytest.approx(6000.0 * (1.0 - 0.9**60) / HOUR, rel=1e-12)
+    assert segments.duration_s[-1] == pytest.approx(6000.0 * (1.0 - 0.9**60), rel=1e-12)
+
+
 def test_efficiency_hysteresis_and_mean_voltages_in_closed_form():
     table = cycles_of(halves((1.0, 2.0), (-1.0, 1.9), (1.0, 2.0), (-1.0, 1.9))).table
     row = table.iloc[0]
@@ -80,6 +95,13 @@ def test_the_potential_at_half_capacity_is_interpolated():
     frame["potential_V"] = np.concatenate([3.0 + np.arange(1, 361) / 360, 4.0 - np.arange(1, 361) / 360])
     found = cycles_of(frame).halves
     assert found.mid_potential_V == pytest.approx([3.5, 3.5], abs=1e-9)
+
+
+def test_the_potential_at_half_capacity_is_never_that_of_a_rest():
+    """Half the charge of a half passes in the first interval after a pause, which shows the potential at rest."""
+    frame = halves((1.0, 1.0), (0.0, 0.5), (1.0, 1.002), (-1.0, 2.002), potential=(3.3, 3.5))
+    frame.loc[frame["current_A"] == 0.0, "potential_V"] = 3.0
+    assert cycles_of(frame).table["half_capacity_hysteresis_mV"].iloc[0] == pytest.approx(200.0, rel=1e-9)
 
 
 def test_the_mean_voltage_of_the_model_is_its_integral():

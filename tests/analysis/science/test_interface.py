@@ -77,6 +77,38 @@ def test_two_arcs_of_interfaces_are_added_and_said():
     assert "two_interface_arcs" in codes(outcome)
 
 
+def test_an_interface_cut_off_by_the_window_is_not_the_arc_before_it():
+    """Arcs of 300 Ω at 50 µs and 5000 Ω at 0.2 s, measured down to 10 Hz: the second looks like a capacitor."""
+    frequency = synthetic.frequencies_Hz(1e6, 10.0)
+    z = 200.0 + synthetic.arc_ohm(frequency, 300.0, 5e-5, 0.9) + synthetic.arc_ohm(frequency, 5000.0, 0.2, 0.95)
+    rng = np.random.default_rng(5)
+    z = z + 0.003 * np.abs(z) * (rng.normal(size=z.size) + 1j * rng.normal(size=z.size))
+    frame = pd.DataFrame({"frequency_Hz": frequency, "z_real_ohm": z.real, "z_imag_ohm": z.imag})
+    found, outcome = run(frame)
+    assert found["cell_interfacial_resistance_ohm"].flag == "missing"
+    assert found["interfacial_asr_ohm_cm2"].value is None
+    assert "arcs_not_resolved" in codes(outcome)
+    assert found["electrolyte_resistance_ohm"].value == pytest.approx(200.0, rel=0.02)
+
+
+def test_the_charge_of_an_electrode_is_no_interface_cut_off():
+    """A capacitive branch of 20 mF at the lowest frequency, as of a full cell, leaves the arc before it alone."""
+    branch = 1.0 / (0.02 * (2j * np.pi * FREQUENCY_HZ) ** 0.85)
+    found, outcome = run(recording(extra=branch), Subject("cell", "CEL-0100", "full", electrode_area_cm2=0.785))
+    assert found["cell_interfacial_resistance_ohm"].value == pytest.approx(340.0, rel=0.02)
+    assert found["cell_interfacial_resistance_ohm"].flag == "ok"
+    assert "arcs_not_resolved" not in codes(outcome)
+
+
+@pytest.mark.parametrize(("depth", "is_said"), [(0.0, False), (0.1, True)])
+def test_an_inductive_loop_at_low_frequency_is_said(depth, is_said):
+    """A negative arc of a tenth of the interface: Z″ turns positive, which lead inductance cannot do there."""
+    _, outcome = run(recording(extra=-synthetic.arc_ohm(FREQUENCY_HZ, 340.0 * depth, 1.0, 1.0)))
+    assert ("low_frequency_loop" in codes(outcome)) == is_said
+    inductive = [text for code, text in outcome.warnings if code == "inductive_points_used"]
+    assert all(int(text.split()[0]) < 10 for text in inductive)
+
+
 @pytest.mark.parametrize(
     ("arcs", "truth", "before"), [([1], 250.0, 400.0), ([2], 340.0, 650.0), ([1, 2], 590.0, 400.0)]
 )

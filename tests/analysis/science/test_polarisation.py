@@ -107,3 +107,35 @@ def test_only_the_voltage_beyond_that_at_rest_drives_the_current(rest_V):
     assert found["steady_state_current_A"].flag == "ok"
     assert ("of the rest before" in outcome.inputs["polarisation_voltage_V"]["origin"]) == (rest_V != 0.0)
     assert "several_holds" not in codes(outcome)
+
+
+def _held(shape, noise_A, seed, step_s=0.1, length_s=7200.0, tau_s=300.0):
+    """Hold of 10 mV: 20 µA fall to 12 µA, by an exponential or with √t, behind the charging of the double layer."""
+    time = np.concatenate([np.arange(0.0, 3.0, step_s), np.arange(3.0, length_s, 10.0)])
+    fall = np.exp(-time / tau_s) if shape == "exponential" else 1.0 / (1.0 + np.sqrt(time / tau_s))
+    current = 1.2e-5 + 0.8e-5 * fall + 2e-5 * np.exp(-time / 0.015)
+    current += noise_A * np.random.default_rng(seed).normal(size=time.size)
+    return pd.DataFrame({"time_s": time, "potential_V": 0.01, "current_A": current})
+
+
+@pytest.mark.parametrize("step_s", [0.05, 0.1])
+@pytest.mark.parametrize("shape", ["exponential", "root"])
+def test_the_interval_of_the_initial_current_holds_the_truth(shape, step_s):
+    """Of 120 holds at three levels of noise, 95 % within 1.96 standard uncertainties, less what 120 draws scatter."""
+    inside = 0
+    for seed in range(120):
+        found, _ = run(_held(shape, (6e-9, 2e-8, 6e-8)[seed % 3], seed, step_s))
+        initial = found["initial_current_A"]
+        inside += abs(initial.value - 2e-5) <= 1.96 * initial.uncertainty
+    assert inside >= 108
+
+
+@pytest.mark.parametrize("share", [0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 1.0])
+def test_the_interval_of_a_current_that_still_falls_holds_its_limit(share):
+    """Time constants up to the length of the hold: the mean of the last tenth is too large, and says by how much."""
+    inside = 0
+    for seed in range(40):
+        found, _ = run(_held("exponential", 2e-8, seed, tau_s=7200.0 * share))
+        steady = found["steady_state_current_A"]
+        inside += abs(steady.value - 1.2e-5) <= 1.96 * steady.uncertainty
+    assert inside >= 35
