@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from lagpdb import ledger
 from lagpdb.records import StaleVersion, save_record
-from lagpdb.units import label
 from measurements import packing
 from measurements.drafting import draft
 from measurements.growing import analyse
@@ -46,7 +45,7 @@ def column_choices(files: Iterable[UploadFile]) -> dict[str, Any]:
 def choices() -> dict[str, Any]:
     """Names, units and instruments of the dialog."""
     return {
-        "column_choices": [(name, label(name)) for name in SERIES],
+        "column_choices": [(name, SERIES_LABELS[name].capitalize()) for name in SERIES],
         "unit_choices": UNITS,
         "instruments": Instrument.objects.live().order_by("code"),
     }

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests import builders
 from tests.analysis.test_bad_series import ramp
 from tests.browser.site import Site
+from tests.browser.test_pages import look_at
 from tests.measurements.test_mappings import sent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,6 +29,7 @@ def test_units_are_corrected_on_the_page_and_the_critical_current_appears(site: 
     expect(page.locator("#checks")).to_contain_text("The file states no units, and its numbers are not plausible")
     expect(page.locator(".val", has_text="0.600")).to_have_count(0)
     page.locator("#checks").get_by_role("link", name="Columns and units").first.click()
+    assert look_at(page, page.url) == []
     expect(page.get_by_label("Unit of potential")).to_have_value("V")
     expect(page.get_by_label("Unit of current")).to_have_value("A")
     page.get_by_label("Unit of potential").select_option("mV")
