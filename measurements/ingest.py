@@ -144,6 +144,14 @@ def look(raw: RawFile) -> list[dict[str, Any]]:
         return list(fence().parse(path, raw.original_name, folder, previews=True)["columns"])
 
 
+def see_columns(file: UploadFile) -> list[dict[str, Any]]:
+    """The columns of an uploaded table, looked at once and then noted with the file; empty where there is no table."""
+    if not file.columns_seen and file.raw_file is not None:
+        file.columns_seen = look(file.raw_file)
+        UploadFile.objects.filter(pk=file.pk).update(columns_seen=file.columns_seen)
+    return list(file.columns_seen)
+
+
 def read_again(raw: RawFile) -> RawFile:
     """Fill the cache of parsed tables anew, with the readers as they are now."""
     try:

@@ -241,12 +241,10 @@ def _show_columns(
     if not parts or any(part.measurement.kind == "eis" for part in parts):
         raise Http404("This file has no columns to name.")
     sentence = ""
-    if not file.columns_seen:
-        try:
-            file.columns_seen = ingest.look(file.raw_file)
-        except (StoreError, FenceError) as error:
-            sentence = str(error)
-        UploadFile.objects.filter(pk=file.pk).update(columns_seen=file.columns_seen)
+    try:
+        ingest.see_columns(file)
+    except (StoreError, FenceError) as error:
+        sentence = str(error)
     file.columns_seen = mappings.as_taken(file.columns_seen, file.raw_file.column_mapping if given is None else given)
     context = {
         "file": file,
