@@ -15,8 +15,8 @@ from lagpdb.mainvalues import MAIN_LABEL
 from lagpdb.pages import can_edit, detail_context
 from lagpdb.templatetags.records import result_label
 from lagpdb.units import frequency_text
-from measurements import growing
-from measurements.models import Measurement, MeasurementFile
+from measurements import growing, mappings
+from measurements.models import Measurement, MeasurementFile, UploadFile
 from measurements.parameters import CIRCUITS
 from measurements.store import StoreError, rows_of
 
@@ -53,8 +53,17 @@ ORIGINS = {
 }
 
 
+def is_reading(measurement: Measurement) -> bool:
+    """Whether its file is being read once more, with other columns."""
+    return UploadFile.objects.filter(
+        measurements=measurement, state__in=(UploadFile.State.RECEIVED, UploadFile.State.CHECKING)
+    ).exists()
+
+
 def is_working(measurement: Measurement) -> bool:
-    """Whether a run of the measurement, or a combination that it feeds, is still open."""
+    """Whether its file, a run of it, or a combination that it feeds, is still open."""
+    if is_reading(measurement):
+        return True
     if measurement.runs.filter(state__in=OPEN).exists():
         return True
     if measurement.witness_plate_id:  # nothing is combined over it
@@ -74,6 +83,7 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
     cell_run = _cell_run(measurement)
     drawn = plots.plots_of_run(current) if current else plots.plots_of_recording(measurement)
     page = detail_context(request, measurement)
+    parts = _parts(measurement)
     return page | {
         "state": _state(measurement, runs, current),
         "runs": _run_rows(runs),
@@ -93,7 +103,9 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
         "inputs": _inputs(current, measurement) if current else [],
         "fit_rows": (current.tables.get("fit") if current else None) or [],
         "warnings": [tuple(warning) for warning in (current or latest).warnings] if runs else [],
-        "parts": _parts(measurement),
+        "parts": parts,
+        "columns_of": next((part.described_by for part in parts if part.described_by), None),
+        "is_reading": is_reading(measurement),
         "circuits": CIRCUITS,
         "chosen": (current or latest).parameters if runs else {},
         "choice_fields": choices.fields_of(measurement.kind, (current or latest).parameters) if runs else [],
@@ -109,10 +121,12 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
 
 
 def _parts(measurement: Measurement) -> list[MeasurementFile]:
-    """The files in force, each of a joined test with the time from the begin of the first one as words."""
+    """The files in force: when a part of a joined test begins, and what is known of its columns, in words."""
     parts = list(measurement.files.select_related("raw_file").filter(superseded_at__isnull=True))
     for part in parts:
         part.joined_after = growing.span(part.starts_after_s) if part.starts_after_s else ""
+        part.described_by = mappings.file_of(part) if mappings.is_describable(measurement, part) else None
+        part.columns_said = mappings.in_words(part.raw_file.column_mapping)
     return parts
 
 

@@ -24,9 +24,15 @@ from analysis.queueing import (
 from analysis.science.base import AnalysisError, Combination, Outcome, Subject
 from analysis.science.quantities import get as quantity
 from lagpdb import ledger
+from measurements.mappings import UNITS_NOT_STATED
 from measurements.models import Measurement, MeasurementFile, UploadFile
 from measurements.store import StoreError, joined, parts_of
 from samples.models import Cell, Pellet, SputterSetting, WitnessPlate
+
+UNITS_IN_DOUBT = (
+    "The file states no units, and its numbers are not plausible in those that were taken. All its results are "
+    "provisional. Say what the columns and units are."
+)
 
 
 def run(run_id: int) -> None:
@@ -159,6 +165,7 @@ def _described(part: MeasurementFile) -> dict[str, Any]:
         "part": part.part_number,
         "reader": part.raw_file.reader,
         "reader_version": part.raw_file.reader_version,
+        **({"columns": part.raw_file.column_mapping} if part.raw_file.column_mapping else {}),
     }
 
 
@@ -262,6 +269,8 @@ def _hold(item: AnalysisRun) -> bool:
 
 def _succeed(held: ledger.Claim, item: AnalysisRun, outcome: Outcome, sample: Sample, is_valid: bool) -> set[str]:
     """Put the numbers in force in place of older ones; returns the quantities that changed."""
+    if doubtful := _units_in_doubt(item, outcome):
+        outcome.warn("units_in_doubt", UNITS_IN_DOUBT)
     retired, overtaken = retire(_target(item), before=item.pk)
     # A run that was overtaken by a newer one is kept for the record, but does not count.
     counts = is_valid and not overtaken
@@ -275,11 +284,22 @@ def _succeed(held: ledger.Claim, item: AnalysisRun, outcome: Outcome, sample: Sa
         inputs=outcome.inputs,
         finished_at=timezone.now(),
     )
-    _write(item, outcome, sample, counts)
+    _write(item, outcome, sample, counts, is_doubtful=doubtful)
     return retired | {finding.quantity for finding in outcome.findings}
 
 
-def _write(item: AnalysisRun, outcome: Outcome, sample: Sample, counts: bool) -> None:
+def _units_in_doubt(item: AnalysisRun, outcome: Outcome) -> bool:
+    """Whether units were taken that the file does not state, and its numbers are not plausible in them."""
+    if not item.measurement_id or item.measurement.kind == "eis":
+        return False
+    read = {code for code, _ in item.measurement.reader_warnings}
+    if UNITS_NOT_STATED not in read:
+        return False
+    is_flagged = any(finding.flag == Result.Flag.OUT_OF_RANGE for finding in outcome.findings)
+    return is_flagged or "potential_implausible" in read or "unit_doubt" in {code for code, _ in outcome.warnings}
+
+
+def _write(item: AnalysisRun, outcome: Outcome, sample: Sample, counts: bool, *, is_doubtful: bool) -> None:
     pellet = sample.pellet if isinstance(sample, Cell) else sample if isinstance(sample, Pellet) else None
     # A setting is neither; whether its rate was made from generated films, the run knows.
     entered = getattr(sample, "is_synthetic", False) or outcome.inputs.get("is_synthetic", {}).get("value", False)
@@ -302,7 +322,7 @@ def _write(item: AnalysisRun, outcome: Outcome, sample: Sample, counts: bool) ->
                 unit=quantity(finding.quantity).unit,
                 flag=finding.flag,
                 acceptance=Result.Acceptance.ACCEPTED
-                if finding.flag == Result.Flag.OK
+                if finding.flag == Result.Flag.OK and not is_doubtful
                 else Result.Acceptance.PROVISIONAL,
                 temperature_degC=finding.temperature_degC,
                 cycle_number=finding.cycle_number,

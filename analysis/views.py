@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from analysis import choices, plots, start
+from analysis import choices, panels, plots, start
 from analysis.comparison import compared
 from analysis.decisions import judge, reanalyse
 from analysis.figures.parts import rounded
@@ -61,7 +61,8 @@ def measurement_live(request: HttpRequest, code: str) -> HttpResponse:
     """What the page asks every 2 s while work is open: the progress line, then once the whole body."""
     measurement = _measurement(code)
     if is_working(measurement):
-        context = {"record": measurement, "open_runs": measurement.runs.filter(state__in=["queued", "running"])}
+        open_runs = measurement.runs.filter(state__in=["queued", "running"])
+        context = {"record": measurement, "open_runs": open_runs, "is_reading": panels.is_reading(measurement)}
         return render(request, "measurements/_measurement_live.html", context)
     response = render(request, "measurements/_measurement_body.html", measurement_context(request, measurement))
     response["HX-Retarget"], response["HX-Reswap"] = "#measurement-body", "outerHTML"

@@ -27,7 +27,7 @@ from lagpdb.records import save_record
 from lagpdb.resources import Changes, ReadRecords, Records
 from lagpdb.serializers import checked_body
 from lagpdb.units import label, symbol
-from measurements import growing, ingest, waiting
+from measurements import growing, ingest, mappings, waiting
 from measurements.curve import cut, reach
 from measurements.fence import FenceError
 from measurements.kinds import KINDS
@@ -224,6 +224,29 @@ class DecisionSerializer(serializers.Serializer):
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500, help_text="Why.")
 
 
+class ColumnSerializer(serializers.Serializer):
+    """What one column of a table is."""
+
+    name = serializers.CharField(help_text="Canonical name, such as potential_V.")
+    unit = serializers.CharField(
+        required=False, allow_blank=True, default="", max_length=40, help_text="Such as mV; empty: as the header says."
+    )
+
+
+class ColumnsSerializer(serializers.Serializer):
+    """What the columns of a table are, and their units."""
+
+    file = serializers.IntegerField(help_text="`id` of the file in this upload.")
+    columns = serializers.DictField(child=ColumnSerializer(), help_text="By header; what is left out keeps its name.")
+    instrument = serializers.CharField(
+        required=False, allow_blank=True, default="", help_text="Code: its next files with these headers are read so."
+    )
+    version = serializers.IntegerField(
+        required=False, allow_null=True, default=None, help_text="Of the measurement, as you saw it."
+    )
+    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500, help_text="Why.")
+
+
 class Uploads(ReadRecords):
     """Files on their way in."""
 
@@ -257,6 +280,32 @@ class Uploads(ReadRecords):
         content.is_valid(raise_exception=True)
         sent, upload = content.validated_data, self.row()
         waiting.assign(_file_of(upload, sent["file"]), _found(sent["subject"]), by=request.user, reason=sent["reason"])
+        return Response(self.shown(upload.pk))
+
+    @extend_schema(request=ColumnsSerializer, responses=UploadSerializer, filters=False)
+    @action(detail=True, methods=["post"], url_path="columns")
+    def name_columns(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Say what the columns and units of a table are; it is read and analysed again. Read ones need a reason."""
+        content = ColumnsSerializer(data=checked_body(request.data, list(ColumnsSerializer().fields)))
+        content.is_valid(raise_exception=True)
+        sent, upload = content.validated_data, self.row()
+        file = _file_of(upload, sent["file"])
+        try:
+            headers = mappings.headers_of(ingest.see_columns(file))
+        except (StoreError, FenceError) as error:
+            raise Problem(str(error), 503) from None
+        if strange := [header for header in sent["columns"] if header not in headers]:
+            seen = ", ".join(headers) or "none"
+            raise Problem(f"{file.name} has no column ‘{strange[0]}’. Columns seen: {seen}.", field="columns")
+        told = {header: (column["name"], column["unit"]) for header, column in sent["columns"].items()}
+        mappings.describe(
+            file,
+            told,
+            by=request.user,
+            instrument=_instrument(sent["instrument"]),
+            reason=sent["reason"],
+            version=sent["version"],
+        )
         return Response(self.shown(upload.pk))
 
     @extend_schema(request=DecisionSerializer, responses=UploadSerializer, filters=False)
@@ -303,6 +352,15 @@ def _file_of(upload: Any, pk: int) -> UploadFile:
     return file
 
 
+def _instrument(code: str) -> Instrument | None:
+    if not code:
+        return None
+    found = Instrument.objects.live().filter(code=code).first()
+    if found is None:
+        raise Problem(f"There is no instrument {code}.", field="instrument")
+    return found
+
+
 def _found(code: str) -> Any:
     try:
         return find_subject(code)
@@ -328,9 +386,7 @@ def _upload_fields(given: dict[str, str]) -> dict[str, Any]:
         detail = "this is not JSON" if isinstance(error, orjson.JSONDecodeError) else str(error)
         raise Problem(f"{name}: {detail}.", field=name) from None
     if "instrument" in given:
-        ready["instrument"] = Instrument.objects.live().filter(code=given["instrument"].strip()).first()
-        if ready["instrument"] is None:
-            raise Problem(f"There is no instrument {given['instrument']}.", field="instrument")
+        ready["instrument"] = _instrument(given["instrument"].strip())
     if "subject" in given:
         ready["subject"] = _found(given["subject"])
     return ready

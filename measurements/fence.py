@@ -96,10 +96,12 @@ class Fence:
         *,
         skips_bad_rows: bool = False,
         mapping: Mapping[str, Sequence[str]] | None = None,
+        previews: bool = False,
     ) -> dict[str, Any]:
         """Recognise and read one file; its recordings are left as Parquet in `folder`.
 
         With `mapping`, header to (canonical name, unit), the file is read as the table that a person described.
+        With `previews` it is not read; the answer is ``{"columns"}``, empty where no table is found.
 
         Returns
         -------
@@ -122,6 +124,7 @@ class Fence:
                     "folder": str(folder),
                     "skips_bad_rows": skips_bad_rows,
                     "mapping": dict(mapping or {}),
+                    "previews": previews,
                 }
             )
 
@@ -210,6 +213,8 @@ def _read(request: dict[str, Any]) -> dict[str, Any]:
     from measurements.telling import told_kinds
 
     path = Path(request["path"])
+    if request["previews"]:
+        return {"columns": _seen(path)}
     try:
         if mapping := request["mapping"]:
             reader, recordings = readers()["generic"], read_described(path, mapping)
@@ -223,7 +228,7 @@ def _read(request: dict[str, Any]) -> dict[str, Any]:
             "is_row": isinstance(error, BadRow),
             "columns": _seen(path) if isinstance(error, UnknownColumns) else [],
         }
-    folder = Path(request["folder"]) / f"{reader.slug}-{reader.version}"
+    folder = Path(request["folder"]) / packing.folder_name(reader.slug, reader.version, mapping)
     folder.mkdir(parents=True, exist_ok=True)
     described = []
     has_spectra = any(item.technique == "impedance" for item in recordings)
@@ -232,7 +237,7 @@ def _read(request: dict[str, Any]) -> dict[str, Any]:
         described.append(
             {
                 "technique": item.technique,
-                "metadata": item.metadata,
+                "metadata": item.metadata | ({"columns": mapping} if mapping else {}),
                 "warnings": item.warnings,
                 "points": len(item.frame),
                 "columns": list(item.frame.columns),

@@ -18,7 +18,7 @@ from measurements import growing
 from measurements.drafting import draft, is_temperature, misfit
 from measurements.fence import Fence, FenceError
 from measurements.kinds import KINDS, unknown_kind
-from measurements.mappings import mapping_for
+from measurements.mappings import is_plain_table, mapping_for, take_described
 from measurements.matching import Match, match
 from measurements.models import Measurement, MeasurementFile, RawFile, Upload, UploadFile, subject_fields
 from measurements.parameters import check_parameters
@@ -132,9 +132,24 @@ def parse(
     dict
         The answer of `measurements.fence.Fence.parse`.
     """
-    folder = store().parsed_folder(sha256, "", 0).parent
+    folder = store().parsed_folder(sha256)
     with store().local_copy(sha256) as path:
         return fence().parse(path, name, folder, skips_bad_rows=skips_bad_rows, mapping=mapping)
+
+
+def look(raw: RawFile) -> list[dict[str, Any]]:
+    """The columns of a stored table (`measurements.readers.generic_series.preview`), seen inside the fence."""
+    with store().local_copy(raw.sha256) as path:
+        folder = store().parsed_folder(raw.sha256)
+        return list(fence().parse(path, raw.original_name, folder, previews=True)["columns"])
+
+
+def see_columns(file: UploadFile) -> list[dict[str, Any]]:
+    """The columns of an uploaded table, looked at once and then noted with the file; empty where there is no table."""
+    if not file.columns_seen and file.raw_file is not None:
+        file.columns_seen = look(file.raw_file)
+        UploadFile.objects.filter(pk=file.pk).update(columns_seen=file.columns_seen)
+    return list(file.columns_seen)
 
 
 def read_again(raw: RawFile) -> RawFile:
@@ -185,10 +200,15 @@ def take_in(file_id: int, *, goes_on: bool = False) -> ledger.Job | None:
 def _parse_named(file: UploadFile) -> dict[str, Any]:
     """Read the file; a table whose names are not known as people have described it, this one or one like it."""
     raw, skips = file.raw_file, file.bad_rows == "skip"
+    if asked := file.relation.get("columns"):
+        return parse(raw.sha256, file.name, mapping=asked["mapping"])
     if raw.column_mapping:
         return parse(raw.sha256, file.name, mapping=raw.column_mapping)
     answer = parse(raw.sha256, file.name, skips_bad_rows=skips)
-    known = mapping_for(file.upload.instrument, answer.get("columns") or [])
+    instrument, columns = file.upload.instrument, answer.get("columns") or []
+    if instrument and instrument.column_mappings and is_plain_table(answer):
+        columns = look(raw)
+    known = mapping_for(instrument, columns)
     if known:
         answer = parse(raw.sha256, file.name, mapping=known)
         if "recordings" in answer:
@@ -212,6 +232,9 @@ def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any], goes_on:
         raw = RawFile.objects.select_for_update(no_key=True).get(pk=file.raw_file_id)
         now = timezone.now()
         owners = _owners(raw)
+        if owners and "columns" in file.relation:
+            take_described(held, file, raw, answer)
+            return None
         if owners:
             ledger.close(held, finished_at=now, **_duplicate(owners))
             file.measurements.set(owners)

@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
-from lagpdb.units import label
-from measurements.models import Instrument, RawFile, UploadFile
-from measurements.readers.columns import CURRENT, LABELS, POTENTIAL, SERIES, TIME
-from measurements.readers.series_columns import unit_of
+from lagpdb import ledger
+from lagpdb.records import StaleVersion, save_record
+from measurements import packing
+from measurements.drafting import draft
+from measurements.growing import analyse
+from measurements.kinds import SERIES_KINDS
+from measurements.matching import Match
+from measurements.models import Instrument, Measurement, MeasurementFile, RawFile, UploadFile
+from measurements.readers.columns import CURRENT, LABELS, POTENTIAL, SERIES, TIME, UNIX_TIME
+from measurements.readers.series_columns import SERIES_LABELS, SI_UNITS, STEP_TIME, unit_of
+from measurements.store import parsed_path
 from measurements.waiting import log, rearm_for_reading
 
 MOST_REMEMBERED = 50  # headers of one instrument
+PLAIN = "generic"  # the reader of tables that no instrument's format explains
+UNITS_NOT_STATED = "unit_not_stated"
 # Units that a person can choose, beside what the header says.
-UNITS = ("s", "min", "h", "V", "mV", "A", "mA", "µA", "mAh", "Ah", "mWh", "Wh", "°C", "K")
+UNITS = ("s", "ms", "min", "h", "V", "mV", "A", "mA", "µA", "mAh", "Ah", "mWh", "Wh", "°C", "K")
 
 
 def headers_of(columns: list[dict[str, Any]]) -> list[str]:
@@ -28,11 +39,67 @@ def column_choices(files: Iterable[UploadFile]) -> dict[str, Any]:
     """What the dialog of columns offers; nothing is asked when no file waits for it."""
     if not any(file.columns_seen and file.state == UploadFile.State.FAILED for file in files):
         return {}
+    return choices()
+
+
+def choices() -> dict[str, Any]:
+    """Names, units and instruments of the dialog."""
     return {
-        "column_choices": [(name, label(name)) for name in SERIES],
+        "column_choices": [(name, SERIES_LABELS[name].capitalize()) for name in SERIES],
         "unit_choices": UNITS,
         "instruments": Instrument.objects.live().order_by("code"),
     }
+
+
+def as_taken(columns: list[dict[str, Any]], mapping: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The columns of a table with the name and unit under which each was read; `mapping` is what was said before."""
+    shown = []
+    for column in columns:
+        name, unit = mapping.get(column["header"], (column["guess"], column["unit"]))
+        name = name if name in SERIES else ""
+        unit = str(unit or SI_UNITS.get(name, "")) if name else ""
+        shown.append({**column, "guess": name, "unit": _spelling(name, unit)})
+    return shown
+
+
+def _spelling(name: str, unit: str) -> str:
+    """The unit of the list that a unit of a file means; itself where the list has none."""
+    factor = unit_of(name, unit) if unit else None
+    return next((known for known in UNITS if factor is not None and unit_of(name, known) == factor), unit)
+
+
+def in_words(mapping: Mapping[str, list[str]]) -> str:
+    """'potential from ‘U’ in mV, current from ‘I’ in µA'."""
+    return ", ".join(
+        f"{SERIES_LABELS.get(name, name)} from ‘{header}’" + (f" in {unit}" if unit else "")
+        for header, (name, unit) in mapping.items()
+    )
+
+
+def is_plain_table(answer: Mapping[str, Any]) -> bool:
+    """Whether reading gave recordings over time without an instrument's format."""
+    found = answer.get("recordings") or []
+    return answer.get("reader") == PLAIN and all(item["technique"] == "time_series" for item in found)
+
+
+def is_describable(measurement: Measurement, part: MeasurementFile) -> bool:
+    """Whether the page offers to say what the columns and units are: a plain table, or a file without units."""
+    if measurement.kind == "eis" or measurement.is_withdrawn or part.superseded_at is not None:
+        return False
+    codes = {code for code, _ in measurement.reader_warnings}
+    return part.raw_file.reader == PLAIN or UNITS_NOT_STATED in codes
+
+
+def file_of(part: MeasurementFile) -> UploadFile | None:
+    """The uploaded file that a part of a measurement came with."""
+    files = UploadFile.objects.filter(raw_file=part.raw_file_id, measurements=part.measurement_id)
+    return files.exclude(state=UploadFile.State.DUPLICATE).order_by("-pk").first()
+
+
+def measured_parts(file: UploadFile) -> list[MeasurementFile]:
+    """The parts in force that measurements have of a file."""
+    parts = MeasurementFile.objects.filter(raw_file=file.raw_file_id, measurement__in=file.measurements.all())
+    return list(parts.filter(superseded_at__isnull=True).select_related("raw_file", "measurement").order_by("pk"))
 
 
 def mapping_for(instrument: Instrument | None, columns: list[dict[str, Any]]) -> dict[str, list[str]]:
@@ -47,35 +114,141 @@ def mapping_for(instrument: Instrument | None, columns: list[dict[str, Any]]) ->
 
 
 def describe(
-    file: UploadFile, mapping: Mapping[str, tuple[str, str]], *, by: Any, instrument: Instrument | None = None
+    file: UploadFile,
+    mapping: Mapping[str, tuple[str, str]],
+    *,
+    by: Any,
+    instrument: Instrument | None = None,
+    reason: str = "",
+    version: int | None = None,
 ) -> UploadFile:
     """Read a table again as a person described it, and remember the description with the instrument.
+
+    A table that has a measurement already stays in force as it is until the new reading has succeeded.
 
     Parameters
     ----------
     mapping : dict
         Header to (canonical name, unit); a name of ``""`` leaves the column as it is.
+    reason : str
+        Why a table that was read already is read in another way; kept with the record.
+    version : int, optional
+        Of the measurement, as the person saw it.
 
     Raises
     ------
     ValidationError
         The file waits for no description, or the description says too little or too much.
+    StaleVersion
+        Somebody else changed the measurement first.
     """
     with transaction.atomic():
         stored = UploadFile.objects.select_for_update(no_key=True).get(pk=file.pk)
-        if stored.state != UploadFile.State.FAILED or not stored.columns_seen:
+        parts = measured_parts(stored)
+        if not stored.columns_seen or not (parts or stored.state == UploadFile.State.FAILED):
             raise ValidationError(f"{stored.name} does not wait for its columns. Reload the page.")
-        checked = _checked(mapping, headers_of(stored.columns_seen))
-        RawFile.objects.filter(pk=stored.raw_file_id).update(column_mapping=checked)
+        checked = _checked(mapping, stored.columns_seen)
+        if parts:
+            _ask_again(stored, parts, checked, by, reason, version)
+        elif not MeasurementFile.objects.filter(raw_file=stored.raw_file_id).exists():
+            RawFile.objects.filter(pk=stored.raw_file_id).update(column_mapping=checked)
         if instrument is not None:
             _remember(instrument, headers_of(stored.columns_seen), checked)
         rearm_for_reading(stored)
-        log(stored, by, "columns named", {"columns": [None, checked]})
+        log(stored, by, reason or "columns named", {"columns": [None, checked]})
     stored.refresh_from_db()
     return stored
 
 
-def _checked(mapping: Mapping[str, tuple[str, str]], headers: list[str]) -> dict[str, list[str]]:
+def _ask_again(
+    file: UploadFile,
+    parts: list[MeasurementFile],
+    mapping: dict[str, list[str]],
+    by: Any,
+    reason: str,
+    version: int | None,
+) -> None:
+    """Note on a (locked) file how it shall be read from now on; it counts once it has been read so."""
+    if not file.is_final:
+        raise ValidationError(f"{file.name} is being read again already, perhaps by somebody else. Reload the page.")
+    keys = [part.measurement_id for part in parts]
+    held = list(Measurement.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk"))
+    if version is not None and version != held[0].version:
+        yours = Measurement(code=held[0].code, version=version)
+        raise StaleVersion(held[0], yours)
+    if gone := next((item for item in held if item.is_withdrawn), None):
+        raise ValidationError(f"{gone.code} is in the trash. Restore it first.")
+    if not reason.strip():
+        raise ValidationError("Say why: the reason is kept with the measurement.")
+    if mapping == parts[0].raw_file.column_mapping:
+        raise ValidationError(f"{file.name} is read with these columns and units already. Change one of them.")
+    asked = {"mapping": mapping, "reason": reason.strip()[:500], "by": getattr(by, "pk", None)}
+    file.relation = {**file.relation, "columns": asked}
+
+
+def take_described(held: ledger.Claim, file: UploadFile, raw: RawFile, answer: dict[str, Any]) -> None:
+    """Put in force what reading a (locked) file with other columns gave, and analyse anew. In the caller's transaction.
+
+    Where it could not be read so, its measurements stay as they are and the file says why.
+    """
+    relation = dict(file.relation)
+    asked = relation.pop("columns")
+    parts = measured_parts(file)
+    codes = ", ".join(dict.fromkeys(part.measurement.code for part in parts))
+    is_grown = relation.get("how") == "extends"
+    ended = {
+        "state": UploadFile.State.EXTENDS if is_grown else UploadFile.State.DONE,
+        "finished_at": timezone.now(),
+        "relation": relation,
+    }
+    if problem := _refusal(answer, parts):
+        message = f"Not read with the columns that were chosen: {problem} {codes} stays as it was."
+        ledger.close(held, message=message, line=answer.get("line"), **ended)
+        return
+    rows = {part.pk: packing.row_count(parsed_path(part)) for part in parts}
+    raw.column_mapping, raw.reader, raw.reader_version = asked["mapping"], answer["reader"], answer["reader_version"]
+    raw.save(update_fields=["column_mapping", "reader", "reader_version"])
+    runs = sum(_redraw(file, part, answer["recordings"][part.part_number], rows[part.pk], asked) for part in parts)
+    message = f"Read again with other columns and units: {codes}."
+    waits = {"state": UploadFile.State.QUEUED, "finished_at": None} if runs else {}
+    seen = {"recognised_as": answer["reader_name"]}
+    ledger.close(held, **{**ended, "message": message, "line": None, **waits, **seen})
+
+
+def _refusal(answer: dict[str, Any], parts: list[MeasurementFile]) -> str:
+    """Why the answer cannot take the place of what these parts are; empty when it can."""
+    if "sentence" in answer:
+        return str(answer["sentence"])
+    if gone := next((part.measurement for part in parts if part.measurement.is_withdrawn), None):
+        return f"{gone.code} is in the trash."
+    found = answer["recordings"]
+    if not parts or any(part.part_number >= len(found) for part in parts) or len(found) != len(parts):
+        return f"{len(found)} recording{'s' if len(found) != 1 else ''} would be found where there were {len(parts)}."
+    return ""
+
+
+def _redraw(
+    file: UploadFile, part: MeasurementFile, described: dict[str, Any], rows: int, asked: dict[str, Any]
+) -> int:
+    """Make a measurement of what was read now; returns how many runs wait."""
+    measurement = Measurement.objects.select_for_update(no_key=True).get(pk=part.measurement_id)
+    former = measurement.kind
+    drawn = draft(file, described, Match(measurement.subject))
+    measurement.point_count += drawn.point_count - rows
+    measurement.reader_warnings = drawn.reader_warnings
+    if part.position == 0:
+        measurement.metadata = drawn.metadata
+    else:
+        measurement.metadata = {**measurement.metadata, f"columns_of_file_{part.position + 1}": asked["mapping"]}
+    if drawn.kind in SERIES_KINDS:
+        measurement.kind = drawn.kind  # only in its own units may a test show what it is
+    by = get_user_model().objects.filter(pk=asked["by"]).first()
+    save_record(measurement, by=by, reason=asked["reason"])
+    return analyse(measurement, former, file)
+
+
+def _checked(mapping: Mapping[str, tuple[str, str]], columns: list[dict[str, Any]]) -> dict[str, list[str]]:
+    headers = headers_of(columns)
     chosen = {header: [name, unit] for header, (name, unit) in mapping.items() if header in headers and name}
     names = [name for name, _ in chosen.values()]
     if strange := [name for name in names if name not in SERIES]:
@@ -85,7 +258,9 @@ def _checked(mapping: Mapping[str, tuple[str, str]], headers: list[str]) -> dict
     for header, (name, unit) in chosen.items():
         if unit and unit_of(name, unit) is None:
             raise ValidationError(f"‘{unit}’ is not a unit of {LABELS.get(name, name)} (column ‘{header}’).")
-    if TIME not in names or not {POTENTIAL, CURRENT} & set(names):
+    # A date, or the time in its step, that stands in the file stays what its header says.
+    others = {column["guess"] for column in columns if column["header"] not in chosen}
+    if not ({TIME, UNIX_TIME} & set(names) or STEP_TIME in others) or not {POTENTIAL, CURRENT} & set(names):
         raise ValidationError("Choose the time, and the potential or the current.")
     return chosen
 

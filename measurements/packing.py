@@ -6,6 +6,7 @@ which a reader turned its unit) is stored as these whole numbers with delta enco
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,12 @@ _EXACT = float(2**53)
 _FACTORS = (1.0, 1e-3, 3600.0, 60.0, 1e3, 1e-6)
 _SAMPLE = 512
 _PIECE = 16_384  # floats
+
+
+def folder_name(reader: str, version: int, mapping: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Where the tables of a file lie beside those that other readers, or other words on its columns, made of it."""
+    said = json.dumps(mapping, sort_keys=True).encode() if mapping else b""
+    return f"{reader}-{version}" + (f"-{hashlib.sha256(said).hexdigest()[:12]}" if said else "")
 
 
 def restored(whole: npt.NDArray[Any], decimals: int, factor: float) -> Array:

@@ -17,6 +17,7 @@ from lagpdb.mainvalues import main_results, results
 from lagpdb.pages import elapsed, worker_is_silent
 from measurements.growing import offers
 from measurements.kinds import KINDS
+from measurements.mappings import UNITS_NOT_STATED
 from measurements.models import Measurement, Upload, UploadFile
 
 State = UploadFile.State
@@ -133,6 +134,12 @@ class Row:
     @property
     def is_provisional(self) -> bool:
         return any(item.acceptance == "provisional" for item in self.mains)
+
+    @property
+    def units_taken(self) -> str:
+        """What was taken for units that the file does not state."""
+        said = [dict(item.reader_warnings) for item in self.measurements if item.kind != "eis"]
+        return next((codes[UNITS_NOT_STATED] for codes in said if UNITS_NOT_STATED in codes), "")
 
     @property
     def is_in_trash(self) -> bool:

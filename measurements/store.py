@@ -168,9 +168,9 @@ class LocalStore:
             if len(folder.name) == 2:
                 yield from (path.name for path in sorted(folder.iterdir()))
 
-    def parsed_folder(self, sha256: str, reader: str, version: int) -> Path:
-        """Where the recordings that this version of a reader made of these bytes are kept."""
-        return self.parsed / sha256[:2] / sha256 / f"{reader}-{version}"
+    def parsed_folder(self, sha256: str) -> Path:
+        """Where the recordings that readers made of these bytes are kept."""
+        return self.parsed / sha256[:2] / sha256
 
 
 @cache
@@ -200,13 +200,17 @@ def parts_of(measurement: Any) -> list[Any]:
 def parsed_path(part: Any) -> Path:
     """Where the parsed table of a part lies; parsed again if the cache was emptied."""
     raw = part.raw_file
-    path = store().parsed_folder(raw.sha256, raw.reader, raw.reader_version) / f"{part.part_number}.parquet"
+    path = _folder_of(raw) / f"{part.part_number}.parquet"
     if not path.exists():
         from measurements.ingest import read_again
 
-        raw = read_again(raw)
-        path = store().parsed_folder(raw.sha256, raw.reader, raw.reader_version) / path.name
+        path = _folder_of(read_again(raw)) / path.name
     return path
+
+
+def _folder_of(raw: Any) -> Path:
+    name = packing.folder_name(raw.reader, raw.reader_version, raw.column_mapping)
+    return store().parsed_folder(raw.sha256) / name
 
 
 def table(part: Any) -> pd.DataFrame:

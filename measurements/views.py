@@ -20,9 +20,11 @@ from django.views.decorators.http import require_POST
 from lagpdb.lists import Column, Filter, RecordList
 from lagpdb.mainvalues import main_results
 from lagpdb.pages import NO_WORKER, already_saved, can_curate, can_edit, get_record, new_key, remember_saved
+from lagpdb.records import StaleVersion
 from lagpdb.roles import role_required
-from measurements import attachments, formats, growing, ingest, waiting
+from measurements import attachments, formats, growing, ingest, mappings, waiting
 from measurements.api import Measurements
+from measurements.fence import FenceError
 from measurements.forms import AssignForm, UploadForm, sample_options
 from measurements.instruments import urlpatterns as instrument_pages
 from measurements.kinds import KINDS
@@ -202,24 +204,58 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     return _back(request, file)
 
 
-@require_POST
 @role_required("member")
 def name_columns(request: HttpRequest, pk: int) -> HttpResponse:
-    """Say what the columns of a table are."""
-    file = get_object_or_404(UploadFile.objects.select_related("upload__instrument"), pk=pk)
+    """Say what the columns of a table are: one that could not be read, or one that was read otherwise."""
+    files = UploadFile.objects.select_related("upload__instrument", "raw_file")
+    file = get_object_or_404(files, pk=pk)
+    parts = mappings.measured_parts(file) if file.raw_file_id else []
+    if request.method != "POST":
+        return _show_columns(request, file, parts)
     given = {
         column["header"]: (request.POST.get(f"name-{number}", ""), request.POST.get(f"unit-{number}", ""))
         for number, column in enumerate(file.columns_seen)
     }
     chosen = Instrument.objects.live().filter(code=request.POST.get("instrument", "")).first()
+    version, reason = request.POST.get("version", ""), request.POST.get("reason", "")
+    seen = int(version) if version.isdigit() else None
     try:
-        describe(file, given, by=request.user, instrument=chosen)
-    except ValidationError as error:
-        messages.error(request, f"{file.name}: {' '.join(error.messages)}")
+        describe(file, given, by=request.user, instrument=chosen, reason=reason, version=seen)
+    except (ValidationError, StaleVersion) as error:
+        said = " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
+        messages.error(request, f"{file.name}: {said}")
+        if parts:
+            return _show_columns(request, file, parts, given, status=400)
     else:
         kept = f" Files like it from {chosen.code} are read so from now on." if chosen else ""
         messages.success(request, f"{file.name} is read again with your columns.{kept}")
+        if parts:
+            return redirect("measurement_detail", parts[0].measurement.code)
     return _back(request, file)
+
+
+def _show_columns(
+    request: HttpRequest, file: UploadFile, parts: list[Any], given: dict[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    """The dialog of a table that was read, filled with what was taken, or with what the person chose just now."""
+    if not parts or any(part.measurement.kind == "eis" for part in parts):
+        raise Http404("This file has no columns to name.")
+    sentence = ""
+    try:
+        ingest.see_columns(file)
+    except (StoreError, FenceError) as error:
+        sentence = str(error)
+    file.columns_seen = mappings.as_taken(file.columns_seen, file.raw_file.column_mapping if given is None else given)
+    context = {
+        "file": file,
+        "record": parts[0].measurement,
+        "asks_reason": True,
+        "reason": request.POST.get("reason", ""),
+        "remembered": request.POST.get("instrument", file.upload.instrument.code if file.upload.instrument else ""),
+        "sentence": sentence or ("" if file.columns_seen else "No table of named columns was found in this file."),
+        **mappings.choices(),
+    }
+    return render(request, "measurements/columns.html", context, status=status)
 
 
 def _back(request: HttpRequest, file: UploadFile) -> HttpResponse:

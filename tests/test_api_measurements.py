@@ -16,6 +16,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from analysis import pipeline
 from analysis.models import AnalysisRun
 from analysis.science.synthetic import blocking_cell_spectrum, frequencies_Hz
+from analysis.tasks import drain
 from measurements import ingest, store
 from measurements.curve import cut, reach, thinned
 from measurements.models import UploadFile
@@ -349,3 +350,29 @@ def test_a_file_becomes_a_number(api: Api) -> None:
     assert api.get(f"runs/{number['run']}/curves/").json()
     queued = api.post(f"measurements/{code}/reanalyse/", {"reason": "again"})
     assert [run["state"] for run in queued.json()["runs"]] == ["queued"]
+
+
+# -- columns and units -------------------------------------------------------------------------------------------------
+def test_columns_and_units_are_told(api: Api) -> None:
+    cell = builders.symmetric_cell()
+    rows = "\n".join(f"{60 * row},{40 + row % 7},{78.5 if row // 60 % 2 == 0 else -78.5}" for row in range(600))
+    made = upload(api, ("bare.csv", f"time,potential,current\n{rows}\n".encode()), subject=cell.code).json()
+    drain()
+    path, file = f"uploads/{made['code']}/columns/", made["files"][0]["id"]
+    told = {
+        "time": {"name": "time_s", "unit": "s"},
+        "potential": {"name": "potential_V", "unit": "mV"},
+        "current": {"name": "current_A", "unit": "uA"},
+    }
+    assert "Say why" in api.post(path, {"file": file, "columns": told}).json()["detail"]
+    unknown = {"file": file, "columns": told | {"colour": {"name": "current_A"}}, "reason": "logger"}
+    assert api.post(path, unknown).json()["field"] == "columns"
+    stale = api.post(path, {"file": file, "columns": told, "reason": "logger", "version": 99})
+    assert (stale.status_code, stale.json()["type"].rpartition("/")[2]) == (409, "stale_version")
+    done = api.post(path, {"file": file, "columns": told, "reason": "logger"})
+    assert done.status_code == 200, done.content
+    assert done.json()["files"][0]["state"] == "received"
+    drain()
+    frame = store.recording(UploadFile.objects.get(pk=file).measurements.get())
+    assert frame["current_A"].iloc[0] == pytest.approx(78.5e-6)
+    assert frame["potential_V"].iloc[0] == pytest.approx(0.040)

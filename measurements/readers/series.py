@@ -133,7 +133,8 @@ def recording(
     if grid.seen:
         facts.setdefault("seen", grid.seen)
     _facts(values, columns, facts)
-    found += doubts(values)
+    is_known = units_may_miss or all(column.unit for column in columns if column.name == POTENTIAL)
+    found += doubts(values, is_unit_known=is_known)
     _record_numbers(values, columns, found)
     order = [name for name in SERIES if name in values]
     every = (*order, *(name for name in values if name not in order))

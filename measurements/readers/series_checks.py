@@ -33,13 +33,14 @@ _SELDOM = 0.1  # of the rows
 _COUNTED = 0.02  # of its highest value: a counter that begins above was running before
 _HELD = 0.05  # relative change from row to row below which a current is held
 _FEW = 10  # rows
+_HIGHEST_V, _HIGHEST_OF_ONE_CELL_V = 100.0, 10.0
 _DIGITS = 20  # of the smallest step of a counter
 _FAR_APART = 2.0
 _MANY_LEVELS = 64  # a current printed coarsely takes few values
 
 
-def doubts(values: dict[str, npt.NDArray[Any]]) -> Warnings:
-    """Doubts about columns in canonical units.
+def doubts(values: dict[str, npt.NDArray[Any]], *, is_unit_known: bool = True) -> Warnings:
+    """Doubts about columns in canonical units; `is_unit_known` of the potential.
 
     Codes: ``duplicate_time``, ``clock_reset`` (time goes backwards), ``slice_not_from_start``, ``no_value_rows``,
     ``potential_implausible``, ``current_resolution`` and ``counter_differs`` (the current does not integrate to what
@@ -65,8 +66,9 @@ def doubts(values: dict[str, npt.NDArray[Any]]) -> Warnings:
         if 0 < unknown <= _SELDOM * len(values[name]):
             found.append(_without_value(unknown, SERIES_LABELS[name]))
     potential = values.get(POTENTIAL)
-    if potential is not None and np.isfinite(potential).any() and np.nanmedian(np.abs(potential)) > 100:
-        sentence = f"The potential is {np.nanmedian(potential):.0f} V. Is the column in mV?"
+    highest_V = _HIGHEST_V if is_unit_known else _HIGHEST_OF_ONE_CELL_V
+    if potential is not None and np.isfinite(potential).any() and np.nanmedian(np.abs(potential)) > highest_V:
+        sentence = f"The potential is {np.nanmedian(np.abs(potential)):.0f} V. Is the column in mV?"
         found.append(("potential_implausible", sentence))
     return found
 

@@ -1,14 +1,18 @@
 """A table whose names mean nothing: a person says what the columns are, once per instrument."""
 
+import re
+
 import numpy as np
 import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from analysis.tasks import drain
-from measurements import store
+from lagpdb.models import Revision
+from measurements import ingest, store
 from measurements.mappings import describe, mapping_for
 from measurements.models import UploadFile
+from measurements.waiting import rearm_for_reading
 from tests import builders, spine
 
 pytestmark = pytest.mark.django_db
@@ -105,3 +109,122 @@ def test_the_dialog_on_the_page(client, cell):
     instrument.refresh_from_db()
     assert file.state == "done"
     assert len(instrument.column_mappings) == 1
+
+
+# -- a table that was read, in units that it does not state ------------------------------------------------------------
+TOLD = {"time": ("time_s", "s"), "potential": ("potential_V", "mV"), "current": ("current_A", "uA")}
+
+
+def bare(hours: int = 20) -> bytes:
+    """A symmetric cell at ±78.5 µA, 1 h each way, 600 Ω: ±47.1 mV, under headers without units."""
+    seconds = np.arange(0, hours * 3600, 60)
+    current = np.where(seconds // 3600 % 2 == 0, 78.5, -78.5)
+    noise = np.random.default_rng(7).normal(0, 0.2, len(seconds))
+    rows = [f"{t},{i * 0.6 + e:.3f},{i:.2f}" for t, i, e in zip(seconds, current, noise, strict=True)]
+    return ("time,potential,current\n" + "\n".join(rows) + "\n").encode()
+
+
+def shown(client, file) -> dict[str, str]:
+    """The dialog as it opens: every field with what it holds."""
+    form = client.get(reverse("file_columns", args=[file.pk])).content.decode()
+    fields = dict(re.findall(r'<input[^>]* name="(version|reason)"[^>]*? value="([^"]*)"', form))
+    for name, options in re.findall(r'<select[^>]* name="([^"]+)">(.*?)</select>', form, re.DOTALL):
+        chosen = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', options)
+        fields[name] = (chosen[1] if chosen[1] is not None else chosen[2]) if chosen else ""
+    return fields
+
+
+def test_numbers_that_are_not_plausible_in_units_taken_are_all_provisional(cell):
+    measurement = sent(cell, bare()).measurements.get()
+    codes = {code for code, _ in measurement.reader_warnings}
+    assert codes >= {"unit_not_stated", "potential_implausible"}
+    assert set(measurement.results.filter(is_current=True).values_list("acceptance", flat=True)) == {"provisional"}
+    assert "units_in_doubt" in {code for code, _ in measurement.runs.get(is_current=True).warnings}
+
+
+def test_plausible_numbers_in_units_taken_are_accepted(cell):
+    plain = [line.split(",") for line in bare().decode().splitlines()]
+    volts = [",".join((t, f"{float(u) / 1e3:.6f}", f"{float(i) / 1e6:.8f}")) for t, u, i in plain[1:]]
+    measurement = sent(cell, "\n".join([",".join(plain[0]), *volts]).encode()).measurements.get()
+    assert "unit_not_stated" in {code for code, _ in measurement.reader_warnings}
+    assert "accepted" in measurement.results.filter(is_current=True).values_list("acceptance", flat=True)
+
+
+def test_a_table_that_was_read_is_read_again_in_its_own_units(client, cell):
+    client.force_login(builders.user("ada", "member"))
+    instrument = builders.instrument()
+    file = sent(cell, bare())
+    measurement = file.measurements.get()
+    former = measurement.runs.get(is_current=True)
+    address = reverse("file_columns", args=[file.pk])
+    for page in (
+        reverse("measurement_detail", args=[measurement.code]),
+        reverse("upload_detail", args=[file.upload.code]),
+    ):
+        html = client.get(page).content.decode()
+        assert f'<a href="{address}">Columns and units</a>' in html
+    fields = shown(client, file)
+    assert [fields[f"name-{n}"] for n in range(3)] == [name for name, _ in TOLD.values()]
+    assert [fields[f"unit-{n}"] for n in range(3)] == ["s", "V", "A"]
+    fields |= {"unit-1": "mV", "unit-2": "µA", "instrument": instrument.code}
+    assert "Say why" in client.post(address, fields).content.decode()
+    client.post(address, fields | {"reason": "the logger writes mV and µA"})
+    drain()
+    file.refresh_from_db()
+    measurement.refresh_from_db()
+    assert (file.state, file.relation) == ("done", {})
+    frame = store.recording(measurement)
+    assert frame["current_A"].iloc[0] == pytest.approx(78.5e-6)
+    assert frame["potential_V"].iloc[0] == pytest.approx(0.0471, abs=1e-3)
+    codes = {code for code, _ in measurement.reader_warnings}
+    assert not codes & {"unit_not_stated", "potential_implausible"}
+    now = measurement.runs.get(is_current=True)
+    assert now.pk != former.pk
+    assert measurement.runs.filter(pk=former.pk).exists()
+    assert now.inputs["raw_file"]["columns"]["current"] == ["current_A", "µA"]
+    assert "columns" not in former.inputs["raw_file"]
+    revision = Revision.objects.filter(record_code=measurement.code).order_by("-version").first()
+    assert (revision.by.username, revision.reason) == ("ada", "the logger writes mV and µA")
+    assert revision.changes["metadata"][1]["columns"]["potential"] == ["potential_V", "mV"]
+    html = client.get(reverse("measurement_detail", args=[measurement.code])).content.decode()
+    assert "potential from ‘potential’ in mV" in html
+    spine.check_invariants()
+    # The next file with these columns from this instrument is read so at once.
+    later = sent(builders.symmetric_cell(), bare(21), instrument=instrument)
+    assert store.recording(later.measurements.get())["current_A"].iloc[0] == pytest.approx(78.5e-6)
+
+
+def test_a_description_that_does_not_fit_leaves_everything_as_it_was(cell):
+    """The potential named as a current, and the other way round, cannot be told; a missing time can."""
+    file = sent(cell, bare())
+    measurement = file.measurements.get()
+    version, before = measurement.version, store.recording(measurement)
+    UploadFile.objects.filter(pk=file.pk).update(columns_seen=ingest.look(file.raw_file))
+    asked = {"mapping": {"no such column": ["time_s", "s"]}, "reason": "a test", "by": None}
+    UploadFile.objects.filter(pk=file.pk).update(relation={"columns": asked}, state="received")
+    file.refresh_from_db()
+    rearm_for_reading(file)
+    drain()
+    file.refresh_from_db()
+    measurement.refresh_from_db()
+    assert (file.state, measurement.version) == ("done", version)
+    assert f"{measurement.code} stays as it was." in file.message
+    assert store.recording(measurement).equals(before)
+    spine.check_invariants()
+
+
+def test_of_two_people_the_second_is_told(client, cell):
+    client.force_login(builders.user("ada", "member"))
+    file = sent(cell, bare())
+    address = reverse("file_columns", args=[file.pk])
+    fields = shown(client, file) | {"unit-1": "mV", "unit-2": "uA", "reason": "first"}
+    client.post(address, fields)
+    early = client.post(address, fields | {"unit-2": "mA", "reason": "second"}).content.decode()
+    assert "is being read again already, perhaps by somebody else" in early
+    drain()
+    late = client.post(address, fields | {"unit-2": "mA", "reason": "second"})
+    html = late.content.decode()
+    assert "was changed meanwhile: your form shows version 1, the record is at version 2" in html
+    assert 'value="second"' in html
+    assert re.search(r'name="unit-2">.*?<option selected>mA</option>', html)
+    assert file.measurements.get().metadata["columns"]["current"][1] == "uA"
