@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from analysis.science.circuit import Model, effective_capacitance_F
+from analysis.science.kramers_kronig import lag_one
 from analysis.science.refine import Optimum, log_knee_tau
 from analysis.science.spectrum import Spectrum
 from analysis.science.starts import KNEE_MARGIN
@@ -21,6 +22,7 @@ SPLIT_LIMIT = 0.3  # largest u(ln R) for which a split is reported
 BULK_CAPACITANCE_F = (1.0e-13, 1.0e-10)
 BOUNDARY_CAPACITANCE_F = (1.0e-11, 1.0e-7)
 ELECTRODE_CAPACITANCE_F = 1.0e-7
+CORRELATED_R1, HIGHEST_R1 = 0.3, 0.95  # residuals that follow each other; near 1 they tell nothing of their variance
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Fit:
     parameters : dict of str to Parameter
         ``R0_ohm``, ``R1_ohm``, ``tau1_s``, ``n1``, ``Q1_S_sn``, ``C1_F``, ..., ``L_H``.
     covariance : array, shape (n_parameters, n_parameters)
-        Of the internal parameters (logarithms), scaled by the residual variance; zero rows for fixed ones.
+        Of the internal parameters (logarithms), scaled by the residual variance and, where residuals follow each
+        other, by `variance_factor`; zero rows for fixed ones.
     total_resistance_ohm, total_resistance_uncertainty_ohm : float
         Sum of all resistances with its standard uncertainty. [Ω]
     bulk_resistance_ohm, grain_boundary_resistance_ohm : float or None
@@ -127,16 +130,33 @@ def covariance(optimum: Optimum, weights: Real) -> Real:
     return spread
 
 
+def variance_factor(r1: float) -> float:
+    """By how much residuals that follow each other raise a variance: n of them tell as much as n (1 − r₁)/(1 + r₁).
+
+    Parameters
+    ----------
+    r1 : float
+        Lag-1 autocorrelation of the residuals, as of a first-order autoregression. Below 0.3 it may be chance: 1.
+
+    Notes
+    -----
+    Bartlett, J. R. Stat. Soc. 98, 536 (1935) (not verified). A circuit that is too simple leaves such residuals.
+    """
+    r1 = min(r1, HIGHEST_R1)
+    return (1.0 + r1) / (1.0 - r1) if r1 >= CORRELATED_R1 else 1.0
+
+
 def build(
     optimum: Optimum, bic: dict[str, float], spectrum: Spectrum, weights: Real, warnings: list[tuple[str, str]]
 ) -> Fit:
     """Turn an optimum into what people read."""
     circuit, theta = optimum.model.circuit, optimum.theta
-    spread = covariance(optimum, weights)
+    residuals = relative_residuals(optimum, spectrum.z_ohm)
+    rms = math.sqrt(optimum.rss / residuals.size)
+    spread = covariance(optimum, weights) * variance_factor(lag_one(residuals))
     resistances = np.zeros(theta.size)
     for i in circuit.resistance_indices:
         resistances[i] = math.exp(theta[i])
-    residuals = relative_residuals(optimum, spectrum.z_ohm)
     fit = Fit(
         circuit=circuit.letter,
         circuit_text=circuit.text,
@@ -148,7 +168,7 @@ def build(
         bulk_resistance_uncertainty_ohm=None,
         grain_boundary_resistance_ohm=None,
         grain_boundary_resistance_uncertainty_ohm=None,
-        rms_fraction=math.sqrt(optimum.rss / residuals.size),
+        rms_fraction=rms,
         residuals=residuals,
         bic=bic,
         is_converged=optimum.is_converged,

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import lfilter
 
 from analysis.science import synthetic
 from analysis.science.base import AnalysisError, Subject
+from analysis.science.fitted import variance_factor
 from analysis.science.interface import Interface
 
 FREQUENCY_HZ = synthetic.frequencies_Hz(1e6, 0.01)
@@ -53,6 +55,27 @@ def test_the_interval_holds_the_truth():
         cell = found["cell_interfacial_resistance_ohm"]
         inside += abs(cell.value - 340.0) <= 1.96 * cell.uncertainty
     assert inside >= 34
+
+
+def test_residuals_that_follow_each_other_tell_less():
+    """(1 + r)/(1 - r) of a first-order autoregression; what white noise may show changes nothing."""
+    assert [variance_factor(r1) for r1 in (-0.4, 0.0, 0.29)] == [1.0, 1.0, 1.0]
+    assert [variance_factor(r1) for r1 in (0.5, 0.6, 0.8)] == pytest.approx([3.0, 4.0, 9.0], rel=1e-12)
+
+
+def test_the_interval_holds_the_truth_where_errors_follow_each_other():
+    """Errors of a drifting instrument: a first-order autoregression of 0.8 from frequency to frequency."""
+    clean = 400.0 + synthetic.arc_ohm(FREQUENCY_HZ, 340.0, 340.0 * 1e-6, 0.85)
+    inside = 0
+    for seed in range(60):
+        rng = np.random.default_rng(4000 + seed)
+        white = rng.normal(size=clean.size) + 1j * rng.normal(size=clean.size)
+        error = lfilter([0.6], [1.0, -0.8], 0.003 * white)
+        z = clean + np.abs(clean) * error
+        frame = pd.DataFrame({"frequency_Hz": FREQUENCY_HZ, "z_real_ohm": z.real, "z_imag_ohm": z.imag})
+        cell = run(frame, circuit="D")[0]["cell_interfacial_resistance_ohm"]
+        inside += abs(cell.value - 340.0) <= 1.96 * cell.uncertainty
+    assert inside >= 48
 
 
 def test_grain_boundaries_belong_to_the_electrolyte():
