@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from tests import builders
 WIDE = {"width": 1400, "height": 900}
 NARROW = {"width": 390, "height": 844}
 WAIT_MS = 15_000
+CLOSE_SECONDS = 15
 # The status of a page is the test's own matter; the browser also writes it down as an error.
 OWN_STATUS = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 
@@ -118,5 +120,13 @@ class Site:
         return drain()
 
     def close(self) -> None:
+        """Close all browsers, and wait until the server has finished what they had asked.
+
+        Otherwise a draft that is being stored meets the emptying of the tables, and PostgreSQL ends one of the two.
+        """
         for context in self.contexts:
             context.close()
+        end = time.monotonic() + CLOSE_SECONDS
+        while answering := [thread for thread in threading.enumerate() if "process_request_thread" in thread.name]:
+            assert time.monotonic() < end, f"still answering: {answering}"
+            time.sleep(0.01)

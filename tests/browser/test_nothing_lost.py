@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.test import Client
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from lagpdb.models import Draft
 from samples.models import Pellet, PelletBatch, PowderLot
@@ -90,6 +90,46 @@ def test_the_browser_is_closed_and_opened_again(site):
     expect(again.get_by_text("PBT-0001 is saved: PEL-0001 to PEL-0006.")).to_be_visible()
     assert Pellet.objects.get(code="PEL-0001").mass_mg == 290.4
     assert not Draft.objects.exists()
+
+
+def test_the_page_that_comes_is_older_than_the_draft(site):
+    """A form is opened again while its draft is on its way: the page shows what was typed, not what the server knew."""
+    pellet = builders.pellet(mass_mg=290.0)
+    address = f"/pellets/{pellet.code}/edit/"
+    page = site.open(address)
+    held: list[Route] = []
+
+    def answer_before_the_draft_arrives(route: Route) -> None:
+        response = route.fetch()
+        page.unroute("**/drafts/")
+        held.pop().continue_()
+        page.wait_for_timeout(500)
+        route.fulfill(response=response)
+
+    page.route("**/drafts/", lambda route: held.append(route))
+    page.locator("#id_notes").fill("a chip at the rim")
+    page.locator("#id_notes").blur()
+    until(page, "Object.keys(localStorage).some((name) => name.startsWith('lagpdb-draft:'))")
+    page.route(f"**{address}", answer_before_the_draft_arrives)
+    page.goto(address)
+    expect(page.locator("#draft-shown")).to_have_count(0)  # the page is older
+    expect(page.locator("#id_notes")).to_have_value("a chip at the rim")
+    until_saved(page)
+    assert Draft.objects.get().data["notes"] == ["a chip at the rim"]
+
+
+def test_a_form_left_while_typing_is_whole_when_it_is_opened_again(site):
+    """Left at once after the last letter, as often as it takes for all orders of arriving to happen."""
+    pellet = builders.pellet(mass_mg=290.0)
+    address = f"/pellets/{pellet.code}/edit/"
+    page = site.open(address)
+    for number in range(8):
+        page.locator("#id_notes").fill(f"chip {number}")
+        page.locator("#id_reason").fill(f"seen {number} times")
+        page.wait_for_timeout(number * 15)
+        page.goto(address)
+        expect(page.locator("#id_notes")).to_have_value(f"chip {number}")
+        expect(page.locator("#id_reason")).to_have_value(f"seen {number} times")
 
 
 def test_a_draft_is_deleted_from_the_form(site):

@@ -5,6 +5,7 @@
   const EVERY_MS = 3000;
   const AGAIN_MS = 5000;
   const PATIENCE_MS = 8000;
+  const COPY_MS = 30000;    // longer than any page takes to come
   const NOT_TYPED = new Set(["csrfmiddlewaretoken", "use", "then", "confirm", "show_rows", "timer", "next"]);
   const user = document.currentScript.dataset.user;
   const mine = `lagpdb-draft:${user}:`;
@@ -125,10 +126,17 @@
     return onItsWay;
   }
 
+  // The next page may have been asked for before the server had this, and then shows less than was typed: it finds the
+  // copy, and the time at which it had arrived.
+  function keepCopy(entry) {
+    storage.put({ ...entry, arrived: Date.now() });
+    setTimeout(() => { if (changes === sentChanges) storage.drop(entry); }, COPY_MS);
+  }
+
   function settle(entry, outcome, upTo) {
     if (outcome.state === "kept" || outcome.state === "saved") {
       sentChanges = Math.max(sentChanges, upTo);
-      if (changes === sentChanges) storage.drop(entry);
+      if (changes === sentChanges) keepCopy(entry);
       const now = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
       if (outcome.state === "kept") show(`draft saved ${now}`);
     } else if (outcome.state === "offline") {
@@ -167,6 +175,11 @@
   async function bringBack() {
     for (const entry of storage.all()) {
       const isHere = place && entry.key === place.dataset.key && entry.form === place.dataset.form;
+      const isKnown = entry.arrived && (!isHere || entry.arrived < performance.timeOrigin);
+      if (isKnown) {
+        storage.drop(entry);
+        continue;
+      }
       if (isHere) {
         fill(entry.data);
         changes += 1;
@@ -335,10 +348,8 @@
   function onLeave() {
     if (isReady || changes === sentChanges || !form) return;
     const entry = entryOf();
-    storage.put(entry);
-    send(entry, true).then((outcome) => {
-      if (["kept", "saved"].includes(outcome.state)) storage.drop(entry);
-    });
+    storage.put(entry);       // stays: the next page may be older than what is sent now, and sends it again
+    send(entry, true);
   }
 
   document.addEventListener("DOMContentLoaded", () => {
