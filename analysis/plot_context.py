@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from django.db.models import QuerySet, Sum
 
+from analysis.figures import cycling, symmetric
 from analysis.figures.parts import stretch
 from analysis.models import AnalysisRun, Result
 from analysis.science.base import AnalysisError
 from analysis.science.cycles import Cycles, cycles_of
 from analysis.science.differential import METHOD
-from analysis.science.retention import half_curves
+from analysis.science.retention import half_curves, half_slopes
 from analysis.thinning import envelope_rows
 from measurements.models import Measurement
 from measurements.readers.columns import CURRENT, POTENTIAL, SERIES, TIME
@@ -75,15 +76,20 @@ def events(run: AnalysisRun) -> list[dict[str, Any]]:
     return marks
 
 
-def completed(run: AnalysisRun, name: str, view: Mapping[str, str]) -> dict[str, Any]:
+def completed(run: AnalysisRun, name: str, view: Mapping[str, str]) -> dict[str, Any] | None:
     """The curves of a run with what its figure takes from elsewhere, and the rows or cycles that a person asked for.
+
+    None where the run has nothing that the figure could show.
 
     Raises
     ------
     StoreError
         The recording cannot be read.
     """
-    curves = dict(run.curves)
+    numbers = _cycles(view) if name in ("voltage", "differential") else []
+    curves = (chosen_cycles(run, name, numbers) if numbers else None) or dict(run.curves)
+    if not _has_part(curves, name):
+        return None
     if name == "transient":
         curves["around"] = around(run)
     if name in ("plating", "overpotential"):
@@ -93,9 +99,13 @@ def completed(run: AnalysisRun, name: str, view: Mapping[str, str]) -> dict[str,
         curves["series"], curves["point_count"] = window(run, *between)
     if name == "voltage":
         curves["others"] = others(run, view.get("cells") == "batch")
-    if name in ("voltage", "differential") and (numbers := _cycles(view)):
-        curves |= chosen_cycles(run, numbers)
     return curves
+
+
+def _has_part(curves: Mapping[str, Any], name: str) -> bool:
+    own = {"arrhenius": "points", "thickness": "points", "residuals": "residuals"}
+    part = curves.get((own | cycling.PARTS | symmetric.PARTS).get(name, "data")) or {}
+    return any(part.values()) if isinstance(part, dict) else bool(part)
 
 
 # --- Rows of the recording --------------------------------------------------------------------------------------------
@@ -143,23 +153,24 @@ def _cycles(view: Mapping[str, str]) -> list[int]:
     return sorted({number for number in numbers if number > 0})[:MOST_CYCLES]
 
 
-def chosen_cycles(run: AnalysisRun, numbers: list[int]) -> dict[str, Any]:
-    """Curves of cycles that the run did not store; the stored ones where none of them is complete."""
-    stored = {part["cycle_number"] for part in run.curves.get("voltage") or ()}
-    if set(numbers) <= stored:
-        return {
-            name: [part for part in run.curves[name] if part["cycle_number"] in numbers]
-            for name in ("voltage", "differential")
-        }
-    cycles, before = _stretch_of(run, numbers) or (cycles_of(recording(run.measurement)), 0)
+def chosen_cycles(run: AnalysisRun, name: str, numbers: list[int]) -> dict[str, Any] | None:
+    """What a figure of cycles that a person asked for draws; None where none of them is complete.
+
+    The stored curves, large as they are, are fetched only where the rows of these cycles cannot tell them alone.
+    """
+    near = _stretch_of(run, numbers)
+    if near is None and set(numbers) <= {part["cycle_number"] for part in run.curves.get(name) or ()}:
+        return run.curves | {name: [part for part in run.curves[name] if part["cycle_number"] in numbers]}
+    cycles, before = near or (cycles_of(recording(run.measurement)), 0)
     complete = set(cycles.complete["cycle_number"] + before)
-    known = [number for number in numbers if number in complete]
+    known = [number - before for number in numbers if number in complete]
     if not known:
-        return {}
-    curves, slopes = half_curves(cycles, [number - before for number in known])
-    for part in (*curves, *slopes):
+        return None
+    parts = (half_curves if name == "voltage" else half_slopes)(cycles, known)
+    for part in parts:
         part["cycle_number"] += before
-    return {"voltage": curves, "differential": slopes, "differential_method": METHOD}
+    mass = (run.inputs.get("active_mass_mg") or {}).get("value")
+    return {"marks": {"active_mass_mg": mass}, name: parts, "differential_method": METHOD}
 
 
 def _stretch_of(run: AnalysisRun, numbers: list[int]) -> tuple[Cycles, int] | None:
@@ -178,8 +189,11 @@ def _stretch_of(run: AnalysisRun, numbers: list[int]) -> tuple[Cycles, int] | No
     span = {TIME: (begin_s, end_s)}
     frame = recording(run.measurement, lambda names: ([name for name in names if name in SERIES], span))
     before = first - 1 if first in rows else 0
+    time = frame[TIME].to_numpy(dtype=float)
+    inside = np.flatnonzero((time >= begin_s) & (time <= end_s))
+    is_in_a_row = inside.size and inside[-1] - inside[0] == inside.size - 1  # then nothing need be copied
     try:
-        cycles = cycles_of(frame[frame[TIME].between(begin_s, end_s)])
+        cycles = cycles_of(frame.iloc[inside[0] : inside[-1] + 1] if is_in_a_row else frame.iloc[inside])
     except AnalysisError:
         return None
     if cycles.series.clock != "sound" or len(cycles.table) < max(numbers) - before:
@@ -191,7 +205,7 @@ def _stretch_of(run: AnalysisRun, numbers: list[int]) -> tuple[Cycles, int] | No
 
 
 def others(run: AnalysisRun, is_wanted: bool) -> list[dict[str, Any]]:
-    """Voltage curves of other cells of the same batch, newest first; only their codes unless they are wanted."""
+    """Voltage curves of other cells of the same batch, newest first; else only whether there are any."""
     if run.measurement is None or run.measurement.cell is None:
         return []
     cell = run.measurement.cell
@@ -200,7 +214,7 @@ def others(run: AnalysisRun, is_wanted: bool) -> list[dict[str, Any]]:
         measurement__cell__pellet__batch=cell.pellet.batch_id,
     ).exclude(measurement__cell=cell).select_related("measurement__cell__pellet").order_by("-pk")  # fmt: skip
     if not is_wanted:
-        runs = runs.defer("curves", "tables")  # large; only that there are some is told
+        return [{"code": ""}] if runs.exists() else []
     return [
         {
             "code": other.measurement.cell.code,
@@ -208,9 +222,8 @@ def others(run: AnalysisRun, is_wanted: bool) -> list[dict[str, Any]]:
             "active_mass_mg": (other.curves.get("marks") or {}).get("active_mass_mg"),
             "voltage": other.curves.get("voltage") or [],
         }
-        if is_wanted and other.measurement
-        else {"code": ""}
         for other in runs[:MOST_OTHERS]
+        if other.measurement
     ]
 
 

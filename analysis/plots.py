@@ -139,14 +139,15 @@ def figure_of_run(run: AnalysisRun, name: str, view: View = AS_IS) -> dict[str, 
     StoreError
         It takes rows of the recording, which cannot be read.
     """
-    if name not in FIGURES_OF.get(run.analysis, ()) or not _has_curves(run, name):
+    curves = plot_context.completed(run, name, view) if name in FIGURES_OF.get(run.analysis, ()) else None
+    if curves is None:
         return None
     sample = sample_of(run, run.measurement)
     if name == "arrhenius":
-        return arrhenius.arrhenius(run.curves, sample, energy_of(run))
+        return arrhenius.arrhenius(curves, sample, energy_of(run))
     if name == "thickness":
-        return films.thickness(run.curves, sample, rate_of(run))
-    return BUILDERS[name](plot_context.completed(run, name, view), sample, view)
+        return films.thickness(curves, sample, rate_of(run))
+    return BUILDERS[name](curves, sample, view)
 
 
 def columns(name: str, curves: dict[str, Any]) -> dict[str, list[Any]]:
@@ -177,13 +178,6 @@ def _frames(figure: dict[str, Any]) -> dict[str, str]:
     """The frames of a figure in words, the one it opens with first; none where there is no choice."""
     names = sorted(figure.get("frames", {}), key=lambda name: name != figure.get("frame"))
     return {name: FRAMES[name] for name in names} if len(names) > 1 else {}
-
-
-def _has_curves(run: AnalysisRun, name: str) -> bool:
-    own = {"arrhenius": "points", "thickness": "points", "residuals": "residuals"}
-    key = (own | cycling.PARTS | symmetric.PARTS).get(name, "data")
-    part = run.curves.get(key) or {}
-    return any(part.values()) if isinstance(part, dict) else bool(part)
 
 
 def energy_of(run: AnalysisRun) -> dict[str, Any] | None:

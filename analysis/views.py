@@ -224,6 +224,8 @@ def result_judge(request: HttpRequest, result_id: int) -> HttpResponse:
 def run_figure(request: HttpRequest, run_id: int, name: str, form: str) -> HttpResponseBase:
     """One figure of a run: JSON for plot.js, CSV for people."""
     runs = AnalysisRun.objects.select_related("measurement__cell__pellet", "cell__pellet", "sputter_setting")
+    if request.GET.get("cycles"):
+        runs = runs.defer("curves")  # large, and seldom needed beside the rows of the cycles asked for
     run = get_object_or_404(runs, pk=run_id)
     try:
         figure = plots.figure_of_run(run, name, request.GET.dict())
@@ -274,7 +276,7 @@ def cell_figure(request: HttpRequest, code: str, name: str, form: str) -> HttpRe
 
 def _figure(figure: Any, form: str, name: str, columns: Any, comments: tuple[str, ...]) -> HttpResponseBase:
     if form == "json":
-        return JsonResponse(rounded(figure))
+        return JsonResponse(rounded(figure), json_dumps_params={"ensure_ascii": False})  # a third shorter
     if form != "csv":
         raise Http404("Figures come as json or csv.")
     if isinstance(columns, pd.DataFrame):

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from lagpdb.units import power_of_ten
 
 Curves = Mapping[str, Any]
@@ -80,13 +82,28 @@ def rounded(part: Any, digits: int = 7) -> Any:
     if isinstance(part, float):
         return float(f"{part:.{digits}g}") if math.isfinite(part) else None
     if isinstance(part, list | tuple):
-        if part and all(type(item) is float for item in part):  # thousands of points, in one go
-            cut = map(float, (f"%.{digits}g " * len(part) % tuple(part)).split())
-            return [item if math.isfinite(item) else None for item in cut]
-        return [rounded(item, digits) for item in part]
+        kinds = set(map(type, part))
+        if kinds == {float}:  # thousands of points, in one go
+            return _cut(part, digits)
+        return part if kinds == {str} else [rounded(item, digits) for item in part]
     if isinstance(part, dict):
         return {key: rounded(value, digits) for key, value in part.items()}
     return part
+
+
+def _cut(values: Sequence[float], digits: int) -> list[float | None]:
+    """Each number to its own significant digits; None where there is none."""
+    exact = np.array(values)
+    size = np.abs(exact)
+    # Whole powers of ten up to 10²² are exact: then the quotient is the very number that its digits name.
+    is_usual = (size == 0.0) | ((size > 1.0e-15) & (size < 1.0e22))
+    usual = np.where(is_usual, exact, 0.0)
+    place = digits - 1 - np.floor(np.log10(np.where(usual != 0.0, np.abs(usual), 1.0))).astype(int)
+    up, down = 10.0 ** np.maximum(place, 0), 10.0 ** np.maximum(-place, 0)
+    cut: list[float | None] = (np.rint(usual / down * up) / up * down).tolist()
+    for row in np.flatnonzero(~is_usual):
+        cut[row] = rounded(float(exact[row]), digits)
+    return cut
 
 
 # --- Parts ------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from analysis.science.current_unit import doubt_c_rate
 from analysis.science.cycles import cycles_of
 from analysis.science.differential import METHOD
 from analysis.science.reference_cycle import RATE_TOLERANCE, rate_groups
-from analysis.science.retention import Conditions, cycle_rows, half_curves
+from analysis.science.retention import Conditions, cycle_rows, half_curves, half_slopes
 from analysis.science.wording import number
 
 MEDIAN_OF = 3  # last cycles of a block that stand for it: the first ones still settle
@@ -105,12 +105,12 @@ class Rate(Analysis):
             "cycles": _with_blocks(cycle_rows(cycles, mass, None), blocks),
             "blocks": [_row(n, block, mass) for n, block in enumerate(blocks, 1)],
         }
-        voltage, slopes = half_curves(cycles, [int(b.cycles["cycle_number"].iloc[-1]) for b in blocks][:8])
+        shown = [int(block.cycles["cycle_number"].iloc[-1]) for block in blocks][:8]
         outcome.curves = {
             "rates": [_series(block) for block in blocks],
             "marks": {"active_mass_mg": mass.mass_mg, "recovery_fraction": recovery(blocks)},
-            "voltage": voltage,
-            "differential": slopes,
+            "voltage": half_curves(cycles, shown),
+            "differential": half_slopes(cycles, shown),
             "differential_method": METHOD,
         }
         return outcome

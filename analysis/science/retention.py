@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -298,7 +299,7 @@ def curves_of(cycles: Cycles, mass: ActiveMass, reference: Reference) -> dict[st
     table = cycles.complete
     names = ("charge_capacity_mAh", "discharge_capacity_mAh", "coulombic_efficiency_fraction")
     series = {name: [None if v != v else float(v) for v in table[name]] for name in names}
-    voltage, slopes = half_curves(cycles, shown_cycles(table, SHOWN_CYCLES))
+    shown = shown_cycles(table, SHOWN_CYCLES)
     return {
         "cycles": {
             "cycle_number": [int(v) for v in table["cycle_number"]],
@@ -306,8 +307,8 @@ def curves_of(cycles: Cycles, mass: ActiveMass, reference: Reference) -> dict[st
             "is_formation": [bool(v <= reference.formation) for v in table["cycle_number"]],
         },
         "marks": {"reference_cycle": reference.cycle_number, "active_mass_mg": mass.mass_mg},
-        "voltage": voltage,
-        "differential": slopes,
+        "voltage": half_curves(cycles, shown),
+        "differential": half_slopes(cycles, shown),
         "differential_method": METHOD,
     }
 
@@ -319,33 +320,34 @@ def shown_cycles(complete: pd.DataFrame, wanted: tuple[int, ...]) -> list[int]:
     return chosen if not have or have[-1] in chosen or have[-1] > wanted[-1] else [*chosen, have[-1]]
 
 
-def half_curves(cycles: Cycles, numbers: list[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Potential against charge, and dQ/dV, of both halves of the cycles asked for."""
-    voltage, slopes = [], []
+def half_curves(cycles: Cycles, numbers: list[int]) -> list[dict[str, Any]]:
+    """Potential against charge of both halves of the cycles asked for."""
+    found = []
+    for about, potential, passed in _halves(cycles, numbers):
+        rows = envelope_rows(passed, potential, limit=CURVE_POINTS, columns=CURVE_POINTS // 4)
+        drawn = {"capacity_mAh": _drawn(passed[rows]), "potential_V": _drawn(potential[rows])}
+        found.append({**about, **drawn, "point_count": int(passed.size)})
+    return found
+
+
+def half_slopes(cycles: Cycles, numbers: list[int]) -> list[dict[str, Any]]:
+    """dQ/dV against potential of both halves of the cycles asked for; none of a half that is too short for it."""
+    found = []
+    for about, potential, passed in _halves(cycles, numbers):
+        slope = differential(potential, passed)
+        if slope.potential_V.size:
+            capacity = _drawn(slope.capacity_per_potential_mAh_V)
+            drawn = {"potential_V": _drawn(slope.potential_V), "differential_capacity_mAh_V": capacity}
+            found.append({**about, **drawn})
+    return found
+
+
+def _halves(cycles: Cycles, numbers: list[int]) -> Iterator[tuple[dict[str, Any], NDArray[Any], NDArray[Any]]]:
+    """What each half is, its potentials [V] and the charge passed until each of them [mAh]."""
     for number in numbers:
         for direction in ("charge", "discharge"):
             half = int(cycles.table[f"{direction}_half"].iloc[number - 1])
-            potential, passed = cycles.half_curve(half)
-            rows = envelope_rows(passed, potential, limit=CURVE_POINTS, columns=CURVE_POINTS // 4)
-            about = {"cycle_number": number, "direction": direction}
-            voltage.append(
-                {
-                    **about,
-                    "capacity_mAh": _drawn(passed[rows]),
-                    "potential_V": _drawn(potential[rows]),
-                    "point_count": int(passed.size),
-                }
-            )
-            slope = differential(potential, passed)
-            if slope.potential_V.size:
-                slopes.append(
-                    {
-                        **about,
-                        "potential_V": _drawn(slope.potential_V),
-                        "differential_capacity_mAh_V": _drawn(slope.capacity_per_potential_mAh_V),
-                    }
-                )
-    return voltage, slopes
+            yield {"cycle_number": number, "direction": direction}, *cycles.half_curve(half)
 
 
 def _drawn(values: NDArray[np.float64]) -> list[float]:

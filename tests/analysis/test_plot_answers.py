@@ -136,8 +136,8 @@ def test_a_chosen_cycle_is_found_without_the_other_rows(monkeypatch, tmp_path, n
     monkeypatch.setattr(plot_context, "recording", read)
     outcome = Cycling().run(test.frame, *SAMPLES[Cycling.slug]()[1:])
     outcome.curves["voltage"] = []  # so that each is one that the run did not keep
-    near = plot_context.chosen_cycles(AnalysisRun(curves=outcome.curves, tables=outcome.tables), [number])
-    whole = plot_context.chosen_cycles(AnalysisRun(curves=outcome.curves, tables={}), [number])
+    near = plot_context.chosen_cycles(AnalysisRun(curves=outcome.curves, tables=outcome.tables), "voltage", [number])
+    whole = plot_context.chosen_cycles(AnalysisRun(curves=outcome.curves, tables={}), "voltage", [number])
     assert near == whole
     assert {part["cycle_number"] for part in near["voltage"]} == {number}
     assert len(fetched) == 2
@@ -152,8 +152,8 @@ def test_rows_that_tell_another_story_alone_are_not_enough(monkeypatch):
     outcome = Cycling().run(twice, *SAMPLES[Cycling.slug]()[1:])
     monkeypatch.setattr(plot_context, "recording", lambda of, reach=None: twice)
     outcome.curves["voltage"] = []
-    near = plot_context.chosen_cycles(AnalysisRun(curves=outcome.curves, tables=outcome.tables), [4])
-    assert near == plot_context.chosen_cycles(AnalysisRun(curves=outcome.curves, tables={}), [4])
+    near = plot_context.chosen_cycles(AnalysisRun(curves=outcome.curves, tables=outcome.tables), "voltage", [4])
+    assert near == plot_context.chosen_cycles(AnalysisRun(curves=outcome.curves, tables={}), "voltage", [4])
 
 
 def test_the_csv_of_voltage_curves_has_every_row(client, member, monkeypatch):

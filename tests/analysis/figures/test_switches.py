@@ -66,6 +66,14 @@ def test_numbers_of_an_answer_are_cut_and_gaps_are_null():
     }
 
 
+def test_thousands_of_numbers_are_cut_as_if_each_were_written_and_read():
+    """In one go as one by one: from the smallest to the largest that a float holds, with what is no number."""
+    rng = np.random.default_rng(7)
+    many = (rng.normal(size=20_000) * 10.0 ** rng.integers(-30, 30, 20_000)).tolist()
+    many += [0.0, 1e7, 9_999_999.5, 0.00099999995, 5e-324, 1.7e308, math.inf, -math.inf, math.nan]
+    assert rounded(many) == [float(f"{value:.7g}") if math.isfinite(value) else None for value in many]
+
+
 # -- full cells --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("unit", "symbol", "factor"),
