@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -43,7 +44,6 @@ MAIN = (
     "rate_capacity_mAh_g",
     "rate_capacity_mAh",
 )
-WITH_FORM = ("eis", "cycling", "rate_test")  # whose choices have a form of their own
 PER_GRAM = ("discharge_specific_capacity_mAh_g", "rate_capacity_mAh_g")  # without a mass the page shows mAh
 ORIGINS = {
     "person": "entered by a person",
@@ -107,17 +107,19 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
         "columns_of": next((part.described_by for part in parts if part.described_by), None),
         "is_reading": is_reading(measurement),
         "circuits": CIRCUITS,
-        "chosen": (current or latest).parameters if runs else {},
-        "choice_fields": choices.fields_of(measurement.kind, (current or latest).parameters) if runs else [],
-        "has_choices": bool(runs)
-        and not measurement.is_withdrawn
-        and (measurement.kind in WITH_FORM or measurement.kind in choices.CHOICES),
+        **rerun_form(measurement, choices.texts((current or latest).parameters) if runs else {}),
+        "has_choices": bool(runs) and not measurement.is_withdrawn and choices.has_choices(measurement.kind),
         "ramp_steps": _ramp_steps(current),
         "has_interface": bool(runs) and (current or latest).analysis == "interface",
         "raw": _raw_rows(measurement),
         "may_edit": can_edit(request.user),
         "cell_warnings": [tuple(warning) for warning in cell_run.warnings] if cell_run else [],
     }
+
+
+def rerun_form(measurement: Measurement, typed: Mapping[str, str], refused: Sequence[str] = ()) -> dict[str, Any]:
+    """The form for a new run: what stands in its fields, and why it was not taken."""
+    return {"typed": typed, "choice_fields": choices.fields_of(measurement.kind, typed), "refused": refused}
 
 
 def _parts(measurement: Measurement) -> list[MeasurementFile]:

@@ -123,19 +123,19 @@ def _compute(item: AnalysisRun) -> Outcome:
     combination = combinations()[item.analysis]()
     if isinstance(item.subject, SputterSetting):
         return combination.run(films_of(item.subject), subject, item.parameters)
-    parameters = {**_choices_beside(combination, item.subject), **item.parameters}
+    parameters = {**item.parameters, "beside": _choices_beside(combination, item.subject)}
     return combination.run(_numbers(combination, item.subject), subject, parameters)
 
 
-def _choices_beside(combination: Combination, sample: Sample) -> dict[str, Any]:
-    """What people gave with the measurements that decide a combination: the newest word counts."""
+def _choices_beside(combination: Combination, sample: Sample) -> dict[str, dict[str, Any]]:
+    """What people gave with each of the measurements that decide a combination; the newest word stands last."""
     runs = AnalysisRun.objects.filter(
         is_current=True, measurement__kind__in=combination.chosen_with, **{f"measurement__{over_of(sample)}": sample}
     )
-    choices: dict[str, Any] = {}
-    for run_ in runs.defer("curves", "tables").select_related("measurement").order_by("measurement_id", "pk"):
-        choices |= {**run_.measurement.parameters, **run_.parameters}
-    return choices
+    return {
+        run_.measurement.code: {**run_.measurement.parameters, **run_.parameters}
+        for run_ in runs.defer("curves", "tables").select_related("measurement").order_by("pk")
+    }
 
 
 def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:

@@ -107,68 +107,23 @@ def _say(request: HttpRequest, error: ValidationError) -> None:
         messages.error(request, sentence)
 
 
-def _run_parameters(kind: str, data: Any) -> dict[str, Any]:
-    """The re-run form as parameters; what cannot be read is refused with a sentence."""
-    if kind in choices.CHOICES:
-        return choices.read(kind, data)
-    parameters: dict[str, Any] = {"circuit": data.get("circuit", "")}
-    limits = [data.get("fit_from_Hz", "").strip(), data.get("fit_to_Hz", "").strip()]
-    if any(limits):
-        if not all(limits):
-            raise ValidationError("Frequency range: enter both ends, or neither.")
-        try:
-            parameters["fit_range_Hz"] = [parse_quantity(text, "Hz", allow_limit=False).value for text in limits]
-        except QuantityError as error:
-            raise ValidationError(f"Frequency range: {error.sentence}") from error
-    if data.get("flip_sign"):
-        parameters["flip_sign"] = True
-    masked = data.get("masked_points", "").replace(",", " ").replace(";", " ").split()
-    if masked:
-        parameters["masked_points"] = sorted({row for part in masked for row in _rows_of(part)})
-    if text := data.get("interface_arcs", "").replace(",", " ").replace("+", " ").replace("R", " ").strip():
-        if not all(part.isdigit() for part in text.split()):
-            raise ValidationError(f"Interface arcs: ‘{text}’ is not a list of arcs. Write 2, or 1 2.")
-        parameters["interface_arcs"] = [int(part) for part in text.split()]
-    for name, words in (("reference_cycle", "Reference cycle"), ("formation_cycles", "Formation cycles")):
-        if text := data.get(name, "").strip():
-            if not text.isdigit() or (int(text) < 1 and name == "reference_cycle"):
-                raise ValidationError(f"{words}: ‘{text}’ is not a whole number above 0.")
-            parameters[name] = int(text)
-    for name, words, unit in (("active_mass_mg", "Active mass", "mg"), ("electrode_area_cm2", "Electrode area", "cm2")):
-        if text := data.get(name, "").strip():
-            try:
-                parameters[name] = parse_quantity(text, unit, allow_limit=False).value
-            except QuantityError as error:
-                raise ValidationError(f"{words}: {error.sentence}") from error
-    return parameters
-
-
-def _rows_of(text: str) -> range:
-    """'7' or '3-9' as row numbers."""
-    first, _, last = text.replace("–", "-").partition("-")
-    if not first.isdigit() or (last and not last.isdigit()):
-        raise ValidationError(f"Points to leave out: ‘{text}’ is not a row number. Write 0 4 12-15.")
-    low, high = int(first), int(last or first)
-    if high < low or high > 1_000_000:
-        raise ValidationError(f"Points to leave out: ‘{text}’ is not a range of rows. Write 0 4 12-15.")
-    return range(low, high + 1)
-
-
-@require_POST
 @role_required("member")
 def measurement_reanalyse(request: HttpRequest, code: str) -> HttpResponse:
-    """Queue a new run with a person's choices."""
+    """Queue a new run with a person's choices; what cannot be read comes back as it was typed."""
     measurement = _measurement(code)
+    if request.method != "POST":  # the page of a refused form, loaded again
+        return redirect("measurement_detail", code=measurement.code)
     reason = request.POST.get("reason", "").strip()
     try:
-        parameters = check_parameters(_run_parameters(measurement.kind, request.POST))
+        parameters = check_parameters(choices.read(measurement.kind, request.POST))
         if any(parameters.values()) and not reason:
             raise ValidationError("Say why you choose this: the reason is kept with the run.")
         reanalyse(measurement, parameters=parameters, by=request.user, reason=reason)
     except ValidationError as error:
-        _say(request, error)
-    else:
-        messages.success(request, "The analysis runs again. The present numbers stay until it is done.")
+        context = measurement_context(request, measurement)
+        context |= panels.rerun_form(measurement, request.POST.dict(), error.messages)
+        return render(request, "measurements/measurement.html", context, status=422)
+    messages.success(request, "The analysis runs again. The present numbers stay until it is done.")
     return redirect("measurement_detail", code=measurement.code)
 
 

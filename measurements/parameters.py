@@ -31,7 +31,7 @@ NUMBERS = {
 CODES = {"eis_before", "eis_after"}  # measurements that a person picks for the transference number
 COUNTS = {"formation_cycles", "reference_cycle"}
 CIRCUITS = ("A", "B", "C", "D", "E", "F")
-SWITCHES = {"flip_sign"}
+SWITCHES = {"flip_sign", "counts_for_transference"}
 OTHERS = {"measured_at", "fit_range_Hz", "circuit", "masked_points", "overpotential_at_h", "interface_arcs"}
 
 

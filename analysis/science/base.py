@@ -122,7 +122,7 @@ class Combination(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     needs_at_least: ClassVar[int] = 1  # distinct temperatures below which it is not begun
     begins_with: ClassVar[tuple[str, ...]] = ()  # quantities that must all be there before it is begun
-    chosen_with: ClassVar[tuple[str, ...]] = ()  # kinds of measurement whose parameters are its parameters too
+    chosen_with: ClassVar[tuple[str, ...]] = ()  # kinds of measurement whose parameters come as parameters["beside"]
     takes_provisional: ClassVar[bool] = False  # whether flagged numbers, not yet judged, enter too (then in `flag`)
     yields: ClassVar[tuple[str, ...]] = ()
 

@@ -108,6 +108,8 @@ class Transference(Combination):
             Each replaces what was found: ``initial_current_A``, ``steady_state_current_A``,
             ``initial_resistance_ohm``, ``steady_state_resistance_ohm``, ``electrolyte_resistance_ohm``,
             ``polarisation_voltage_V``. ``eis_before``, ``eis_after``, ``polarisation``: codes of measurements to take.
+            ``beside``: the same by the code of the polarisation that they were given with, the newest last; they count
+            where that one does. With ``counts_for_transference`` a person says that it does.
 
         Returns
         -------
@@ -122,7 +124,7 @@ class Transference(Combination):
         """
         outcome = Outcome()
         frame = _ordered(numbers)
-        roles = _roles(frame, parameters, outcome)
+        roles, parameters = _roles(frame, parameters, outcome)
         values = _values(frame, roles, parameters)
         missing = _missing(values, parameters)
         if missing:
@@ -171,36 +173,50 @@ def _code_number(code: str) -> float:
     return float(digits[-1]) if digits else 0.0
 
 
-def _roles(frame: pd.DataFrame, parameters: Parameters, outcome: Outcome) -> _Roles:
-    """Give roles by time; where a time is missing by words in the name of the file, then by order of upload."""
-    roles = _Roles()
+def _roles(frame: pd.DataFrame, parameters: Parameters, outcome: Outcome) -> tuple[_Roles, Parameters]:
+    """Give roles by time; where a time is missing by words in the name of the file, then by order of upload.
+
+    Returns the roles, and what a person gave with the polarisation that has its.
+    """
+    roles, given = _Roles(), parameters
     spectra = frame[frame["quantity"] == "cell_interfacial_resistance_ohm"].drop_duplicates("measurement")
     holds = frame[frame["quantity"] == "steady_state_current_A"].drop_duplicates("measurement")
-    picked = parameters.get("polarisation")
+    picked = _picked(holds, parameters)
     if picked:
-        holds = holds[holds["measurement"] == str(picked)]
+        holds = holds[holds["measurement"] == picked]
     is_timed = bool(spectra["measured_at"].notna().all() and holds["measured_at"].notna().all())
     key = "measured_at" if is_timed else "uploaded_order"
     order = list(holds.sort_values(key, kind="stable")["measurement"])
     for code in reversed(order):  # the latest that is complete, else the latest
+        own = (parameters.get("beside") or {}).get(code, {}) | dict(parameters)
         found = _around(spectra, holds[holds["measurement"] == code].iloc[0], key, is_timed)
+        found |= {role: str(own[_PICKED[role]]) for role in ("before", "after") if own.get(_PICKED[role])}
         if not roles or len(found) == 3:
-            roles = _Roles(found)
+            roles, given = _Roles(found), own
         if len(found) == 3:
             break
     roles.origin = "time of measurement" if is_timed else "assumed"
-    if not order and len(spectra):
-        roles["before"] = str(spectra.iloc[0]["measurement"])
-    for role in ("before", "after"):
-        if parameters.get(_PICKED[role]):
-            roles[role] = str(parameters[_PICKED[role]])
-    if not is_timed and len(roles) > 1 and not all(parameters.get(name) for name in ("eis_before", "eis_after")):
+    if picked:
+        given = dict(given) | {"polarisation": picked}
+    if not order:
+        if len(spectra):
+            roles["before"] = str(spectra.iloc[0]["measurement"])
+        roles |= {role: str(given[_PICKED[role]]) for role in ("before", "after") if given.get(_PICKED[role])}
+    if not is_timed and len(roles) > 1 and not all(given.get(name) for name in ("eis_before", "eis_after")):
         outcome.warn(
             "roles_assumed",
             "No time is known for all three measurements. Before and after are assumed from the names of the files, "
             "or the order of upload. Enter the times, or pick the spectra.",
         )
-    return roles
+    return roles, given
+
+
+def _picked(holds: pd.DataFrame, parameters: Parameters) -> str:
+    """The polarisation that a person says counts, if it has a current; '' where nobody said."""
+    said = [code for code, given in (parameters.get("beside") or {}).items() if given.get("counts_for_transference")]
+    wanted = [str(parameters["polarisation"])] if parameters.get("polarisation") else said
+    known = [code for code in wanted if code in set(holds["measurement"])]
+    return known[-1] if known else ""
 
 
 def _around(spectra: pd.DataFrame, hold: Mapping[Any, Any], key: str, is_timed: bool) -> dict[str, str]:

@@ -96,6 +96,28 @@ def test_what_a_person_types_becomes_parameters_of_the_run(client, member):
     assert AnalysisRun.objects.filter(measurement=measurement).latest("pk") == run
 
 
+@pytest.mark.parametrize(
+    ("analysis", "kind", "typed", "sentence"),
+    [
+        (CriticalCurrent, "ccd_ramp", {"short_step": "half", "reason": "contact loss"}, "Failing step"),
+        (Polarisation, "polarisation", {"initial_current_A": "12 µA", "counts_for_transference": "on"}, "Say why"),
+        (Polarisation, "polarisation", {"eis_after": "MEA-99999", "reason": "an earlier one"}, "does not exist"),
+    ],
+)
+def test_a_refused_choice_comes_back_as_it_was_typed(client, member, analysis, kind, typed, sentence):
+    measurement, _ = measured(analysis, kind)
+    address = reverse("measurement_reanalyse", args=[measurement.code])
+    answer = client.post(address, typed)
+    assert answer.status_code == 422
+    form = answer.content.decode().partition('id="rerun" open')[2].partition("</form>")[0]
+    assert sentence in form.partition('role="alert"')[2].partition("<label")[0]
+    for name, text in typed.items():
+        field = re.search(rf'<input[^>]* name="{name}"[^>]*>', form)[0]
+        assert " checked" in field if text == "on" else f'value="{text}"' in field
+    assert not AnalysisRun.objects.filter(measurement=measurement, state="queued").exists()
+    assert client.get(address).headers["Location"] == reverse("measurement_detail", args=[measurement.code])
+
+
 # -- through the whole pipeline ----------------------------------------------------------------------------------------
 def spectrum(interface_ohm, seed):
     z = synthetic.symmetric_cell_spectrum(
@@ -181,6 +203,25 @@ def test_what_was_given_with_the_polarisation_replaces_what_was_found():
     AnalysisRun.objects.filter(measurement=hold).update(parameters={"steady_state_resistance_ohm": AFTER})
     combine(cell)
     assert spine.number("lithium_transference_number").value == pytest.approx(TRUTH, abs=0.01)
+
+
+def test_a_polarisation_that_a_person_picked_counts_although_another_is_later(client, member):
+    cell = spine.cell(configuration="symmetric")
+    spine.taken_in(
+        (f"{cell.code}_before_25C.csv", spectrum(BEFORE, 1)), (f"{cell.code}_after_25C.csv", spectrum(AFTER, 2))
+    )
+    first, second = polarised(cell), polarised(cell)
+    combine(cell)
+    run = AnalysisRun.objects.get(cell=cell, analysis="transference", is_current=True)
+    assert run.inputs["measurement_polarisation"]["value"] == second.code
+    typed = {"counts_for_transference": "on", "reason": "the second cell had warmed up"}
+    client.post(reverse("measurement_reanalyse", args=[first.code]), typed)
+    queued = first.runs.latest("pk")
+    assert queued.parameters == {"counts_for_transference": True}
+    AnalysisRun.objects.filter(measurement=first, is_current=True).update(parameters=queued.parameters)
+    combine(cell)
+    run = AnalysisRun.objects.get(cell=cell, analysis="transference", is_current=True)
+    assert run.inputs["measurement_polarisation"] == {"value": first.code, "uncertainty": None, "origin": "person"}
 
 
 def test_unknown_and_impossible_choices_are_refused():

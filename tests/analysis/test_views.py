@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils.html import escape
 
 from analysis.models import AnalysisRun, Result
 from lagpdb.models import Revision
@@ -200,8 +201,13 @@ def test_rerun_carries_the_choices_of_the_person(client, member):
 )
 def test_choices_that_cannot_be_read_are_refused_with_a_sentence(client, member, form, words):
     measurement = measured()
-    answer = client.post(reverse("measurement_reanalyse", args=[measurement.code]), form, follow=True)
-    assert words in answer.content.decode()
+    form |= {"reason": "noise <above> 1 MHz"}
+    answer = client.post(reverse("measurement_reanalyse", args=[measurement.code]), form)
+    assert answer.status_code == 422
+    html = answer.content.decode().partition('id="rerun" open')[2].partition("</form>")[0]
+    assert words in html
+    for name, text in form.items():  # nothing typed is lost; a circuit that does not exist cannot be shown
+        assert name == "circuit" or re.search(rf'name="{name}"[^>]* value="{escape(text)}"', html)
     assert measurement.runs.count() == 1
 
 

@@ -139,6 +139,43 @@ def test_a_spectrum_can_be_picked():
     assert outcome.inputs["measurement_after"] == {"value": "MEA-00007", "uncertainty": None, "origin": "person"}
 
 
+def twice_polarised():
+    """Two complete sets of one cell, the later one with half the current."""
+    later = [
+        row | {"measurement": code, "measured_at": row["measured_at"].replace("03-01", "03-02")}
+        for role, code in (("before", "MEA-00004"), ("hold", "MEA-00005"), ("after", "MEA-00006"))
+        for row in rows(role, code, int(code[-1]), value=STEADY / 2 if role == "hold" else None)
+    ]
+    return pd.concat([complete(), numbers(later)], ignore_index=True)
+
+
+def test_of_several_polarisations_the_latest_counts_unless_a_person_says_which():
+    half = lithium_transference_number(VOLTAGE, INITIAL, STEADY / 2, BEFORE, AFTER)
+    found, _ = run(twice_polarised())
+    assert found.value == pytest.approx(half)
+    found, outcome = run(twice_polarised(), beside={"MEA-00002": {"counts_for_transference": True}, "MEA-00005": {}})
+    assert found.value == pytest.approx(TRUTH)
+    assert outcome.inputs["measurement_polarisation"] == {"value": "MEA-00002", "uncertainty": None, "origin": "person"}
+    said_of_both = {code: {"counts_for_transference": True} for code in ("MEA-00002", "MEA-00005")}
+    assert run(twice_polarised(), beside=said_of_both)[0].value == pytest.approx(half)  # the newest word
+
+
+def test_what_was_given_with_one_polarisation_does_not_bend_another():
+    """R_s of the first, entered by hand, must not enter the second."""
+    given = {"steady_state_resistance_ohm": 9000.0, "eis_after": "MEA-00001"}
+    found, outcome = run(twice_polarised(), beside={"MEA-00002": given})
+    assert found.value == pytest.approx(lithium_transference_number(VOLTAGE, INITIAL, STEADY / 2, BEFORE, AFTER))
+    assert "person" not in {entry.get("origin") for entry in outcome.inputs.values()}
+    _, outcome = run(twice_polarised(), beside={"MEA-00002": given | {"counts_for_transference": True}})
+    assert outcome.inputs["steady_state_resistance_ohm"]["value"] == 9000.0
+    assert outcome.inputs["measurement_after"]["value"] == "MEA-00001"
+
+
+def test_a_polarisation_whose_numbers_were_rejected_cannot_count():
+    word = {"MEA-00009": {"counts_for_transference": True}}
+    assert run(complete(), beside=word)[0].value == pytest.approx(TRUTH)
+
+
 def test_the_uncertainty_follows_from_the_sensitivities():
     # R₀ cancels; to first order u²/t² = u²(R_e)/R_e² + (I_s R_s/(ΔV − I_s R_s))² u²(R_s)/R_s² + (ΔV/(…))² u²(I_s)/I_s².
     bottom = VOLTAGE - STEADY * AFTER
