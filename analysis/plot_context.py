@@ -19,7 +19,7 @@ from analysis.science.retention import half_curves, half_slopes
 from analysis.thinning import envelope_rows
 from measurements.models import Measurement
 from measurements.readers.columns import CURRENT, POTENTIAL, SERIES, TIME
-from measurements.store import recording
+from measurements.store import StoreError, recording
 from samples.models import Cell, Coating
 
 MOST_CYCLES = 12  # of curves chosen by a person; more are not told apart
@@ -187,13 +187,17 @@ def _stretch_of(run: AnalysisRun, numbers: list[int]) -> tuple[Cycles, int] | No
     if begin_s is None or end_s is None:
         return None
     span = {TIME: (begin_s, end_s)}
-    frame = recording(run.measurement, lambda names: ([name for name in names if name in SERIES], span))
+    try:
+        frame = recording(run.measurement, lambda names: ([name for name in names if name in SERIES], span))
+    except (StoreError, OSError):  # stored curves may still serve
+        return None
     before = first - 1 if first in rows else 0
     time = frame[TIME].to_numpy(dtype=float)
     inside = np.flatnonzero((time >= begin_s) & (time <= end_s))
     is_in_a_row = inside.size and inside[-1] - inside[0] == inside.size - 1  # then nothing need be copied
     try:
-        cycles = cycles_of(frame.iloc[inside[0] : inside[-1] + 1] if is_in_a_row else frame.iloc[inside])
+        around_it = frame.iloc[inside[0] : inside[-1] + 1] if is_in_a_row else frame.iloc[inside]
+        cycles = cycles_of(around_it, is_for_drawing=True)
     except AnalysisError:
         return None
     if cycles.series.clock != "sound" or len(cycles.table) < max(numbers) - before:

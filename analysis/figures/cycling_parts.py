@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from analysis.figures.parts import AS_IS, Curves, Figure, Sample, View, stretch, switch
@@ -84,16 +83,6 @@ def scaled(values: Sequence[float | None], factor: float) -> list[float | None]:
 
 def value(value: float | None, suffix: str) -> str:
     return format_value(value, None, "=", suffix)
-
-
-def texts(values: Sequence[float], suffix: str) -> list[str]:
-    """`value` of each of many, which share what three digits can tell apart."""
-    return [_text(f"{value:.3g}", suffix) for value in values]
-
-
-@lru_cache(8192)
-def _text(key: str, suffix: str) -> str:
-    return value(float(key), suffix)
 
 
 def percent(value: float | None) -> str:

@@ -21,7 +21,7 @@ from analysis.figures.parts import (
     point_trace,
     switch,
 )
-from analysis.thinning import LIMIT, envelope_note, envelope_rows
+from analysis.thinning import envelope_note, envelope_rows
 from lagpdb.units import format_value
 
 CELLS = {"own": "This cell", "batch": "Cells of its batch"}
@@ -46,13 +46,9 @@ def voltage(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     for part in parts:
         x = [value * factor for value in part["capacity_mAh"]]
         y = part["potential_V"]
-        rows = [int(row) for row in envelope_rows(x, y)] if len(x) > LIMIT else list(range(len(x)))
+        rows = envelope_rows(x, y).tolist()
         drawn, total = drawn + len(rows), total + max(part.get("point_count", 0), len(x))
-        name = f"cycle {part['cycle_number']}, {part['direction']}"
-        x_drawn, y_drawn = pick(x, rows), pick(y, rows)
-        pairs = zip(draw.texts(x_drawn, suffix), y_drawn, strict=True)
-        texts = [f"{name}: {words}, {potential:.4f} V" for words, potential in pairs]
-        traces.append(_curve(part, numbers, x_drawn, y_drawn, texts))
+        traces.append(_curve(part, numbers, pick(x, rows), pick(y, rows), suffix))
     ends = [value for part in parts for value in part["potential_V"][-1:]]
     cutoffs = sorted({round(min(ends), 2), round(max(ends), 2)}) if ends else []
     note = envelope_note(total, "all in the CSV") if drawn < total else ""
@@ -89,11 +85,11 @@ def _overlay(curves: Curves, sample: Sample, suffix: str, switches: list[Figure]
             if part["cycle_number"] != cycle:
                 continue
             x, y = [value * _factor(cell, suffix) for value in part["capacity_mAh"]], part["potential_V"]
-            rows = [int(row) for row in envelope_rows(x, y)]
+            rows = envelope_rows(x, y).tolist()
             is_charge = part["direction"] == "charge"
             line = {"color": draw.colour(place, len(cells)), "width": 1.8, "dash": "dash" if is_charge else "solid"}
-            texts = [f"{told[-1]}, {part['direction']}: {draw.value(x[row], suffix)}, {y[row]:.4f} V" for row in rows]
-            traces.append(point_trace(told[-1], pick(x, rows), pick(y, rows), texts, mode="lines", line=line,
+            said = f"{told[-1]}, {part['direction']}: %{{x:.3r}} {draw.SYMBOLS[suffix]}, %{{y:.4f}} V"
+            traces.append(point_trace(told[-1], pick(x, rows), pick(y, rows), said, mode="lines", line=line,
                                       legendgroup=told[-1], showlegend=not is_charge))  # fmt: skip
             x_all, y_all = [*x_all, *x], [*y_all, *y]
     return {
@@ -146,7 +142,7 @@ def polarisation_at_half_capacity(parts: Sequence[Mapping[str, Any]]) -> tuple[l
     return numbers, [1000.0 * (middle[n, "charge"] - middle[n, "discharge"]) for n in numbers]
 
 
-def _curve(part: Mapping[str, Any], numbers: list[int], x: list[Any], y: list[Any], texts: list[str]) -> Figure:
+def _curve(part: Mapping[str, Any], numbers: list[int], x: list[Any], y: list[Any], suffix: str) -> Figure:
     """A line of one half-cycle; both halves of a cycle share colour and legend, discharge is the full line."""
     cycle, is_charge = part["cycle_number"], part["direction"] == "charge"
     line = {
@@ -154,8 +150,9 @@ def _curve(part: Mapping[str, Any], numbers: list[int], x: list[Any], y: list[An
         "width": 1.8,
         "dash": "dash" if is_charge else "solid",
     }
+    said = f"cycle {cycle}, {part['direction']}: %{{x:.3r}} {draw.SYMBOLS[suffix]}, %{{y:.4f}} V"
     return point_trace(
-        f"cycle {cycle}", x, y, texts, mode="lines", line=line, legendgroup=f"cycle {cycle}", showlegend=not is_charge
+        f"cycle {cycle}", x, y, said, mode="lines", line=line, legendgroup=f"cycle {cycle}", showlegend=not is_charge
     )
 
 

@@ -131,12 +131,18 @@ def log_axis(title: str, low: float, high: float, **more: Any) -> dict[str, Any]
     return plain_axis(title, type="log", range=limits, tickvals=values, ticktext=texts, **more)
 
 
-def point_trace(name: str, x: Sequence[float], y: Sequence[float], texts: Sequence[str], **more: Any) -> dict[str, Any]:
-    """Points that people step through with the arrow keys; the text is read aloud and shown on hover."""
-    return {
-        "type": "scatter", "mode": "markers", "name": name, "x": list(x), "y": list(y), "text": list(texts),
-        "hovertemplate": "%{text}<extra></extra>", "meta": {"steps": True}, **more,
-    }  # fmt: skip
+def point_trace(
+    name: str, x: Sequence[float], y: Sequence[float], texts: Sequence[str] | str, **more: Any
+) -> dict[str, Any]:
+    """Points that people step through with the arrow keys; the text is read aloud and shown on hover.
+
+    `texts` is one for each point, or a pattern for all, such as 'cycle 3: %{x:.3r} mAh, %{y:.4f} V': thousands of
+    sentences would be most of what a page loads.
+    """
+    said: dict[str, Any] = {"text": list(texts), "hovertemplate": "%{text}<extra></extra>", "meta": {"steps": True}}
+    if isinstance(texts, str):
+        said = {"hovertemplate": f"{texts}<extra></extra>", "meta": {"steps": True, "pattern": texts}}
+    return {"type": "scatter", "mode": "markers", "name": name, "x": list(x), "y": list(y), **said, **more}
 
 
 def line_trace(name: str, x: Sequence[float], y: Sequence[float], **more: Any) -> dict[str, Any]:

@@ -84,13 +84,16 @@ class Cycles:
         return self.table[self.table["is_complete"]]
 
 
-def cycles_of(recording: pd.DataFrame) -> Cycles:
+def cycles_of(recording: pd.DataFrame, *, is_for_drawing: bool = False) -> Cycles:
     """Split a recording into cycles.
 
     Parameters
     ----------
     recording : pandas.DataFrame
         Canonical columns of a time series, current positive on charge.
+    is_for_drawing : bool
+        Only the halves and their capacities are wanted: the tester's energies and the doubts about the cycles as a
+        whole are left out.
 
     Raises
     ------
@@ -102,9 +105,10 @@ def cycles_of(recording: pd.DataFrame) -> Cycles:
     counter = capacity_counter(series, segments)
     if series.clock == "broken" and counter is None:
         raise AnalysisError(series.warnings[-1][1])
-    halves = half_cycles(series, segments, counter, energy_counter(series, segments))
+    energies = None if is_for_drawing else energy_counter(series, segments)
+    halves = half_cycles(series, segments, counter, energies)
     warnings = list(series.warnings)
-    if duplicates := duplicate_stamps(series, segments):
+    if not is_for_drawing and (duplicates := duplicate_stamps(series, segments)):
         rows = "1 row carries" if duplicates == 1 else f"{duplicates} rows carry"
         warnings.append(("duplicate_time", f"{rows} the time of the row before. Such rows add no charge."))
     source, sentence = _source(halves, counter, series.clock)
@@ -117,7 +121,8 @@ def cycles_of(recording: pd.DataFrame) -> Cycles:
         else halves.uncertain_mAh
     )
     table, ce_definition = _table(series, halves, used, series.clock == "broken", warnings)
-    _look_at(series, halves, table, warnings)
+    if not is_for_drawing:
+        _look_at(series, halves, table, warnings)
     inputs: dict[str, Any] = {
         "capacity_source": {
             "value": "the tester’s own counter" if is_counted else "integral of the current",

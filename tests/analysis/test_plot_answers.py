@@ -17,6 +17,7 @@ from analysis.science.synthetic_cycling import cycling_test, faded_capacities_mA
 from analysis.science.synthetic_series import Cell, current_steps, galvanostatic_test
 from analysis.thinning import LIMIT
 from measurements import packing
+from measurements.store import StoreError
 from samples.models import Cell as StoredCell
 from tests import builders
 from tests.analysis.science.test_contract import SAMPLES
@@ -143,6 +144,19 @@ def test_a_chosen_cycle_is_found_without_the_other_rows(monkeypatch, tmp_path, n
     assert len(fetched) == 2
     assert fetched[0] < len(test.frame) / 2
     assert fetched[1] == len(test.frame)
+
+
+def test_cycles_that_the_run_keeps_are_drawn_without_the_recording(monkeypatch):
+    def lost(of, reach=None):
+        raise StoreError("The stored file is missing.")
+
+    monkeypatch.setattr(plot_context, "recording", lost)
+    outcome = Cycling().run(*SAMPLES[Cycling.slug]())
+    run = AnalysisRun(curves=outcome.curves, tables=outcome.tables)
+    drawn = plot_context.chosen_cycles(run, "voltage", [5])
+    assert drawn["voltage"] == [part for part in outcome.curves["voltage"] if part["cycle_number"] == 5]
+    with pytest.raises(StoreError):
+        plot_context.chosen_cycles(run, "voltage", [6])
 
 
 def test_rows_that_tell_another_story_alone_are_not_enough(monkeypatch):

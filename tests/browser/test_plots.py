@@ -94,6 +94,20 @@ def test_chosen_cycles_are_drawn(site: Site):
     until(page, f"new Set({canvas('voltage')}.data.map((t) => t.name)).size === 2")
 
 
+def test_a_point_of_a_voltage_curve_is_read_aloud_and_shown(site: Site):
+    measurement, run = measured()
+    page = opened(site, measurement)
+    plot = drawn(page, "voltage")
+    plot.locator(".plot-canvas").focus()
+    for key in ("Home", "ArrowRight"):
+        page.keyboard.press(key)
+    part = run.curves["voltage"][0]
+    capacity = f"{part['capacity_mAh'][1] * 1000 / run.curves['marks']['active_mass_mg']:#.3g}"
+    words = f"cycle {part['cycle_number']}, {part['direction']}: {capacity} mAh g⁻¹, {part['potential_V'][1]:.4f} V"
+    expect(plot.locator(".plot-read")).to_contain_text(f"2 of {len(part['potential_V'])}. {words}")
+    expect(plot.locator(".hoverlayer")).to_contain_text(words)
+
+
 # -- exports -----------------------------------------------------------------------------------------------------------
 def test_exports_have_two_widths_and_the_source_line_goes(site: Site):
     measurement, _ = measured()

@@ -130,6 +130,14 @@
     await draw(state);
   }
 
+  // --- What a point says: a sentence of its own, or a pattern of Plotly's for all points of the series ----------------------
+  function words(trace, row) {
+    if (!trace.meta.pattern) return trace.text[row];
+    const write = { f: (value, digits) => value.toFixed(digits), r: (value, digits) => value.toPrecision(digits) };
+    return trace.meta.pattern.replace(/%\{([xy]):\.(\d)([fr])\}/g, (_, axis, digits, form) =>
+      write[form](trace[axis][row], Number(digits)).replace("-", "\u2212"));
+  }
+
   // --- Keyboard: arrows step through the points, up and down change the series ----------------------------------------------------
   function say(state, text, code) {
     const reading = state.element.querySelector(".plot-read");
@@ -167,7 +175,7 @@
     const point = { curveNumber: index, pointNumber: at.point };
     Plotly.Fx.hover(state.canvas, [point], [subplot]);
     for (const hook of HOOKS.point) hook(state, { points: [point] });
-    say(state, `${trace.name}, ${at.point + 1} of ${trace.x.length}. ${trace.text[at.point]}`, trace.meta.codes?.[at.point]);
+    say(state, `${trace.name}, ${at.point + 1} of ${trace.x.length}. ${words(trace, at.point)}`, trace.meta.codes?.[at.point]);
   }
 
   // --- Buttons -----------------------------------------------------------------------------------------------------------------------
