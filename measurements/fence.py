@@ -200,7 +200,7 @@ def _seen(path: Path) -> list[dict[str, Any]]:
 
 def read_described(path: Path, mapping: Mapping[str, Sequence[str]]) -> list[Any]:
     """Read a table with a person's mapping, header to (canonical name, unit or "")."""
-    from measurements.readers.generic_series import read_mapped
+    from measurements.readers.generic import read_mapped
 
     names = {header: name for header, (name, _) in mapping.items()}
     return read_mapped(path, names, {header: unit for header, (_, unit) in mapping.items() if unit})

@@ -18,16 +18,35 @@ from measurements.growing import analyse
 from measurements.kinds import SERIES_KINDS
 from measurements.matching import Match
 from measurements.models import Instrument, Measurement, MeasurementFile, RawFile, UploadFile
-from measurements.readers.columns import CURRENT, LABELS, POTENTIAL, SERIES, TIME, UNIX_TIME
+from measurements.readers.columns import (
+    CURRENT,
+    FREQUENCY,
+    IMPEDANCE,
+    LABELS,
+    PHASE,
+    POTENTIAL,
+    SERIES,
+    TIME,
+    UNIX_TIME,
+    Z_IMAG,
+    Z_MODULUS,
+    Z_REAL,
+    unit_factor,
+)
 from measurements.readers.series_columns import SERIES_LABELS, SI_UNITS, STEP_TIME, unit_of
 from measurements.store import parsed_path
 from measurements.waiting import log, rearm_for_reading
 
+_SI_OF_SPECTRUM = {FREQUENCY: "Hz", Z_REAL: "Ω", Z_IMAG: "Ω", Z_MODULUS: "Ω", PHASE: "°"}
 MOST_REMEMBERED = 50  # headers of one instrument
 PLAIN = "generic"  # the reader of tables that no instrument's format explains
 UNITS_NOT_STATED = "unit_not_stated"
 # Units that a person can choose, beside what the header says.
-UNITS = ("s", "ms", "min", "h", "V", "mV", "A", "mA", "µA", "mAh", "Ah", "mWh", "Wh", "°C", "K")
+UNITS = ("s", "ms", "min", "h", "V", "mV", "A", "mA", "µA", "mAh", "Ah", "mWh", "Wh", "°C", "K",
+         "Hz", "kHz", "MHz", "rad/s", "Ω", "kΩ", "MΩ", "mΩ", "°", "rad")  # fmt: skip
+KNOWN = (*SERIES, *IMPEDANCE)
+SPECTRUM_LABELS = {name: LABELS[name] for name in IMPEDANCE if name in LABELS}
+SPECTRUM_LABELS |= {f"-{name}": f"−{LABELS[name]} (its sign is turned)" for name in (Z_IMAG, PHASE)}
 
 
 def headers_of(columns: list[dict[str, Any]]) -> list[str]:
@@ -45,7 +64,10 @@ def column_choices(files: Iterable[UploadFile]) -> dict[str, Any]:
 def choices() -> dict[str, Any]:
     """Names, units and instruments of the dialog."""
     return {
-        "column_choices": [(name, SERIES_LABELS[name].capitalize()) for name in SERIES],
+        "column_choices": {
+            "Over time": [(name, SERIES_LABELS[name].capitalize()) for name in SERIES],
+            "Impedance": [(name, words[:1].upper() + words[1:]) for name, words in SPECTRUM_LABELS.items()],
+        },
         "unit_choices": UNITS,
         "instruments": Instrument.objects.live().order_by("code"),
     }
@@ -56,36 +78,43 @@ def as_taken(columns: list[dict[str, Any]], mapping: Mapping[str, Any]) -> list[
     shown = []
     for column in columns:
         name, unit = mapping.get(column["header"], (column["guess"], column["unit"]))
-        name = name if name in SERIES else ""
-        unit = str(unit or SI_UNITS.get(name, "")) if name else ""
+        name = name if name in KNOWN else ""
+        unit = str(unit or SI_UNITS.get(name, "") or _SI_OF_SPECTRUM.get(name.lstrip("-"), "")) if name else ""
         shown.append({**column, "guess": name, "unit": _spelling(name, unit)})
     return shown
 
 
 def _spelling(name: str, unit: str) -> str:
     """The unit of the list that a unit of a file means; itself where the list has none."""
-    factor = unit_of(name, unit) if unit else None
-    return next((known for known in UNITS if factor is not None and unit_of(name, known) == factor), unit)
+    factor = _factor(name, unit) if unit else None
+    return next((known for known in UNITS if factor is not None and _factor(name, known) == factor), unit)
+
+
+def _factor(name: str, unit: str) -> Any:
+    """What a unit of a column means; None where it is none of it."""
+    return unit_of(name, unit) if name in SERIES else unit_factor(name.lstrip("-"), unit)
 
 
 def in_words(mapping: Mapping[str, list[str]]) -> str:
     """'potential from ‘U’ in mV, current from ‘I’ in µA'."""
     return ", ".join(
-        f"{SERIES_LABELS.get(name, name)} from ‘{header}’" + (f" in {unit}" if unit else "")
+        f"{SERIES_LABELS.get(name) or SPECTRUM_LABELS.get(name, name)} from ‘{header}’"
+        + (f" in {unit}" if unit else "")
         for header, (name, unit) in mapping.items()
     )
 
 
 def is_plain_table(answer: Mapping[str, Any]) -> bool:
-    """Whether reading gave recordings over time without an instrument's format."""
-    found = answer.get("recordings") or []
-    return answer.get("reader") == PLAIN and all(item["technique"] == "time_series" for item in found)
+    """Whether reading gave recordings without an instrument's format."""
+    return answer.get("reader") == PLAIN and bool(answer.get("recordings"))
 
 
 def is_describable(measurement: Measurement, part: MeasurementFile) -> bool:
     """Whether the page offers to say what the columns and units are: a plain table, or a file without units."""
-    if measurement.kind == "eis" or measurement.is_withdrawn or part.superseded_at is not None:
+    if measurement.is_withdrawn or part.superseded_at is not None:
         return False
+    if measurement.kind == "eis":
+        return part.raw_file.reader == PLAIN
     codes = {code for code, _ in measurement.reader_warnings}
     return part.raw_file.reader == PLAIN or UNITS_NOT_STATED in codes
 
@@ -224,6 +253,11 @@ def _refusal(answer: dict[str, Any], parts: list[MeasurementFile]) -> str:
     found = answer["recordings"]
     if not parts or any(part.part_number >= len(found) for part in parts) or len(found) != len(parts):
         return f"{len(found)} recording{'s' if len(found) != 1 else ''} would be found where there were {len(parts)}."
+    if any(
+        (part.measurement.kind == "eis") != (item["technique"] == "impedance")
+        for part, item in zip(parts, found, strict=True)
+    ):
+        return "An impedance would become a recording over time, or the other way round. Upload it anew for that."
     return ""
 
 
@@ -251,17 +285,25 @@ def _checked(mapping: Mapping[str, tuple[str, str]], columns: list[dict[str, Any
     headers = headers_of(columns)
     chosen = {header: [name, unit] for header, (name, unit) in mapping.items() if header in headers and name}
     names = [name for name, _ in chosen.values()]
-    if strange := [name for name in names if name not in SERIES]:
-        raise ValidationError(f"‘{strange[0]}’ is not the name of a column. Known: {', '.join(SERIES)}.")
-    if twice := next((name for name in names if names.count(name) > 1), None):
+    if strange := [name for name in names if name not in KNOWN]:
+        raise ValidationError(f"‘{strange[0]}’ is not the name of a column. Known: {', '.join(KNOWN)}.")
+    bare = [name.lstrip("-") for name in names]
+    if twice := next((name for name in bare if bare.count(name) > 1), None):
         raise ValidationError(f"Two columns are named {LABELS.get(twice, twice)}. Choose one of them.")
     for header, (name, unit) in chosen.items():
-        if unit and unit_of(name, unit) is None:
-            raise ValidationError(f"‘{unit}’ is not a unit of {LABELS.get(name, name)} (column ‘{header}’).")
+        if unit and _factor(name, unit) is None:
+            label = LABELS.get(name.lstrip("-"), name)
+            raise ValidationError(f"‘{unit}’ is not a unit of {label} (column ‘{header}’).")
+    if {FREQUENCY, Z_REAL, Z_IMAG, Z_MODULUS, PHASE} & set(bare):
+        if FREQUENCY not in bare or not ({Z_REAL, Z_IMAG} <= set(bare) or {Z_MODULUS, PHASE} <= set(bare)):
+            raise ValidationError("An impedance needs the frequency, and Z′ and Z″, or |Z| and the phase. Choose them.")
+        return chosen
     # A date, or the time in its step, that stands in the file stays what its header says.
     others = {column["guess"] for column in columns if column["header"] not in chosen}
     if not ({TIME, UNIX_TIME} & set(names) or STEP_TIME in others) or not {POTENTIAL, CURRENT} & set(names):
-        raise ValidationError("Choose the time, and the potential or the current.")
+        raise ValidationError(
+            "Choose the time, and the potential or the current; of an impedance the frequency, Z′ and Z″."
+        )
     return chosen
 
 

@@ -238,7 +238,7 @@ def _show_columns(
     request: HttpRequest, file: UploadFile, parts: list[Any], given: dict[str, Any] | None = None, status: int = 200
 ) -> HttpResponse:
     """The dialog of a table that was read, filled with what was taken, or with what the person chose just now."""
-    if not parts or any(part.measurement.kind == "eis" for part in parts):
+    if not parts or any(part.measurement.kind == "eis" and part.raw_file.reader != mappings.PLAIN for part in parts):
         raise Http404("This file has no columns to name.")
     sentence = ""
     try:

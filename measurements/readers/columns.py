@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from measurements.readers.base import ReaderError
+from measurements.readers.base import ReaderError, UnknownColumns
 
 FREQUENCY = "frequency_Hz"
 Z_REAL = "z_real_ohm"
@@ -46,6 +46,9 @@ SERIES = (
     TIME, POTENTIAL, CURRENT, CYCLE, STEP, STEP_KIND, STEP_CAPACITY, CHARGE_CAPACITY, DISCHARGE_CAPACITY,
     STEP_ENERGY, CHARGE_ENERGY, DISCHARGE_ENERGY, TEMPERATURE, UNIX_TIME,
 )  # fmt: skip
+
+# What a person may say that a column of an impedance is; a minus before the name turns its sign.
+IMPEDANCE = (FREQUENCY, Z_REAL, Z_IMAG, f"-{Z_IMAG}", Z_MODULUS, PHASE, f"-{PHASE}")
 
 MAX_COLUMNS = 512
 
@@ -266,13 +269,17 @@ def name_columns(headers: Sequence[str], units: Sequence[str] | None = None) -> 
     return found
 
 
-def impedance_columns(columns: Sequence[Column]) -> tuple[str, ...]:
+def impedance_columns(columns: Sequence[Column], *, is_told: bool = False) -> tuple[str, ...]:
     """The columns that make the impedance: frequency with Z′ and Z″, or with |Z| and phase.
+
+    Where a person told the names, no other column can be meant.
 
     Raises
     ------
+    UnknownColumns
+        If one is missing, is in a unit that is not known, or two could be it: a person can say.
     ReaderError
-        If one is missing, stands twice, or is in a unit that is not known.
+        If spectra lie side by side.
     """
     by_name = {column.name: column for column in columns}
     polar = Z_MODULUS in by_name and PHASE in by_name and not (Z_REAL in by_name and Z_IMAG in by_name)
@@ -281,17 +288,19 @@ def impedance_columns(columns: Sequence[Column]) -> tuple[str, ...]:
         if name not in by_name:
             seen = ", ".join(short(column.header) for column in columns[:12] if column.header) or "none"
             more = f" and {len(columns) - 12} more" if len(columns) > 12 else ""
-            raise ReaderError(
+            raise UnknownColumns(
                 f"No {LABELS[name]} column found. Columns seen: {seen}{more}. "
                 f"Choose which column is {_ARTICLE.get(name, LABELS[name])}."
             )
         if by_name[name].problem:
-            raise ReaderError(by_name[name].problem)
+            raise UnknownColumns(by_name[name].problem)
+        if is_told:
+            continue
         same = [column.header for column in columns if identify(column.header, column.unit).name == name]
         if len(set(same)) > 1:
-            raise ReaderError(
+            raise UnknownColumns(
                 f"Two columns could be {LABELS[name]}: ‘{short(same[0])}’ and ‘{short(same[1])}’. "
-                "Keep one of them in the export, then upload that."
+                "Choose one of them, or keep one in the export, then upload that."
             )
         if len(same) > 1:
             raise ReaderError(

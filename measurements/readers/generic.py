@@ -9,6 +9,8 @@ name, the table is an impedance; a time series is read by `generic_series`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,12 @@ from measurements.readers.columns import (
     Z_IMAG,
     Z_MODULUS,
     Z_REAL,
+    Column,
     identify,
     impedance_columns,
     name_columns,
     short,
+    unit_factor,
 )
 from measurements.readers.delimited import open_text
 from measurements.readers.facts import header_facts
@@ -134,6 +138,69 @@ class GenericReader(Reader):
         metadata |= header_facts(document.lines[:first])
         sentence = "The file has no column names. Its three columns were taken as frequency in Hz, Z′ and Z″ in Ω."
         return recordings([table], metadata, [("columns_assumed", sentence)])
+
+
+def read_mapped(path: Path, mapping: Mapping[str, str], units: Mapping[str, str] | None = None) -> list[Recording]:
+    """Read a table whose columns a person has named: an impedance where a frequency is among them.
+
+    Parameters
+    ----------
+    path, mapping, units
+        As for `generic_series.read_mapped`; the names of an impedance are those of `columns.IMPEDANCE`.
+
+    Raises
+    ------
+    ReaderError
+        A header is not in the file, a column is missing, or the table is bad.
+    """
+    if FREQUENCY not in mapping.values():
+        return generic_series.read_mapped(path, mapping, units)
+    told = {header.strip(): name for header, name in mapping.items() if name}
+    document, heading, headers = _mapped_table(path, set(told))
+    rows = [i for i in range(heading + 1, len(document.lines)) if document.lines[i].strip()]
+    rows = [i for i in rows if not is_comment(document.lines[i], COMMENTS)]
+    stated = unit_line(document.lines[rows[0]], document.lines[heading]) if rows and heading >= 0 else None
+    if stated is not None:
+        del rows[0]
+    layout = detect_layout([document.lines[i] for i in rows]) or Layout(None, ".")
+    columns = [_told(column, told, (units or {}).get(column.header, "")) for column in name_columns(headers, stated)]
+    first = rows[0] if rows else None
+    table = read_table(document, heading, first=first, columns=columns, separator=layout.separator, comments=COMMENTS)
+    above = document.lines[: max(heading, 0)]
+    return recordings([table], {"header": header_lines(above)} | header_facts(above), units_may_miss=False)
+
+
+def _mapped_table(path: Path, wanted: set[str]) -> tuple[Document, int, list[str]]:
+    """The document that has these headers, the index of their line (-1 above the file) and all headers of that line."""
+    with path.open("rb") as stream:
+        is_workbook = looks_like_workbook(stream.read(HEAD_BYTES))
+    documents = [load(path)] if not is_workbook else [
+        Document(["\t".join(map(text_of, row)) for row in rows], ends_with_newline=True) for _, rows in sheets(path)
+    ]  # fmt: skip
+    for document in documents:
+        for i, line in enumerate(document.lines[:_SEARCHED]):
+            if len(line) <= MAX_HEADER:
+                for cells in generic_series.ways_to_cut(line):
+                    if wanted <= set(cells):
+                        return document, i, cells
+    first, layout = _first_row(documents[0])
+    numbered = [f"column {n + 1}" for n in range(numeric_share(documents[0].lines[first], layout)[1])]
+    if wanted <= set(numbered):
+        return documents[0], first - 1, numbered
+    raise ReaderError(f"The columns {', '.join(sorted(map(short, wanted)))} are not in this file. Choose them again.")
+
+
+def _told(column: Column, told: Mapping[str, str], unit: str) -> Column:
+    """A column as a person named it; one that was not chosen takes no name that another one was given."""
+    name = told.get(column.header, "").lstrip("-")
+    if not name:
+        is_taken = any(column.name == given.lstrip("-") for given in told.values())
+        return Column(column.header, column.header, unit=column.unit) if is_taken else column
+    sign = -1.0 if told[column.header].startswith("-") else 1.0
+    if not unit and column.name == name and not column.problem:
+        return replace(column, factor=sign * abs(column.factor))
+    stated = unit or column.unit
+    return Column(column.header, name, sign * ((unit_factor(name, stated) if stated else None) or 1.0), unit=stated)
 
 
 def _without_mark(line: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from measurements.readers.base import ReaderError, Recording, UnknownColumns
-from measurements.readers.columns import MAX_COLUMNS, short
+from measurements.readers.columns import FREQUENCY, IMPEDANCE, MAX_COLUMNS, Column, identify, short
 from measurements.readers.delimited import Source, open_text, read_grid
 from measurements.readers.facts import header_facts
 from measurements.readers.grid import Grid
@@ -92,8 +92,8 @@ def unknown_columns(headers: list[str], line: int | None = None) -> UnknownColum
         )
     return UnknownColumns(
         f"The columns of this table are not known. Columns seen: {seen}{more}. "
-        "Choose which is the time, the potential and the current, or name them in the file, for example time_s, "
-        "potential_V, current_A.",
+        "Choose which is the time, the potential and the current, or the frequency, Z′ and Z″; or name them in the "
+        "file, for example time_s, potential_V, current_A.",
         line=line,
     )
 
@@ -102,8 +102,8 @@ def nameless_columns(width: int, line: int, why: str = "") -> UnknownColumns:
     """The refusal of a table without names that is not taken for an impedance; `why` ends a half sentence."""
     return UnknownColumns(
         f"No frequency column found: the table on line {line} has {width} columns without names{why}. Choose which is "
-        "the time, the potential and the current, or write names into the line above it, for example time_s, "
-        "potential_V, current_A, or frequency_Hz, z_real_ohm, z_imag_ohm.",
+        "the time, the potential and the current, or the frequency, Z′ and Z″; or write names into the line above it, "
+        "for example time_s, potential_V, current_A, or frequency_Hz, z_real_ohm, z_imag_ohm.",
         line=line,
     )
 
@@ -135,16 +135,24 @@ def preview(path: Path, rows: int = 5) -> list[dict[str, Any]]:
     """
     grid, _ = _any_grid(path, None)
     columns = name_series(grid.headers, grid.units)
+    spectral = {header: identify(header) for header in grid.headers}
+    is_spectrum = any(column.name == FREQUENCY for column in spectral.values())
     return [
         {
             "header": header,
-            "guess": column.name if column.name in NAMED else "",
+            "guess": _guess(spectral[header]) if is_spectrum else column.name if column.name in NAMED else "",
             "unit": column.unit,
             "sample": [text_of(cell) for cell in cells[:rows].tolist()],
         }
         for header, column, cells in zip(grid.headers, columns, grid.columns, strict=True)
         if header
     ]
+
+
+def _guess(column: Column) -> str:
+    """The name of a column of an impedance, with a minus where its header has one."""
+    name = f"-{column.name}" if column.factor < 0 else column.name
+    return name if name in IMPEDANCE else ""
 
 
 def read_mapped(path: Path, mapping: Mapping[str, str], units: Mapping[str, str] | None = None) -> list[Recording]:

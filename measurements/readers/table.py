@@ -76,6 +76,7 @@ def read_table(
     stop: int | None = None,
     names: Sequence[str] | None = None,
     units: Sequence[str] | None = None,
+    columns: Sequence[Column] | None = None,
     separator: str | bool | None = True,
     comments: tuple[str, ...] = (),
 ) -> Table:
@@ -90,6 +91,8 @@ def read_table(
         Index of the first line of data, and of the line after the last; by default the rest of the file.
     names, units : list of str, optional
         If given, they are not read from the file.
+    columns : list of Column, optional
+        If given, nothing is read from names and units.
     separator : str or None or True
         What stands between the cells (None for blanks); True: find out.
     comments : tuple of str
@@ -103,18 +106,21 @@ def read_table(
     end = len(document.lines) if stop is None else stop
     rows = _rows_between(document, header + 1 if first is None else first, end, comments)
     heading = document.lines[header] if 0 <= header < len(document.lines) else ""
-    is_long = names is None and len(heading) > MAX_HEADER
+    is_named = names is not None or columns is not None
+    is_long = not is_named and len(heading) > MAX_HEADER
     _refuse(is_long, LONG_NAMES, header)
-    if rows and units is None and names is None:
+    if rows and units is None and not is_named:
         units = unit_line(rows[0][1], heading)
         rows = rows[1:] if units is not None else rows
     _refuse(not rows, NO_ROWS, header)
     layout = _layout([line for _, line in rows], separator)
-    wanted = list(names) if names is not None else split_names(heading, layout, rows[0][1])
-    columns = name_columns(wanted, units)
-    needed = impedance_columns(columns)
+    is_told = columns is not None
+    if columns is None:
+        wanted = list(names) if names is not None else split_names(heading, layout, rows[0][1])
+        columns = name_columns(wanted, units)
+    needed = impedance_columns(columns, is_told=is_told)
     is_last = not any(line.strip() for line in document.lines[end:])
-    return _Rows(rows, columns, needed, layout, is_last, document.ends_with_newline).parse()
+    return _Rows(rows, list(columns), needed, layout, is_last, document.ends_with_newline).parse()
 
 
 def _rows_between(document: Document, start: int, end: int, comments: tuple[str, ...]) -> list[tuple[int, str]]:

@@ -7,6 +7,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
+from analysis.science import synthetic
 from analysis.tasks import drain
 from lagpdb.models import Revision
 from measurements import ingest, store
@@ -79,7 +80,10 @@ def test_the_next_file_of_the_instrument_is_read_without_asking(cell):
 @pytest.mark.parametrize(
     ("mapping", "words"),
     [
-        ({"col A": ("time_s", "")}, "Choose the time, and the potential or the current."),
+        ({"col A": ("time_s", "")}, "Choose the time, and the potential or the current"),
+        ({"col A": ("frequency_Hz", ""), "col B": ("z_real_ohm", "")}, "An impedance needs the frequency"),
+        ({"col B": ("z_imag_ohm", ""), "col C": ("-z_imag_ohm", "")}, "Two columns are named Z″"),
+        ({"col A": ("frequency_Hz", "Ω")}, "‘Ω’ is not a unit of frequency"),
         ({**MAPPING, "col B": ("time_s", "s")}, "Two columns are named"),
         ({**MAPPING, "col B": ("colour", "")}, "is not the name of a column"),
         ({**MAPPING, "col B": ("potential_V", "h")}, "is not a unit of"),
@@ -110,6 +114,64 @@ def test_the_dialog_on_the_page(client, cell):
     instrument.refresh_from_db()
     assert file.state == "done"
     assert len(instrument.column_mappings) == 1
+
+
+# -- an impedance ------------------------------------------------------------------------------------------------------
+SPECTRUM = {"w": ("frequency_Hz", "kHz"), "one": ("z_real_ohm", "kΩ"), "two": ("-z_imag_ohm", "kΩ")}
+
+
+def spectrum(head: str = "w,one,two", seed: int = 1) -> bytes:
+    """A blocking cell in kHz and kΩ, with −Z″."""
+    frequency = np.logspace(6, 0, 60)
+    z = synthetic.blocking_cell_spectrum(
+        frequency, total_conductivity_25degC_S_cm=2.5e-4, activation_energy_eV=0.37, thickness_um=800.0,
+        electrode_area_cm2=0.785, temperature_degC=25.0, noise_fraction=1e-3, rng=np.random.default_rng(seed),
+    )  # fmt: skip
+    rows = [f"{f / 1e3:.8g},{v.real / 1e3:.8g},{-v.imag / 1e3:.8g}" for f, v in zip(frequency, z, strict=True)]
+    return (head + "\n" + "\n".join(rows) + "\n").encode()
+
+
+def test_an_impedance_is_named_and_the_next_one_read_without_asking():
+    instrument = builders.instrument()
+    file = sent(builders.blocking_cell(), spectrum(), instrument=instrument)
+    assert file.state == "failed"
+    assert "or the frequency, Z′ and Z″" in file.message
+    describe(file, SPECTRUM, by=None, instrument=instrument)
+    drain()
+    measurement = file.measurements.get()
+    assert measurement.kind == "eis"
+    assert store.recording(measurement)["frequency_Hz"].max() == pytest.approx(1e6)
+    assert measurement.results.filter(quantity="ionic_conductivity_S_cm", is_current=True).exists()
+    assert sent(builders.blocking_cell(), spectrum(seed=2), instrument=instrument).state == "done"
+
+
+def test_units_of_an_impedance_are_corrected_on_its_page(client):
+    client.force_login(builders.user("ada", "member"))
+    file = sent(builders.blocking_cell(), spectrum("frequency,re,-im"))
+    measurement = file.measurements.get()
+    before = measurement.results.get(quantity="ionic_conductivity_S_cm", is_current=True).value
+    html = client.get(reverse("measurement_detail", args=[measurement.code])).content.decode()
+    assert f'<a href="{reverse("file_columns", args=[file.pk])}">Columns and units</a>' in html
+    fields = shown(client, file)
+    assert [fields[f"name-{n}"] for n in range(3)] == ["frequency_Hz", "z_real_ohm", "-z_imag_ohm"]
+    assert [fields[f"unit-{n}"] for n in range(3)] == ["Hz", "Ω", "Ω"]
+    fields |= {"unit-0": "kHz", "unit-1": "kΩ", "unit-2": "kΩ", "reason": "the analyser writes kHz and kΩ"}
+    client.post(reverse("file_columns", args=[file.pk]), fields)
+    drain()
+    after = measurement.results.get(quantity="ionic_conductivity_S_cm", is_current=True).value
+    assert after == pytest.approx(before / 1000, rel=0.01)
+    assert "Z′ from ‘re’ in kΩ" in client.get(reverse("measurement_detail", args=[measurement.code])).content.decode()
+
+
+def test_an_impedance_does_not_become_a_test_over_time():
+    file = sent(builders.blocking_cell(), spectrum("frequency,re,-im"))
+    other = {"frequency": ("time_s", ""), "re": ("potential_V", ""), "-im": ("current_A", "")}
+    ingest.see_columns(file)
+    describe(file, other, by=spine.person(), reason="a mistake")
+    drain()
+    file.refresh_from_db()
+    assert "An impedance would become a recording over time" in file.message
+    assert file.measurements.get().kind == "eis"
 
 
 # -- a table that was read, in units that it does not state ------------------------------------------------------------
