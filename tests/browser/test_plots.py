@@ -252,6 +252,18 @@ def test_folded_lines_and_boxes_are_large_enough_for_gloves(site: Site):
     assert small == []
 
 
+def test_the_label_of_a_frequency_at_the_left_edge_is_not_cut_off(site: Site):
+    spectrum = spine.taken_in((f"{builders.blocking_cell().code}_25C.csv", spine.spectrum(25)))[0].measurements.get()
+    page = opened(site, spectrum, "?plot-nyquist=frame:full")
+    drawn(page, "nyquist")
+    until(page, f"{canvas('nyquist')}.data.some((t) => t.name === 'decades full' && t.x.length)")
+    cut = page.evaluate(
+        f"[...{canvas('nyquist')}.querySelectorAll('.textpoint text')].filter((text) => text.getBoundingClientRect().left"
+        f" < {canvas('nyquist')}.querySelector('.nsewdrag').getBoundingClientRect().left - 1).map((t) => t.textContent)"
+    )
+    assert cut == []
+
+
 def test_an_address_leads_to_a_choice_in_folded_lines(site: Site):
     measurement, _ = symmetric_cell(Polarisation, "polarisation")
     page = opened(site, measurement, "#choice-polarisation_voltage_V")
