@@ -55,7 +55,7 @@ class ResultList(RecordList):
             return super().get(request)
         quantity = self._quantity()
         assert quantity is not None
-        points = plot_context.numbers_of(self._narrowed(request)[0])
+        points = plot_context.numbers_of(self._drawn()[0])
         return JsonResponse(rounded(scatter.scatter(points, quantity.slug, quantity.name, request.GET.dict())))
 
     def _quantity(self) -> Quantity | None:
@@ -65,12 +65,16 @@ class ResultList(RecordList):
     def extra(self) -> dict[str, Any]:
         """The figure of the rows, where they are of one quantity and more than one."""
         quantity = self._quantity()
-        points = plot_context.numbers_of(self._narrowed(self.request)[0]) if quantity else []
-        if quantity is None or len(points) < 2:
+        if quantity is None:
+            return {}
+        drawn, undrawn_count = self._drawn()
+        points = plot_context.numbers_of(drawn)
+        if len(points) < 2:
             return {}
         figure = scatter.scatter(points, quantity.slug, quantity.name, {})
         rows = self._address(self.request, drop=("page", "format"), format="figure")
         narrowed = rows.partition("?")[2].replace("&format=figure", "").replace("format=figure", "")
+        narrowed += "&is_synthetic=false" if undrawn_count else ""
         mark = synthetic_mark(any(point["is_synthetic"] for point in points))
         plot = Plot(
             "scatter", rows, f"/api/v1/results/?{narrowed}&format=csv",
@@ -78,7 +82,14 @@ class ResultList(RecordList):
             f"results_{quantity.slug}", figure["summary"], {}, scatter.columns(points, quantity.slug),
             figure["switches"],
         )  # fmt: skip
-        return {"plot": plot}
+        return {"plot": plot, "undrawn_count": undrawn_count}
+
+    def _drawn(self) -> tuple[QuerySet, int]:
+        """The rows that one figure may hold, and how many are left out: measured and synthetic ones never mix."""
+        rows = self._narrowed(self.request)[0]
+        measured = rows.filter(is_synthetic=False)
+        undrawn_count = rows.filter(is_synthetic=True, value__isnull=False).count()
+        return (measured, undrawn_count) if undrawn_count and measured.exists() else (rows, 0)
 
     def decorate(self, rows: list[Any]) -> None:
         """Names of the samples, in two queries."""
