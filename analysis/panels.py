@@ -192,7 +192,8 @@ def _beside(result: Result, others: dict[str, Result]) -> str:
         return (
             between if result.label != "mean" else f"mean of cycles {result.reference_cycle} to {result.cycle_number}"
         )
-    return result_label(result.label)
+    label = result_label(result.label)
+    return f"{label}, cycle {result.cycle_number}" if label and result.cycle_number else label
 
 
 def _quality(results: list[Result]) -> dict[str, str] | None:
@@ -223,7 +224,7 @@ def _inputs(run: AnalysisRun, measurement: Measurement) -> list[dict[str, Any]]:
         link = _origin_code(name, origin, measurement)
         rows.append(
             {
-                "label": units.label(name).partition(" (")[0],
+                "label": QUANTITIES[name].name if name in QUANTITIES else units.label(name).partition(" (")[0],
                 "text": f"{entry['text']} ({text})" if entry.get("text") else text,
                 "origin": "" if link else ORIGINS.get(origin, origin),
                 "link": link,
