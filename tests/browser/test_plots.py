@@ -271,8 +271,9 @@ def test_the_label_of_a_frequency_at_the_left_edge_is_not_cut_off(site: Site):
     drawn(page, "nyquist")
     until(page, f"{canvas('nyquist')}.data.some((t) => t.name === 'decades full' && t.x.length)")
     cut = page.evaluate(
-        f"[...{canvas('nyquist')}.querySelectorAll('.textpoint text')].filter((text) => text.getBoundingClientRect().left"
-        f" < {canvas('nyquist')}.querySelector('.nsewdrag').getBoundingClientRect().left - 1).map((t) => t.textContent)"
+        "(plot) => [...plot.querySelectorAll('.textpoint text')].filter((text) => text.getBoundingClientRect().left"
+        " < plot.querySelector('.nsewdrag').getBoundingClientRect().left - 1).map((text) => text.textContent)",
+        page.query_selector("#plot-nyquist .plot-canvas"),
     )
     assert cut == []
 
