@@ -256,11 +256,14 @@ def _area_note(name: str, measurement: Measurement) -> str:
 def _run_rows(runs: list[AnalysisRun]) -> list[dict[str, Any]]:
     """Runs with their main value."""
     rows = []
-    values = {
-        result.run_id: result
-        for result in Result.objects.filter(run__in=runs, quantity__in=MAIN).order_by("-quantity", "-position")
+    wanted = (*MAIN, "steady_state_current_A")
+    found = [
+        result
+        for result in Result.objects.filter(run__in=runs, quantity__in=wanted)
         if result.label == MAIN_LABEL.get(result.quantity, result.label)
-    }
+    ]
+    found.sort(key=lambda result: (wanted.index(result.quantity), result.position), reverse=True)
+    values = {result.run_id: result for result in found}  # the first of the page's large values
     for number, run in zip(range(len(runs), 0, -1), runs, strict=True):
         rows.append({"number": number, "run": run, "result": values.get(run.pk), "choices": choices_text(run)})
     return rows
