@@ -48,6 +48,7 @@ TOPICS = {
     "bench": "At the bench: forms, labels, search",
     "upload": "Upload files, and what their states mean",
     "conductivity": "Conductivity and activation energy",
+    "symmetric": "Symmetric cells: transference, critical current, plating",
     "cycling": "Cycling and rate tests",
     "flags": "Flags, warnings, accepted and provisional",
     "formats": "File formats",
