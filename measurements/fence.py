@@ -206,6 +206,13 @@ def read_described(path: Path, mapping: Mapping[str, Sequence[str]]) -> list[Any
     return read_mapped(path, names, {header: unit for header, (_, unit) in mapping.items() if unit})
 
 
+def _asks_for_column(error: Any) -> bool:
+    """Whether a refusal of a time series ends with 'Choose which column is the current.': then people can choose."""
+    from measurements.readers.series_columns import SERIES_LABELS
+
+    return any(error.sentence.endswith(f"Choose which column is the {label}.") for label in SERIES_LABELS.values())
+
+
 def _read(request: dict[str, Any]) -> dict[str, Any]:
     from measurements import packing
     from measurements.readers.base import BadRow, ReaderError, TooFewPoints, UnknownColumns
@@ -226,7 +233,7 @@ def _read(request: dict[str, Any]) -> dict[str, Any]:
             "line": error.line,
             "is_short": isinstance(error, TooFewPoints),
             "is_row": isinstance(error, BadRow),
-            "columns": _seen(path) if isinstance(error, UnknownColumns) else [],
+            "columns": _seen(path) if isinstance(error, UnknownColumns) or _asks_for_column(error) else [],
         }
     folder = Path(request["folder"]) / packing.folder_name(reader.slug, reader.version, mapping)
     folder.mkdir(parents=True, exist_ok=True)
