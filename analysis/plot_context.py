@@ -267,8 +267,9 @@ def interfaces(cell: Cell) -> list[dict[str, Any]]:
 
 
 def numbers_of(results: QuerySet[Result]) -> list[dict[str, Any]]:
-    """Values of results with their conditions, newest first; at most what a figure can show."""
-    rows = list(results.filter(value__isnull=False).order_by("-pk")[:MOST_NUMBERS])
+    """Values that nobody rejected, with their conditions, newest first; at most what a figure can show."""
+    known = results.filter(value__isnull=False).exclude(acceptance=Result.Acceptance.REJECTED)
+    rows = list(known.order_by("-pk")[:MOST_NUMBERS])
     times = _sputter_times({row.pellet_id for row in rows if row.pellet_id})
     return [
         {
@@ -276,6 +277,7 @@ def numbers_of(results: QuerySet[Result]) -> list[dict[str, Any]]:
             "uncertainty": row.uncertainty,
             "limit": row.limit,
             "is_synthetic": row.is_synthetic,
+            "counts": row.acceptance == Result.Acceptance.ACCEPTED and row.flag == Result.Flag.OK,
             "sample": getattr(row.subject, "code", ""),
             "measurement": row.measurement.code if row.measurement else "",
             "is_coated": row.pellet_id is None or row.pellet_id in times,

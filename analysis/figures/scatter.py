@@ -1,4 +1,7 @@
-"""The figure of many numbers of one quantity: strips of groups with median and box, or against a condition. Pure."""
+"""The figure of many numbers of one quantity: strips of groups with median and box, or against a condition. Pure.
+
+Every number is drawn; only those that are accepted and without a flag count in medians, boxes and n.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,18 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.figures.parts import Figure, Sample, View, data_marker, log_axis, plain_axis, point_trace, switch
+from analysis.figures.cycling_parts import corner
+from analysis.figures.parts import (
+    Figure,
+    Sample,
+    View,
+    data_marker,
+    left_out_marker,
+    log_axis,
+    plain_axis,
+    point_trace,
+    switch,
+)
 from lagpdb import units
 from lagpdb.units import format_value
 
@@ -17,6 +31,8 @@ ARROWS = {">": "triangle-up-open", ">=": "triangle-up-open", "<": "triangle-down
 SPREAD = 0.22  # half the width over which the points of a strip are laid side by side
 LANES = 5
 SMALL = 0.01
+MIDDLE = "median, quartiles"
+ONE_TEMPERATURE_K = 1.0
 
 
 def scatter(points: Sequence[Mapping[str, Any]], name: str, words: str, view: View) -> Figure:
@@ -25,7 +41,8 @@ def scatter(points: Sequence[Mapping[str, Any]], name: str, words: str, view: Vi
     Parameters
     ----------
     points : list of mapping
-        ``value``, ``uncertainty``, ``limit``, ``is_coated``, ``sample``, ``measurement``, and the names of `AGAINST`.
+        ``value``, ``uncertainty``, ``limit``, ``is_coated``, ``counts``, ``sample``, ``measurement``, and the names of
+        `AGAINST`.
     name, words : str
         The quantity's column name, whose suffix is the unit, and its name.
     view : mapping
@@ -46,25 +63,44 @@ def scatter(points: Sequence[Mapping[str, Any]], name: str, words: str, view: Vi
         part = [point for point in shown if point["is_coated"] is is_coated]
         if part:
             traces += _group(group, place, part, x_name, name, factor)
-            median = statistics.median(point["value"] for point in part)
-            told.append(f"{group}: n = {len(part)}, median {format_value(median, None, '=', suffix)}")
+            told.append(f"{group}: {_counted(part)}")
+            if counting := [point["value"] for point in part if point["counts"]]:
+                told[-1] += f", median {format_value(statistics.median(counting), None, '=', suffix)}"
+    for trace in [trace for trace in traces if trace["name"] == MIDDLE][:1]:
+        trace["showlegend"] = True  # one for all groups
     is_log = scale["value"] == "log" and min(values) > 0.0
     title = f"{words} ({units.shown_symbol(name)})" if units.shown_symbol(name) else words
     size = (max(values) - min(values)) or abs(max(values)) or 1.0
+    note = "" if x_name == "temperature_degC" else _temperatures(shown)
     return {
         "kind": "scatter", "traces": traces, "switches": [what, scale] if known else [scale],
         "layout": {
             "xaxis": _groups_axis(shown) if x_name == "group" else _number_axis(labels[x_name], shown, x_name),
             "yaxis": log_axis(title, min(values), max(values)) if is_log
             else plain_axis(title, range=[min(values) - 0.12 * size, max(values) + 0.12 * size], **_powers(values)),
+            "annotations": [corner(note)] if note else [],
         },
-        "summary": f"{words}, {len(shown)} results. {'; '.join(told)}.",
+        "summary": " ".join(filter(None, [f"{words}, {len(shown)} results. {'; '.join(told)}.", note])),
     }  # fmt: skip
 
 
+def _counted(points: Sequence[Mapping[str, Any]]) -> str:
+    """'n = 5, 2 provisional'."""
+    left = sum(not point["counts"] for point in points)
+    return f"n = {len(points) - left}" + (f", {left} provisional" if left else "")
+
+
+def _temperatures(points: Sequence[Mapping[str, Any]]) -> str:
+    """What is said of numbers of several temperatures in one strip."""
+    known = [point["temperature_degC"] for point in points if point["temperature_degC"] is not None]
+    if not known or max(known) - min(known) <= ONE_TEMPERATURE_K:
+        return ""
+    return f"Measured at {min(known):g} to {max(known):g} °C."
+
+
 def _groups_axis(points: Sequence[Mapping[str, Any]]) -> Figure:
-    counts = {group: sum(point["is_coated"] is is_coated for point in points) for group, is_coated in GROUPS.items()}
-    words = [f"{group}, n = {count}" for group, count in counts.items()]
+    parts = {group: [p for p in points if p["is_coated"] is is_coated] for group, is_coated in GROUPS.items()}
+    words = [f"{group}, {_counted(part)}" for group, part in parts.items()]
     return plain_axis("", range=[-0.6, len(GROUPS) - 0.4], tickvals=list(range(len(GROUPS))), ticktext=words)
 
 
@@ -82,12 +118,19 @@ def _number_axis(label: str, points: Sequence[Mapping[str, Any]], name: str) -> 
 def _group(
     group: str, place: int, points: Sequence[Mapping[str, Any]], x_name: str, name: str, factor: float
 ) -> list[Figure]:
-    """Points of a group, its limits as arrows, and in a strip its median and box."""
-    marker = data_marker(Sample(is_coated=group == "coated"))
+    """Points of a group, its limits as arrows, what does not count crossed, and in a strip its median and box."""
+    sample = Sample(is_coated=group == "coated")
     traces = []
     suffix = units.suffix_of(name) or ""
-    for kind, is_limit in ((group, False), (f"{group}, limits", True)):
-        rows = [row for row, point in enumerate(points) if (point["limit"] != "=") is is_limit]
+    kinds = (
+        (group, True, False, data_marker(sample)),
+        (f"{group}, limits", True, True, data_marker(sample)),
+        (f"{group}, provisional", False, False, left_out_marker(sample)),
+        (f"{group}, provisional limits", False, True, {**left_out_marker(sample), "opacity": 0.5}),
+    )
+    for kind, counts, is_limit, marker in kinds:
+        wanted = (counts, is_limit)
+        rows = [row for row, point in enumerate(points) if (point["counts"], point["limit"] != "=") == wanted]
         if not rows:
             continue
         own = [points[row] for row in rows]
@@ -104,8 +147,9 @@ def _group(
         ]
         traces.append(point_trace(kind, x, [factor * p["value"] for p in own], texts, marker=symbols,
                                   meta={"steps": True, "codes": [p["measurement"] for p in own]}))  # fmt: skip
-    if x_name == "group":
-        traces += _middle(place, [factor * point["value"] for point in points])
+    counting = [factor * point["value"] for point in points if point["counts"]]
+    if x_name == "group" and counting:
+        traces += _middle(place, counting)
     return traces
 
 
@@ -121,9 +165,9 @@ def _middle(place: int, values: Sequence[float]) -> list[Figure]:
         lines[1].extend([None, low, low, high, high, low])
     return [
         {
-            "type": "scatter", "mode": "lines", "name": "median, quartiles", "x": lines[0], "y": lines[1],
+            "type": "scatter", "mode": "lines", "name": MIDDLE, "x": lines[0], "y": lines[1],
             "line": {"color": "role:ink3", "width": 1.4}, "hoverinfo": "skip", "legendgroup": "median",
-            "showlegend": place == 0,
+            "showlegend": False,
         }
     ]  # fmt: skip
 

@@ -296,10 +296,10 @@ def test_a_single_spectrum_is_counted_in_whole_numbers():
 
 
 # -- many numbers ------------------------------------------------------------------------------------------------------
-def result(value, coated, limit="=", celsius=25.0):
+def result(value, coated, limit="=", celsius=25.0, counts=True):
     return {
-        "value": value, "uncertainty": None, "limit": limit, "is_coated": coated, "sample": "CEL-0001",
-        "measurement": "MEA-00001", "temperature_degC": celsius, "current_density_mA_cm2": None, "c_rate": None,
+        "value": value, "uncertainty": None, "limit": limit, "is_coated": coated, "counts": counts,
+        "sample": "CEL-0001", "measurement": "MEA-00001", "temperature_degC": celsius, "current_density_mA_cm2": None, "c_rate": None,
         "cycle_number": None, "sputter_time_min": 0.0,
     }  # fmt: skip
 
@@ -324,6 +324,25 @@ def test_a_strip_has_every_point_the_median_the_box_and_limits_as_arrows():
     assert "minexponent" not in figure["layout"]["yaxis"]
     tiny = [{**point, "value": point["value"] * 1e-3} for point in points]
     assert scattered({}, tiny)["layout"]["yaxis"]["minexponent"] == 2
+
+
+def test_a_number_that_is_provisional_is_drawn_and_does_not_count():
+    points = [result(0.1, True), result(0.3, True), result(9.0, True, counts=False), result(7.0, False, counts=False)]
+    figure = scattered({}, points)
+    assert named(figure, "coated, provisional")["marker"]["symbol"] == "circle-x-open"
+    (median,) = [trace for trace in figure["traces"] if trace["name"] == "median, quartiles"]
+    assert median["y"] == [pytest.approx(0.2)] * 2
+    assert median["showlegend"]
+    assert figure["layout"]["xaxis"]["ticktext"] == ["pristine, n = 0, 1 provisional", "coated, n = 2, 1 provisional"]
+    assert "coated: n = 2, 1 provisional, median 0.200 mA cm⁻²" in figure["summary"]
+
+
+def test_a_strip_of_several_temperatures_says_so():
+    points = [result(0.1, True, celsius=20.0), result(0.3, True, celsius=80.0)]
+    assert "Measured at 20 to 80 °C." in scattered({}, points)["summary"]
+    assert "Measured at 20 to 80 °C." in words(scattered({}, points))
+    assert "Measured" not in scattered({"x": "temperature_degC"}, points)["summary"]
+    assert "Measured" not in scattered({}, points[:1])["summary"]
 
 
 def test_a_scatter_stands_against_a_condition_that_differs():
