@@ -32,7 +32,7 @@ FIGURES_OF = {
     "critical_current": ("staircase",),
     "plating": ("plating", "overpotential"),
     "polarisation": ("transient",),
-    "electronic": ("transient",),
+    "electronic": ("transient", "current_voltage"),
 }
 FAMILIES = (impedance, arrhenius, films, cycling, symmetric)
 BUILDERS = {name: builder for family in FAMILIES for name, builder in family.BUILDERS.items()}

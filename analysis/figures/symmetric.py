@@ -19,7 +19,7 @@ from analysis.figures.parts import (
     switch,
 )
 from analysis.figures.staircase import staircase
-from analysis.figures.transient import transient
+from analysis.figures.transient import current_voltage, transient
 from lagpdb.units import format_value
 
 TITLES = {
@@ -27,8 +27,10 @@ TITLES = {
     "plating": "Plating and stripping",
     "overpotential": "Overpotential",
     "transient": "Polarisation transient",
+    "current_voltage": "Current against voltage",
 }
-PARTS = {"staircase": "series", "plating": "series", "overpotential": "cycles", "transient": "series"}
+PARTS = {"staircase": "series", "plating": "series", "overpotential": "cycles", "transient": "series",
+         "current_voltage": "limits"}  # fmt: skip
 CYCLE_TICKS = 8
 MAIN, STRIP = (0.46, 1.0), (0.0, 0.24)  # heights of the whole test and of the close views below it
 STRIP_GAP = 0.06
@@ -225,6 +227,7 @@ def overpotential(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
 
 BUILDERS: dict[str, Callable[..., Figure]] = {
     "staircase": staircase, "plating": plating, "overpotential": overpotential, "transient": transient,
+    "current_voltage": current_voltage,
 }  # fmt: skip
 RECORDED = ("staircase", "plating", "transient")  # drawn from the rows of the recording, which the CSV gives whole
 

@@ -75,6 +75,37 @@ def transient(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     }  # fmt: skip
 
 
+def current_voltage(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
+    """The limit of the current at each voltage, and the line through the origin whose slope gives σ_e."""
+    limits, conductance = curves["limits"], curves["marks"]["conductance_S"]
+    unit, factor = _current_unit(limits["current_A"])
+    voltage, current = limits["voltage_V"], [factor * value for value in limits["current_A"]]
+    spread = [factor * value for value in limits["uncertainty_A"]]
+    texts = [
+        f"{format_value(v, None, '=', 'V')}: {format_value(i, u, '=', unit)}"
+        for v, i, u in zip(voltage, current, spread, strict=True)
+    ]
+    bars = {"type": "data", "array": [1.96 * value for value in spread], "width": 3, "thickness": 1.2}
+    ends = [min(0.0, *voltage), max(0.0, *voltage)]
+    line = [factor * conductance * end for end in ends]
+    title = f"I<sub>e</sub> ({SYMBOLS[unit].symbol})"
+    slope = format_value(1.0 / conductance, None, "=", "ohm") if conductance else "no current"
+    return {
+        "kind": "current_voltage",
+        "traces": [
+            point_trace("limit of the current", voltage, current, texts, marker=data_marker(sample), error_y=bars),
+            line_trace("σ<sub>e</sub>", ends, line),
+        ],
+        "switches": [],
+        "layout": {
+            "xaxis": plain_axis("V (V)", range=draw.span([0.0, *voltage], 0.06), zeroline=True),
+            "yaxis": plain_axis(title, range=draw.span([0.0, *current, *line], 0.1)),
+            "annotations": [_corner(f"V/I<sub>e</sub> = {slope}", 0.02, 0.98, "left", "top")],
+        },
+        "summary": f"Limit of the current of {sample.words} at {len(voltage)} voltages: {'; '.join(texts)}.",
+    }  # fmt: skip
+
+
 def _heights(current: Sequence[float]) -> list[float]:
     """Zero, all of the current, and room for the words above it."""
     low, high = min(0.0, *current), max(0.0, *current)

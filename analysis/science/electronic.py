@@ -107,6 +107,13 @@ class Electronic(Analysis):
         ]
         outcome.inputs |= current_inputs(hold, initial, steady, parameters)
         outcome.curves = transient_curves(hold, initial, steady)
+        if len({round(limit.voltage_V, 3) for limit in limits}) > 1:
+            outcome.curves["limits"] = {
+                "voltage_V": [limit.voltage_V for limit in limits],
+                "current_A": [limit.current_A for limit in limits],
+                "uncertainty_A": [limit.uncertainty_A for limit in limits],
+            }
+            outcome.curves["marks"]["conductance_S"] = slope[0]
         outcome.tables = {"steps": [vars(limit) for limit in limits]}
         return outcome
 

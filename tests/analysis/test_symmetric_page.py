@@ -83,6 +83,7 @@ def test_the_page_of_a_blocking_cell_at_constant_voltage(client, member):
     html = page(client, measurement)
     assert 'id="plot-transient"' in html
     assert "Electronic conductivity" in html
+    assert 'id="plot-current_voltage"' in html
 
 
 def test_what_a_person_types_becomes_parameters_of_the_run(client, member):

@@ -19,7 +19,7 @@ from analysis.thinning import LIMIT
 from tests.analysis.figures.test_cycling import MASS, rates
 from tests.analysis.figures.test_cycling import cycling as cycled
 from tests.analysis.figures.test_impedance import R_B, R_GB, arc
-from tests.analysis.figures.test_symmetric import curves
+from tests.analysis.figures.test_symmetric import OF, curves
 
 AREA = 0.785
 SAMPLE = Sample("CEL-0098", "CEL-0098, Li|LAGP|Li", area_cm2=AREA)
@@ -37,7 +37,7 @@ def words(figure):
 def every_curve(name):
     if name in cycling.BUILDERS:
         return rates() if name == "rate" else cycled(cycles=12)
-    return curves({"staircase": CriticalCurrent, "transient": Polarisation}.get(name, Plating))
+    return curves(OF.get(name, Plating))
 
 
 # -- all ---------------------------------------------------------------------------------------------------------------
@@ -299,8 +299,8 @@ def test_a_single_spectrum_is_counted_in_whole_numbers():
 def result(value, coated, limit="=", celsius=25.0, counts=True):
     return {
         "value": value, "uncertainty": None, "limit": limit, "is_coated": coated, "counts": counts,
-        "sample": "CEL-0001", "measurement": "MEA-00001", "temperature_degC": celsius, "current_density_mA_cm2": None, "c_rate": None,
-        "cycle_number": None, "sputter_time_min": 0.0,
+        "sample": "CEL-0001", "measurement": "MEA-00001", "temperature_degC": celsius, "current_density_mA_cm2": None,
+        "c_rate": None, "cycle_number": None, "sputter_time_min": 0.0,
     }  # fmt: skip
 
 

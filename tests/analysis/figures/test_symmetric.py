@@ -8,12 +8,14 @@ import pytest
 from analysis.figures import symmetric as figures
 from analysis.figures.parts import Sample
 from analysis.science.critical_current import CriticalCurrent
+from analysis.science.electronic import Electronic
 from analysis.science.plating import Plating
 from analysis.science.polarisation import Polarisation
 from analysis.science.synthetic_series import Cell, current_steps, galvanostatic_test
 from analysis.thinning import LIMIT
 from tests.analysis.science.test_contract import SAMPLES, SYMMETRIC_CELL, TEMPERATURES
 
+OF = {"staircase": CriticalCurrent, "transient": Polarisation, "current_voltage": Electronic}
 CELL = Sample("CEL-0098", "CEL-0098, Li|LAGP|Li", temperature_degC=25.0)
 
 
@@ -70,6 +72,20 @@ def test_overpotential_has_one_point_per_cycle():
     assert points["text"][0].startswith("Cycle 1, ")
 
 
+def test_the_limits_of_several_voltages_lie_on_the_line_of_the_conductivity():
+    """1e8 Ω at 0.25, 0.5 and 0.75 V: 2.5, 5 and 7.5 nA."""
+    drawn = curves(Electronic)
+    figure = figures.BUILDERS["current_voltage"](drawn, CELL)
+    points, line = figure["traces"]
+    assert points["x"] == pytest.approx([0.25, 0.5, 0.75], rel=1e-3)
+    assert points["y"] == pytest.approx([2.5, 5.0, 7.5], rel=0.02)
+    assert figure["layout"]["yaxis"]["title"]["text"] == "I<sub>e</sub> (nA)"
+    assert line["y"][1] / line["x"][1] == pytest.approx(10.0, rel=0.02)
+    assert (line["x"][0], line["y"][0]) == (0.0, 0.0)
+    assert all(bar > 0.0 for bar in points["error_y"]["array"])
+    assert set(figures.columns("current_voltage", drawn)) == {"voltage_V", "current_A", "uncertainty_A"}
+
+
 def test_the_transient_marks_both_currents_and_how_they_were_found():
     figure = figures.transient(curves(Polarisation), CELL)
     words = texts(figure)
@@ -93,7 +109,7 @@ def test_a_long_recording_is_an_envelope_that_says_so():
 
 @pytest.mark.parametrize("name", sorted(figures.BUILDERS))
 def test_every_figure_gives_its_numbers_as_columns_of_one_length(name):
-    analysis = {"staircase": CriticalCurrent, "transient": Polarisation}.get(name, Plating)
+    analysis = OF.get(name, Plating)
     columns = figures.columns(name, curves(analysis))
     assert len({len(values) for values in columns.values()}) == 1
     assert all(math.isfinite(value) for values in columns.values() for value in values)
