@@ -106,6 +106,7 @@ class Analysis(ABC):
     kinds: ClassVar[tuple[str, ...]] = ()  # measurement kinds it is run on without being asked
     subjects: ClassVar[tuple[str, ...]] = ()  # cell configurations, "pellet", or "witness_plate"
     yields: ClassVar[tuple[str, ...]] = ()
+    looks_up: ClassVar[tuple[str, ...]] = ()  # accepted numbers of cell and pellet that come as parameters["known"]
 
     @abstractmethod
     def run(self, recording: pd.DataFrame, subject: Subject, parameters: Parameters) -> Outcome:

@@ -16,7 +16,7 @@ from analysis.science.current_unit import doubt_current_density
 from analysis.science.given import electrode_area, finding, stated_area, temperature
 from analysis.science.shorts import HARD, SOFT, WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
-from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
+from analysis.science.symmetric import LOOKS_UP, half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
 from analysis.science.wording import number, step_density
 
 Real = NDArray[np.float64]
@@ -54,6 +54,7 @@ class CriticalCurrent(Analysis):
         "ramp_step_time_h",
         "ramp_step_mA_cm2",
     )
+    looks_up: ClassVar[tuple[str, ...]] = LOOKS_UP
 
     def run(self, recording: pd.DataFrame, subject: Subject, parameters: Parameters) -> Outcome:
         """Compute.
@@ -66,8 +67,10 @@ class CriticalCurrent(Analysis):
             Electrode area; thickness, for rule R1.
         parameters : mapping
             ``voltage_limit_V``; ``step_time_h`` (one polarity, as programmed); ``short_step`` (a person's choice of the
-            failing step, in mA cm⁻²); ``electrolyte_conductivity_S_cm`` (for rule R1); ``electrode_area_cm2``,
-            ``temperature_degC``, ``temperature_origin``; ``file_electrode_area_cm2`` is compared, never used.
+            failing step, in mA cm⁻²); ``electrode_area_cm2``, ``temperature_degC``, ``temperature_origin``;
+            ``file_electrode_area_cm2`` is compared, never used. For rule R1 of `analysis.science.shorts` as in
+            `analysis.science.symmetric.electrolyte`: ``electrolyte_resistance_ohm``,
+            ``electrolyte_conductivity_S_cm``, ``known``.
 
         Raises
         ------
@@ -90,7 +93,7 @@ class CriticalCurrent(Analysis):
         )
         celsius = temperature(parameters, outcome)
         levels = ramp_levels(steps)
-        ohmic = ohmic_resistance_ohm(subject, parameters, area, outcome)
+        ohmic = ohmic_resistance_ohm(subject, parameters, area, celsius, outcome)
         limit = parameters.get("voltage_limit_V")
         events = find_events(steps, ohmic, float(limit) if limit else None)
         if len(levels) < 2 and not events:

@@ -15,7 +15,14 @@ from analysis.science.current_unit import doubt_current_density
 from analysis.science.given import electrode_area, finding, stated_area, temperature
 from analysis.science.shorts import WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
-from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, pauses, series_curves, warn_of_spikes
+from analysis.science.symmetric import (
+    LOOKS_UP,
+    half_cycle_table,
+    ohmic_resistance_ohm,
+    pauses,
+    series_curves,
+    warn_of_spikes,
+)
 from analysis.science.wording import number
 
 Real = NDArray[np.float64]
@@ -51,6 +58,7 @@ class Plating(Analysis):
     kinds: ClassVar[tuple[str, ...]] = ("plating_stripping",)
     subjects: ClassVar[tuple[str, ...]] = ("symmetric",)
     yields: ClassVar[tuple[str, ...]] = ("overpotential_mV", "time_to_failure_h", "cycles_to_failure_count")
+    looks_up: ClassVar[tuple[str, ...]] = LOOKS_UP
 
     def run(self, recording: pd.DataFrame, subject: Subject, parameters: Parameters) -> Outcome:
         """Compute.
@@ -63,7 +71,9 @@ class Plating(Analysis):
             Electrode area; thickness, for rule R1 of `analysis.science.shorts`.
         parameters : mapping
             ``voltage_limit_V``; ``overpotential_at_h`` (list of hours at which the overpotential is asked for);
-            ``electrolyte_conductivity_S_cm``; ``electrode_area_cm2``, ``temperature_degC``, ``temperature_origin``.
+            ``electrode_area_cm2``, ``temperature_degC``, ``temperature_origin``. For rule R1 as in
+            `analysis.science.symmetric.electrolyte`: ``electrolyte_resistance_ohm``,
+            ``electrolyte_conductivity_S_cm``, ``known``.
 
         Raises
         ------
@@ -86,7 +96,7 @@ class Plating(Analysis):
             "Current densities need the electrode area. Enter the diameter of the Li disc.",
         )
         celsius = temperature(parameters, outcome)
-        ohmic = ohmic_resistance_ohm(subject, parameters, area, outcome)
+        ohmic = ohmic_resistance_ohm(subject, parameters, area, celsius, outcome)
         limit = parameters.get("voltage_limit_V")
         reference = (CONDITIONING_HALVES, CONDITIONING_HALVES + REFERENCE_HALVES)
         events = find_events(steps, ohmic, float(limit) if limit else None, reference)

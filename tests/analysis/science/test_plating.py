@@ -95,6 +95,94 @@ def test_every_half_cycle_has_its_resistance():
     assert [row["state"] for row in steps] == ["sound"] * 10
 
 
+# -- a voltage below the electrolyte's own (rule R1): 20 Ω cm² where the electrolyte alone has 314 -------------------
+SHORTED = Cell(area_cm2=AREA, asr_ohm_cm2=20.0, noise_V=1e-5)
+PELLET = Subject("cell", "CEL-0098", "symmetric", thickness_um=800.0, electrode_area_cm2=AREA)
+
+
+def told(quantity, value, number=1, is_before=True, celsius=25.0):
+    return {
+        "result_id": number, "quantity": quantity, "value": value, "uncertainty": 1.0, "temperature_degC": celsius,
+        "measurement": f"MEA-0000{number}", "is_before": is_before,
+    }  # fmt: skip
+
+
+def r_e(value, number=1, **more):
+    return told("electrolyte_resistance_ohm", value, number, **more)
+
+
+def sigma(resistance_ohm, number=1, **more):
+    """σ = L/(R A) of the pellet."""
+    return told("ionic_conductivity_S_cm", 0.08 / (resistance_ohm * AREA), number, **more)
+
+
+def judged(cell, known=(), **parameters):
+    """Whether the cell is shorted from its first half-step on, and what was said."""
+    outcome = Plating().run(life(10, cell).frame, PELLET, AT_25 | parameters | {"known": list(known)})
+    found = {finding.quantity: finding for finding in outcome.findings}
+    is_shorted = found["cycles_to_failure_count"].limit == "=" and found["cycles_to_failure_count"].value == 0
+    assert is_shorted or found["time_to_failure_h"].limit == ">"
+    return is_shorted, outcome
+
+
+@pytest.mark.parametrize(
+    ("known", "given", "ohm", "origin", "used"),
+    [
+        ([r_e(400.0)], {}, 400.0, "MEA-00001, before the test", [1]),
+        ([sigma(400.0)], {}, 400.0, "L / (σ A)", [1]),
+        ([], {"electrolyte_resistance_ohm": 400.0}, 400.0, "person", []),
+        ([r_e(20.0)], {"electrolyte_resistance_ohm": 400.0}, 400.0, "person", []),
+        ([r_e(20.0)], {"electrolyte_conductivity_S_cm": 0.08 / (400.0 * AREA)}, 400.0, "L / (σ A)", []),
+        # The last spectrum before the test; another temperature is no measure.
+        ([r_e(500.0, 1), r_e(400.0, 2), r_e(90.0, 3, celsius=60.0)], {}, 400.0, "MEA-00002, before the test", [2]),
+        ([r_e(400.0, 1), sigma(390.0, 2)], {}, 400.0, "MEA-00001, before the test", [1, 2]),
+        # Spectra of a cell that had shorted do not hide it.
+        ([r_e(400.0, 1), r_e(15.0, 2)], {}, 400.0, "MEA-00001, before the test", [1, 2]),
+        ([r_e(15.0, 1), sigma(400.0, 2)], {}, 400.0, "L / (σ A)", [1, 2]),
+        ([r_e(15.0, 1, is_before=False), sigma(400.0, 2)], {}, 400.0, "L / (σ A)", [1, 2]),
+        ([r_e(400.0, 1, is_before=False), r_e(15.0, 2, is_before=False)], {}, 400.0, "after the test had begun", [1]),
+    ],
+)
+def test_a_voltage_below_the_electrolytes_own_is_a_certain_short(known, given, ohm, origin, used):
+    is_shorted, outcome = judged(SHORTED, known, **given)
+    assert is_shorted
+    assert outcome.inputs["electrolyte_resistance_ohm"]["value"] == pytest.approx(ohm)
+    assert outcome.inputs["electrolyte_resistance_ohm"]["origin"].endswith(origin)
+    assert outcome.used == used
+    assert "ohmic_limit_unknown" not in dict(outcome.warnings)
+    # The same electrolyte with its interfaces, 460 Ω cm² together, is sound.
+    assert not judged(CELL, known, **given)[0]
+
+
+def test_what_contradicts_is_said_and_a_contact_that_adds_makes_no_short():
+    _, outcome = judged(SHORTED, [r_e(15.0, 1), sigma(400.0, 2)])
+    assert dict(outcome.warnings)["electrolyte_resistance_differs"] == (
+        "The impedance gives the electrolyte 15.0 Ω (MEA-00001, before the test), the conductivity of the pellet 400 Ω "
+        "(MEA-00002). The latter was taken. Had the cell shorted already?"
+    )
+    _, outcome = judged(SHORTED, [r_e(400.0, 1), r_e(15.0, 2)])
+    assert (
+        "fell from 400 Ω (MEA-00001) to 15.0 Ω (MEA-00002)" in dict(outcome.warnings)["electrolyte_resistance_differs"]
+    )
+    # 4000 Ω of a bad contact would be a limit of 2000 Ω, and the sound cell has 586.
+    is_shorted, outcome = judged(CELL, [r_e(4000.0, 1), sigma(400.0, 2)])
+    assert not is_shorted
+    assert "add to the spectrum" in dict(outcome.warnings)["electrolyte_resistance_differs"]
+
+
+@pytest.mark.parametrize("known", [[], [r_e(400.0, celsius=60.0)]])
+def test_without_a_number_at_its_temperature_the_limit_is_not_known(known):
+    is_shorted, outcome = judged(SHORTED, known)
+    assert not is_shorted
+    assert "ohmic_limit_unknown" in dict(outcome.warnings)
+
+
+def test_a_spectrum_after_the_test_is_a_late_witness():
+    is_shorted, outcome = judged(SHORTED, [r_e(15.0, is_before=False)])
+    assert not is_shorted
+    assert "MEA-00001, which was measured after" in dict(outcome.warnings)["ohmic_limit_late"]
+
+
 @pytest.mark.real
 def test_a_real_cell_of_four_cycles_is_alive(real_data):
     path = real_data / "symmetric" / "mb.mpt"
