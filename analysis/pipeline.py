@@ -330,7 +330,7 @@ def _write(item: AnalysisRun, outcome: Outcome, sample: Sample, counts: bool, *,
                 unit=quantity(finding.quantity).unit,
                 flag=finding.flag,
                 acceptance=Result.Acceptance.ACCEPTED
-                if finding.flag == Result.Flag.OK and not is_doubtful
+                if finding.flag == Result.Flag.OK and not is_doubtful and not finding.is_open
                 else Result.Acceptance.PROVISIONAL,
                 temperature_degC=finding.temperature_degC,
                 cycle_number=finding.cycle_number,

@@ -50,6 +50,7 @@ class Finding:
     """One number that an analysis reports, before it becomes a row.
 
     `value` None goes with flag ``missing`` (or ``not_converged``), no uncertainty. `uncertainty` is standard (k = 1).
+    `is_open`: a person is asked for a choice that may replace the number; it is provisional until then, without a flag.
     """
 
     quantity: str
@@ -64,6 +65,7 @@ class Finding:
     reference_cycle: int | None = None
     current_density_mA_cm2: float | None = None
     c_rate: float | None = None
+    is_open: bool = False
 
 
 @dataclass

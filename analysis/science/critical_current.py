@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from analysis.science.base import Analysis, AnalysisError, Finding, Outcome, Parameters, Subject
 from analysis.science.current_unit import doubt_current_density
 from analysis.science.given import electrode_area, finding, stated_area, temperature
-from analysis.science.shorts import HARD, SOFT, WORDS, Event, find_events
+from analysis.science.shorts import HARD, POLARISATION, SOFT, WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
 from analysis.science.symmetric import LOOKS_UP, half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
 from analysis.science.wording import number, step_density
@@ -24,7 +24,12 @@ Real = NDArray[np.float64]
 SAME_LEVEL = 0.03
 COMPLETE = 0.9
 EVEN = 0.05  # relative spread below which times, charges or increments count as equal
-QUESTIONS = {"two_possible_steps", "electrode_area_differs"}  # a person answers these before a number counts
+FEWEST_ROWS = 5
+FURTHER_FALL = 0.75  # of the resistance that a soft short left: more than that is another event
+# What another choice of the failing step would change.
+OF_THE_STEP = {
+    "critical_current_density_mA_cm2", "last_sound_current_density_mA_cm2", "charge_passed_before_short_mAh_cm2",
+}  # fmt: skip
 DENSITY_RANGE_MA_CM2 = (0.0, 100.0)
 CHARGE_RANGE_MAH_CM2 = (0.0, 1.0e5)
 TIME_RANGE_H = (0.0, 1000.0)
@@ -103,8 +108,11 @@ class CriticalCurrent(Analysis):
             )
         event = _choose(events, levels, steps, parameters, area, outcome)
         _say(events, event, levels, area, parameters, outcome, steps)
-        found = _findings(steps, levels, event, area, relative, celsius, parameters, outcome)
-        outcome.findings = _doubted(found) if QUESTIONS & {code for code, _ in outcome.warnings} else found
+        is_open = "two_possible_steps" in dict(outcome.warnings)
+        outcome.findings = [
+            replace(found, is_open=is_open and found.quantity in OF_THE_STEP)
+            for found in _findings(steps, levels, event, area, relative, celsius, parameters, outcome)
+        ]
         outcome.inputs["protocol"] = {
             "value": protocol_text(steps, levels, area, celsius, parameters),
             "uncertainty": None,
@@ -113,14 +121,6 @@ class CriticalCurrent(Analysis):
         outcome.curves = _curves(steps, levels, event, area, outcome)
         outcome.tables = {"steps": half_cycle_table(steps, area, event)}
         return outcome
-
-
-def _doubted(findings: list[Finding]) -> list[Finding]:
-    """The findings with a flag for those that another answer to an open question would change."""
-    return [
-        replace(found, flag="suspect") if found.flag == "ok" and found.quantity.endswith("_cm2") else found
-        for found in findings
-    ]
 
 
 # --- The ramp ---------------------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ def _say(
     """What a person should look at."""
     if event is None:
         outcome.warn("no_short", "No short in the ramp. This is a lower limit.")
-    other = next((e for e in events[1:] if _level_of(levels, e.half) != _level_of(levels, events[0].half)), None)
+    other = _other_step(events, levels, steps)
     if other is not None and not parameters.get("short_step"):
         first, second = (_named(e, steps, levels, area) for e in (events[0], other))
         outcome.warn("two_possible_steps", f"Two possible steps: {first} and {second}. Choose, and say why.")
@@ -222,6 +222,31 @@ def _say(
             f"The file header says {stated:.3g} cm². Which is right?",
         )
     warn_of_spikes(steps, outcome)
+
+
+def _other_step(events: Sequence[Event], levels: Sequence[Level], steps: Steps) -> Event | None:
+    """The first event of a later step that is not the first one going on.
+
+    A soft short that stays makes every later half-step a soft one too: that is one event, until the cell has recovered,
+    fails otherwise, or loses a further quarter of what the short had left.
+    """
+    if not events:
+        return None
+    first, after = events[0], _left_ohm(events[0], steps)
+    for place, event in enumerate(events[1:], 1):
+        goes_on = event.half - events[place - 1].half <= 1
+        is_same = goes_on and event.kind != POLARISATION and _left_ohm(event, steps) >= FURTHER_FALL * after
+        if not is_same and _level_of(levels, event.half) != _level_of(levels, first.half):
+            return event
+    return None
+
+
+def _left_ohm(event: Event, steps: Steps) -> float:
+    """Resistance that an event leaves: of the rest of its half-step, or of the next where it has no rest. [Ω]"""
+    half, row = event.half, event.row + 1
+    if steps.last[half] - row < FEWEST_ROWS:
+        return float(steps.resistance_ohm[min(half + 1, steps.count - 1)])
+    return float(np.median(steps.voltage_V[row : steps.last[half]]) / steps.magnitude_A[half])
 
 
 def _named(event: Event, steps: Steps, levels: list[Level], area: float | None) -> str:
