@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.science.base import Analysis, AnalysisError, Finding, Outcome, Parameters, Subject
 from analysis.science.current_unit import doubt_current_density
-from analysis.science.given import electrode_area, finding, stated_area, temperature
+from analysis.science.given import at_temperature, electrode_area, finding, stated_area, temperature
 from analysis.science.shorts import HARD, POLARISATION, SOFT, WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
 from analysis.science.symmetric import LOOKS_UP, half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
@@ -30,6 +30,7 @@ FURTHER_FALL = 0.75  # of the resistance that a soft short left: more than that 
 OF_THE_STEP = {
     "critical_current_density_mA_cm2", "last_sound_current_density_mA_cm2", "charge_passed_before_short_mAh_cm2",
 }  # fmt: skip
+OF_THE_PROGRAMME = {"ramp_step_time_h", "ramp_step_mA_cm2"}
 DENSITY_RANGE_MA_CM2 = (0.0, 100.0)
 CHARGE_RANGE_MAH_CM2 = (0.0, 1.0e5)
 TIME_RANGE_H = (0.0, 1000.0)
@@ -97,6 +98,7 @@ class CriticalCurrent(Analysis):
             "Current densities need the electrode area. Enter the diameter of the Li discs.",
         )
         celsius = temperature(parameters, outcome)
+        is_assumed = outcome.inputs["temperature_degC"]["origin"] == "assumed"
         levels = ramp_levels(steps)
         ohmic = ohmic_resistance_ohm(subject, parameters, area, celsius, outcome)
         limit = parameters.get("voltage_limit_V")
@@ -111,10 +113,12 @@ class CriticalCurrent(Analysis):
         is_open = "two_possible_steps" in dict(outcome.warnings)
         outcome.findings = [
             replace(found, is_open=is_open and found.quantity in OF_THE_STEP)
-            for found in _findings(steps, levels, event, area, relative, celsius, parameters, outcome)
+            for found in at_temperature(
+                _findings(steps, levels, event, area, relative, parameters, outcome), outcome, OF_THE_PROGRAMME
+            )
         ]
         outcome.inputs["protocol"] = {
-            "value": protocol_text(steps, levels, area, celsius, parameters),
+            "value": protocol_text(steps, levels, area, f"{celsius:.4g} °C{is_assumed * ' assumed'}", parameters),
             "uncertainty": None,
             "origin": "recording",
         }
@@ -257,7 +261,7 @@ def _named(event: Event, steps: Steps, levels: list[Level], area: float | None) 
 
 
 def protocol_text(
-    steps: Steps, levels: Sequence[Level], area: float | None, celsius: float, parameters: Parameters
+    steps: Steps, levels: Sequence[Level], area: float | None, temperature_text: str, parameters: Parameters
 ) -> str:
     """'0.05–0.60 mA cm⁻², step 0.05, 1 h, 25 °C, 0.785 cm²'."""
     unit, scale = ("mA cm⁻²", 1.0e3 / area) if area else ("mA", 1.0e3)
@@ -273,7 +277,7 @@ def protocol_text(
         parts.append(f"{hours:.3g} h" if hours >= 0.5 else f"{60.0 * hours:.3g} min")
     if parameters.get("voltage_limit_V"):
         parts.append(f"limit {float(parameters['voltage_limit_V']):g} V")
-    parts.append(f"{celsius:.4g} °C")
+    parts.append(temperature_text)
     return ", ".join(parts + ([f"{area:.3g} cm²"] if area else []))
 
 
@@ -313,7 +317,7 @@ def step_time(
 
 # --- Numbers ----------------------------------------------------------------------------------------------------------
 def _findings(
-    steps: Steps, levels: list[Level], event: Event | None, area: float | None, relative: float | None, celsius: float,
+    steps: Steps, levels: list[Level], event: Event | None, area: float | None, relative: float | None,
     parameters: Parameters, outcome: Outcome,
 ) -> list[Finding]:  # fmt: skip
     """One row per quantity."""
@@ -338,7 +342,7 @@ def _findings(
 
     def row(quantity: str, value: float | None, limits: tuple[float, float]) -> Finding:
         spread = None if value is None or relative is None else value * relative
-        return replace(finding(quantity, value, spread, limits), temperature_degC=celsius)
+        return finding(quantity, value, spread, limits)
 
     critical = row("critical_current_density_mA_cm2", failing * scale, DENSITY_RANGE_MA_CM2)
     charge = row("charge_passed_before_short_mAh_cm2", passed * scale / 1.0e3, CHARGE_RANGE_MAH_CM2)
@@ -349,7 +353,7 @@ def _findings(
         finding("ramp_step_time_h", hours, None, TIME_RANGE_H),
         row("ramp_step_mA_cm2", increment * scale if increment else None, DENSITY_RANGE_MA_CM2),
     ]
-    return [f if f.value is not None else replace(f, limit="=", temperature_degC=celsius) for f in findings]
+    return [f if f.value is not None else replace(f, limit="=") for f in findings]
 
 
 def _steps_that_count(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from analysis.science.base import Finding, Outcome, Parameters, Subject
 
@@ -98,6 +100,27 @@ def temperature(parameters: Parameters, outcome: Outcome) -> float:
         outcome.warn("temperature_like_kelvin", f"{value:g} °C is unusually hot. If it is in kelvin, correct it.")
     outcome.inputs["temperature_degC"] = {"value": float(value), "uncertainty": None, "origin": origin or "person"}
     return float(value)
+
+
+def at_temperature(findings: Sequence[Finding], outcome: Outcome, indifferent: Collection[str] = ()) -> list[Finding]:
+    """The findings at the temperature that `temperature` recorded; where that is assumed, suspect and without it.
+
+    A value that was measured at an unknown temperature is a value; but no filter by temperature may find it.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+    outcome : Outcome
+    indifferent : collection of str
+        Quantities that no temperature moves, such as an applied voltage or a programmed time: they stay as they are.
+    """
+    entry = outcome.inputs["temperature_degC"]
+    if entry["origin"] != "assumed":
+        return [replace(found, temperature_degC=entry["value"]) for found in findings]
+    return [
+        replace(found, flag="suspect") if found.flag == "ok" and found.quantity not in indifferent else found
+        for found in findings
+    ]
 
 
 def finding(quantity: str, value: float | None, uncertainty: float | None, limits: tuple[float, float]) -> Finding:

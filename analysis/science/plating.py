@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
 from analysis.science.current_unit import doubt_current_density
-from analysis.science.given import electrode_area, finding, stated_area, temperature
+from analysis.science.given import at_temperature, electrode_area, finding, stated_area, temperature
 from analysis.science.shorts import WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
 from analysis.science.symmetric import (
@@ -103,13 +103,8 @@ class Plating(Analysis):
         event = events[0] if events else None
         cycles = complete_cycles(steps)
         _say(steps, cycles, event, area, parameters, outcome)
-        outcome.findings = [
-            replace(found, temperature_degC=celsius)
-            for found in [
-                *_overpotentials(cycles, event, steps, area, parameters, outcome),
-                *_lifetime(steps, event),
-            ]
-        ]
+        found = [*_overpotentials(cycles, event, steps, area, parameters, outcome), *_lifetime(steps, event)]
+        outcome.findings = at_temperature(found, outcome)
         outcome.curves = series_curves(steps, area) | {
             "cycles": {
                 "cycle": [cycle.number for cycle in cycles],

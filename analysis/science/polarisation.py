@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 import pandas as pd
 
 from analysis.science.base import Analysis, Outcome, Parameters, Subject
-from analysis.science.given import temperature
+from analysis.science.given import at_temperature, temperature
 from analysis.science.transient import (
     applied_voltage,
     current_findings,
@@ -57,10 +56,9 @@ class Polarisation(Analysis):
                 "current_rises",
                 "The steady current is larger than the initial one: a short grows, or the contact still improves.",
             )
-        celsius = temperature(parameters, outcome)
-        outcome.findings = [
-            replace(found, temperature_degC=celsius) for found in current_findings(hold, initial, steady, parameters)
-        ]
+        temperature(parameters, outcome)
+        found = current_findings(hold, initial, steady, parameters)
+        outcome.findings = at_temperature(found, outcome, {"polarisation_voltage_V"})
         outcome.inputs |= current_inputs(hold, initial, steady, parameters)
         outcome.curves = transient_curves(hold, initial, steady)
         return outcome
