@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.science.base import Analysis, AnalysisError, Finding, Outcome, Parameters, Subject
 from analysis.science.current_unit import doubt_current_density
-from analysis.science.given import at_temperature, electrode_area, finding, stated_area, temperature
+from analysis.science.given import at_temperature, electrode_area, finding, stated_area, temperature, warn_of_difference
 from analysis.science.shorts import HARD, POLARISATION, SOFT, WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
 from analysis.science.symmetric import LOOKS_UP, half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
@@ -322,7 +322,11 @@ def _findings(
 ) -> list[Finding]:  # fmt: skip
     """One row per quantity."""
     scale = 1.0e3 / area if area else math.nan
-    hours, control = step_time(steps, levels, parameters, event.half if event else None)
+    half = event.half if event else None
+    hours, control = step_time(steps, levels, parameters, half)
+    if parameters.get("step_time_h"):
+        outcome.inputs["step_time_h"] = {"value": hours, "uncertainty": None, "origin": "person"}
+        warn_of_difference("Time per step", hours, step_time(steps, levels, {}, half)[0], "h", outcome)
     if control == "charge":
         outcome.warn(
             "charge_controlled",

@@ -7,10 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from analysis.science.base import Finding, Outcome, Parameters, Subject
+from analysis.science.wording import number
 
 ASSUMED_TEMPERATURE_DEGC = 25.0
 KELVIN_FROM = 250.0  # a temperature in °C above this was more likely written in kelvin
 AREA_TOLERANCE = 0.05
+SAME_AS_RECORDED = 0.1  # relative: what a person rounds differs by less
 
 
 def electrode_area(
@@ -86,6 +88,16 @@ def warn_of_stated_area(parameters: Parameters, area_cm2: float | None, outcome:
             "electrode_area_differs",
             f"The file states an electrode area of {stated:.4g} cm², the record has {area_cm2:.4g} cm². The record's "
             "was used; check which one is right.",
+        )
+
+
+def warn_of_difference(name: str, given: float, recorded: float, unit: str, outcome: Outcome) -> None:
+    """Say that what a person gave is not what the recording shows. The person's value counts."""
+    if recorded and abs(abs(given) / abs(recorded) - 1.0) > SAME_AS_RECORDED:
+        outcome.warn(
+            "differs_from_recording",
+            f"{name}: {number(abs(given))} {unit} was given, the recording shows {number(abs(recorded))} {unit}. "
+            "What was given was taken; check it.",
         )
 
 

@@ -216,6 +216,18 @@ def test_an_assumed_temperature_stands_in_the_protocol_and_flags_what_depends_on
     assert {number.temperature_degC for number in found.values()} == {None}
 
 
+@pytest.mark.parametrize(("given", "is_said"), [(2.0, True), (1.2, True), (1.05, False), (None, False)])
+def test_a_step_time_that_the_recording_contradicts_is_said(given, is_said):
+    found, outcome = run(ramp(), step_time_h=given)
+    assert found["ramp_step_time_h"].value == pytest.approx(given or 1.0, rel=5e-3)  # a person's word counts
+    assert ("differs_from_recording" in codes(outcome)) == is_said
+    if given == 2.0:
+        assert said(outcome, "differs_from_recording").startswith(
+            "Time per step: 2.00 h was given, the recording shows 1.00 h."
+        )
+    assert ("step_time_h" in outcome.inputs) == bool(given)
+
+
 def test_one_current_is_no_ramp():
     with pytest.raises(AnalysisError, match="Only one current"):
         run(ramp((0.1,)))
