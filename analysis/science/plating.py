@@ -29,6 +29,8 @@ Real = NDArray[np.float64]
 
 CONDITIONING_HALVES = 2  # the first cycle settles; the ten half-steps after it are the measure of polarisation
 REFERENCE_HALVES = 10
+FALLEN, FALLEN_HALVES = 0.6, 4  # share of that measure, and half-steps at the end that stay below it
+SAME_CURRENT = 0.1
 UNEVEN = 0.02
 ASYMMETRIC = 0.3
 OVERPOTENTIAL_RANGE_MV = (0.0, 1.0e4)
@@ -244,6 +246,7 @@ def _say(
             "half-cycles. The time counts them.",
         )
     warn_of_spikes(steps, outcome)
+    _say_fall(steps, event, outcome)
     if len(sound) >= 4:
         from scipy.stats import (
             theilslopes,  # takes half a second to load, and pages that draw what was computed never need it
@@ -255,6 +258,32 @@ def _say(
             "uncertainty": None,
             "origin": f"median slope over {len(sound)} cycles{_across(steps, sound)}",
         }
+
+
+def _say_fall(steps: Steps, event: Event | None, outcome: Outcome) -> None:
+    """Say that the resistance crept far below its measure and stayed there, which no sudden drop shows.
+
+    Between half-steps of the same current only: at another the interfaces have another resistance.
+    """
+    end = event.half if event else steps.count
+    first, last = CONDITIONING_HALVES, CONDITIONING_HALVES + REFERENCE_HALVES
+    if end < last + FALLEN_HALVES:
+        return
+    current = float(np.median(steps.magnitude_A[first:last]))
+    halves = np.arange(first, end)[np.abs(steps.magnitude_A[first:end] / current - 1.0) <= SAME_CURRENT]
+    resistance = steps.resistance_ohm[halves]
+    usual = float(np.median(resistance[halves < last]))
+    stood = np.flatnonzero(resistance >= FALLEN * usual)
+    begin = int(stood[-1]) + 1 if stood.size else 0
+    if halves.size - begin < FALLEN_HALVES:
+        return
+    now = float(np.median(resistance[-FALLEN_HALVES:]))
+    outcome.warn(
+        "resistance_fell",
+        f"The resistance fell from {number(usual)} Ω in the first half-cycles to {number(now)} Ω, and stays below "
+        f"{100 * FALLEN:.0f} % of it from {steps.hours(steps.start_s[halves[begin]]):.4g} h on. A short that grows "
+        "slowly does this, and so do interfaces that settle: compare the impedance before and after.",
+    )
 
 
 def _across(steps: Steps, sound: Sequence[Cycle]) -> str:

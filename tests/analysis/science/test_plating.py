@@ -1,5 +1,7 @@
 """Overpotential and lifetime of long plating tests: closed forms, synthetic truth, and a real file."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,6 +63,48 @@ def test_nothing_is_said_of_a_pause_where_there_is_none():
     _, outcome = run(life(15).frame)
     assert "paused" not in dict(outcome.warnings)
     assert outcome.inputs["overpotential_trend"]["origin"] == "median slope over 15 cycles"
+
+
+def crept(shares, cycles=50):
+    """A life at 460 Ω cm² times a share that runs along these values; half-cycles of 1 h."""
+    frame = life(cycles).frame
+    hours = frame["time_s"] / 3600.0
+    frame["potential_V"] *= np.interp(hours, np.linspace(0.0, 2.0 * cycles, len(shares)), shares)
+    return frame
+
+
+def test_a_resistance_that_creeps_down_is_said_and_the_cell_stays_alive():
+    # From 1 to 0.3 within 100 h; of the halves 3 to 12 (from 2 to 12 h) the middle is at 7 h: 0.951.
+    found, outcome = run(crept([1.0, 0.3]))
+    sentence = dict(outcome.warnings)["resistance_fell"]
+    usual = 460.0 / AREA * 0.951
+    assert f"fell from {usual:.0f} Ω in the first half-cycles to {460.0 / AREA * 0.314:.0f} Ω" in sentence
+    # Below 60 % of it where 1 − 0.007 h = 0.6 · 0.951: from the half-cycle in whose middle it is, at 61.3 h.
+    assert float(re.search(r"from (\S+) h on", sentence)[1]) == pytest.approx(61.0, abs=0.1)
+    assert found["time_to_failure_h", ""].limit == ">"
+    assert "alive" in dict(outcome.warnings)
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        [1.0, 1.0],
+        [1.0, 0.7],  # settles
+        [2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0],  # conditions within the first tenth
+        [1.0, 0.5, 1.0, 1.0],  # comes back
+        [1.0, 5.0],  # grows
+    ],
+)
+def test_what_settles_grows_or_comes_back_is_not_called_fallen(shares):
+    assert "resistance_fell" not in dict(run(crept(shares))[1].warnings)
+
+
+def test_another_current_has_another_resistance():
+    """Interfaces that conduct better at three times the current are no short."""
+    programme = current_steps([0.1], 3600.0, 0.0, 20) + current_steps([0.3], 3600.0, 0.0, 20)
+    frame = galvanostatic_test(programme, CELL, np.random.default_rng(2), interval_s=30.0).frame
+    frame["potential_V"] *= np.where(frame["current_A"].abs() > 2e-4 * AREA, 0.55, 1.0)
+    assert "resistance_fell" not in dict(run(frame)[1].warnings)
 
 
 @pytest.mark.parametrize("end", ["short", "soft_short", "open", "noise"])
