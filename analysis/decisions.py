@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from analysis.models import AnalysisRun, Result
-from analysis.queueing import analyses_for, lock_sample, queue_combinations
+from analysis.queueing import analyses_for, choices_in_force, lock_sample, queue_combinations
 from lagpdb import ledger
 from lagpdb.records import Revision, StaleVersion, in_trash
 from measurements.models import Measurement
@@ -18,10 +18,19 @@ from measurements.parameters import CODES, check_parameters
 
 
 def reanalyse(
-    measurement: Measurement, *, parameters: dict[str, Any] | None = None, by: Any, reason: str = ""
+    measurement: Measurement,
+    *,
+    parameters: dict[str, Any] | None = None,
+    by: Any,
+    reason: str = "",
+    keeps: bool = False,
 ) -> list[AnalysisRun]:
-    """Queue new runs of a measurement with a person's choices; the old ones stay in force until these are done."""
+    """Queue new runs of a measurement with a person's choices; the old ones stay in force until these are done.
+
+    With `keeps` the choices in force stay so.
+    """
     checked = check_parameters(parameters)
+    chosen = choices_in_force([measurement]) if keeps else {}
     wanted = analyses_for(measurement)
     if measurement.is_withdrawn:
         raise ValidationError(in_trash(measurement))
@@ -36,7 +45,7 @@ def reanalyse(
                 version=item.version,
                 software_version=settings.VERSION,
                 measurement=measurement,
-                parameters=checked,
+                parameters=chosen.get((measurement.pk, item.slug), checked),
                 reason=reason[:500],
                 created_by=by if getattr(by, "pk", None) else None,
             )

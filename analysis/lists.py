@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
@@ -55,7 +55,7 @@ class ResultList(RecordList):
             return super().get(request)
         quantity = self._quantity()
         assert quantity is not None
-        points = plot_context.numbers_of(self._narrowed(request)[0])
+        points = plot_context.numbers_of(self._drawn()[0])
         return JsonResponse(rounded(scatter.scatter(points, quantity.slug, quantity.name, request.GET.dict())))
 
     def _quantity(self) -> Quantity | None:
@@ -65,12 +65,17 @@ class ResultList(RecordList):
     def extra(self) -> dict[str, Any]:
         """The figure of the rows, where they are of one quantity and more than one."""
         quantity = self._quantity()
-        points = plot_context.numbers_of(self._narrowed(self.request)[0]) if quantity else []
-        if quantity is None or len(points) < 2:
+        if quantity is None:
+            return {}
+        drawn, undrawn = self._drawn()
+        points = plot_context.numbers_of(drawn)
+        if len(points) < 2:
             return {}
         figure = scatter.scatter(points, quantity.slug, quantity.name, {})
         rows = self._address(self.request, drop=("page", "format"), format="figure")
         narrowed = rows.partition("?")[2].replace("&format=figure", "").replace("format=figure", "")
+        if undrawn:
+            narrowed += f"&is_synthetic={'true' if undrawn == 'measured' else 'false'}"
         mark = synthetic_mark(any(point["is_synthetic"] for point in points))
         plot = Plot(
             "scatter", rows, f"/api/v1/results/?{narrowed}&format=csv",
@@ -78,7 +83,21 @@ class ResultList(RecordList):
             f"results_{quantity.slug}", figure["summary"], {}, scatter.columns(points, quantity.slug),
             figure["switches"],
         )  # fmt: skip
-        return {"plot": plot}
+        return {"plot": plot, "undrawn": undrawn}
+
+    def _drawn(self) -> tuple[QuerySet, str]:
+        """The rows that one figure may hold, and which are left out: measured and synthetic ones never mix.
+
+        ``measured`` are left out where they are too few for a figure, else the ``synthetic`` ones; '' is none.
+        """
+        rows = self._narrowed(self.request)[0]
+        counts = rows.filter(value__isnull=False).aggregate(
+            measured=Count("pk", filter=Q(is_synthetic=False)), synthetic=Count("pk", filter=Q(is_synthetic=True))
+        )
+        if not (counts["measured"] and counts["synthetic"]):
+            return rows, ""
+        undrawn = "synthetic" if counts["measured"] > 1 else "measured"
+        return rows.filter(is_synthetic=undrawn == "measured"), undrawn
 
     def decorate(self, rows: list[Any]) -> None:
         """Names of the samples, in two queries."""

@@ -194,7 +194,8 @@ def _beside(result: Result, others: dict[str, Result]) -> str:
         return (
             between if result.label != "mean" else f"mean of cycles {result.reference_cycle} to {result.cycle_number}"
         )
-    return result_label(result.label)
+    label = result_label(result.label)
+    return f"{label}, cycle {result.cycle_number}" if label and result.cycle_number else label
 
 
 def _quality(results: list[Result]) -> dict[str, str] | None:
@@ -225,7 +226,7 @@ def _inputs(run: AnalysisRun, measurement: Measurement) -> list[dict[str, Any]]:
         link = _origin_code(name, origin, measurement)
         rows.append(
             {
-                "label": units.label(name).partition(" (")[0],
+                "label": QUANTITIES[name].name if name in QUANTITIES else units.label(name).partition(" (")[0],
                 "text": f"{entry['text']} ({text})" if entry.get("text") else text,
                 "origin": "" if link else ORIGINS.get(origin, origin),
                 "link": link,
@@ -257,11 +258,14 @@ def _area_note(name: str, measurement: Measurement) -> str:
 def _run_rows(runs: list[AnalysisRun]) -> list[dict[str, Any]]:
     """Runs with their main value."""
     rows = []
-    values = {
-        result.run_id: result
-        for result in Result.objects.filter(run__in=runs, quantity__in=MAIN).order_by("-quantity", "-position")
+    wanted = (*MAIN, "steady_state_current_A")
+    found = [
+        result
+        for result in Result.objects.filter(run__in=runs, quantity__in=wanted)
         if result.label == MAIN_LABEL.get(result.quantity, result.label)
-    }
+    ]
+    found.sort(key=lambda result: (wanted.index(result.quantity), result.position), reverse=True)
+    values = {result.run_id: result for result in found}  # the first of the page's large values
     for number, run in zip(range(len(runs), 0, -1), runs, strict=True):
         rows.append({"number": number, "run": run, "result": values.get(run.pk), "choices": choices_text(run)})
     return rows

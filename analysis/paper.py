@@ -106,7 +106,7 @@ class Line:
         apart = value - reported
         # Adding zero turns the −0.0 of rounding into 0.0.
         if self.row.is_absolute:
-            return f"{round(apart, 3) + 0.0:+.3f}".replace("-", "−")
+            return f"{round(apart, 3) + 0.0:+.3f} {self.row.unit}".replace("-", "−").rstrip()
         return f"{round(100 * apart / reported, 1) + 0.0:+.1f} %".replace("-", "−")
 
     @property

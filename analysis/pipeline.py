@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -312,38 +313,70 @@ def _write(item: AnalysisRun, outcome: Outcome, sample: Sample, counts: bool, *,
     # A setting is neither; whether its rate was made from generated films, the run knows.
     entered = getattr(sample, "is_synthetic", False) or outcome.inputs.get("is_synthetic", {}).get("value", False)
     is_synthetic = bool(entered or (item.measurement_id and item.measurement.is_synthetic))
-    Result.objects.bulk_create(
-        [
-            Result(
-                run_id=item.pk,
-                measurement_id=item.measurement_id,
-                pellet=pellet,
-                cell=sample if isinstance(sample, Cell) else None,
-                sputter_setting=sample if isinstance(sample, SputterSetting) else None,
-                is_current=counts,
-                quantity=finding.quantity,
-                position=finding.position,
-                label=finding.label,
-                value=finding.value,
-                uncertainty=finding.uncertainty,
-                limit=finding.limit,
-                unit=quantity(finding.quantity).unit,
-                flag=finding.flag,
-                acceptance=Result.Acceptance.ACCEPTED
-                if finding.flag == Result.Flag.OK and not is_doubtful and not finding.is_open
-                else Result.Acceptance.PROVISIONAL,
-                temperature_degC=finding.temperature_degC,
-                cycle_number=finding.cycle_number,
-                reference_cycle=finding.reference_cycle,
-                current_density_mA_cm2=finding.current_density_mA_cm2,
-                c_rate=finding.c_rate,
-                is_synthetic=is_synthetic,
-            )
-            for finding in outcome.findings
-        ]
-    )
+    results = [
+        Result(
+            run_id=item.pk,
+            measurement_id=item.measurement_id,
+            pellet=pellet,
+            cell=sample if isinstance(sample, Cell) else None,
+            sputter_setting=sample if isinstance(sample, SputterSetting) else None,
+            is_current=counts,
+            quantity=finding.quantity,
+            position=finding.position,
+            label=finding.label,
+            value=finding.value,
+            uncertainty=finding.uncertainty,
+            limit=finding.limit,
+            unit=quantity(finding.quantity).unit,
+            flag=finding.flag,
+            acceptance=Result.Acceptance.ACCEPTED
+            if finding.flag == Result.Flag.OK and not is_doubtful and not finding.is_open
+            else Result.Acceptance.PROVISIONAL,
+            temperature_degC=finding.temperature_degC,
+            cycle_number=finding.cycle_number,
+            reference_cycle=finding.reference_cycle,
+            current_density_mA_cm2=finding.current_density_mA_cm2,
+            c_rate=finding.c_rate,
+            is_synthetic=is_synthetic,
+        )
+        for finding in outcome.findings
+    ]
+    _keep_decisions(item, results)
+    Result.objects.bulk_create(results)
     # The recording of an analysis is its `measurement`; only what cannot be seen from the run itself is a row here.
     RunInput.objects.bulk_create([RunInput(run_id=item.pk, role="number", result_id=pk) for pk in outcome.used])
+
+
+def _keep_decisions(item: AnalysisRun, results: list[Result]) -> None:
+    """What people decided about the numbers of the run before: it holds while a number stays what it was.
+
+    A number that was rejected and has moved since, without a person having asked for the run, waits for a decision.
+    """
+    earlier = AnalysisRun.objects.filter(**_target(item), state=AnalysisRun.State.SUCCEEDED, pk__lt=item.pk)
+    before = earlier.order_by("-pk").values_list("pk", flat=True).first()
+    if before is None:
+        return
+    decided = {
+        (old.quantity, old.position, old.label): old
+        for old in Result.objects.filter(run_id=before).filter(Q(version__gt=1) | ~Q(acceptance_reason=""))
+    }
+    for new in results:
+        old = decided.get((new.quantity, new.position, new.label))
+        if old is None:
+            continue
+        if _is_same(old, new):
+            new.acceptance, new.acceptance_reason = old.acceptance, old.acceptance_reason or "decided on an earlier run"
+        elif old.acceptance != Result.Acceptance.ACCEPTED and item.created_by_id is None:
+            new.acceptance, new.acceptance_reason = Result.Acceptance.PROVISIONAL, old.acceptance_reason
+            if old.acceptance == Result.Acceptance.REJECTED:
+                was = f"{old.value:.6g}" if old.value is not None else "missing"
+                new.acceptance_reason = f"It was {was} and rejected ({old.acceptance_reason}). Decide again."[:500]
+
+
+def _is_same(old: Result, new: Result) -> bool:
+    if (old.limit, old.flag) != (new.limit, new.flag) or None in (old.value, new.value):
+        return (old.limit, old.flag, old.value) == (new.limit, new.flag, new.value)
+    return math.isclose(old.value, new.value, rel_tol=1e-9)
 
 
 def _files_of(item: AnalysisRun) -> list[int]:

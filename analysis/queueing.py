@@ -13,7 +13,7 @@ from django.utils import timezone
 from analysis import electrolyte, films
 from analysis.models import AnalysisRun, Result, ResultQuerySet
 from analysis.science.base import Analysis, Combination
-from lagpdb import ledger
+from lagpdb import ledger, units
 from lagpdb.records import Record, Revision
 from lagpdb.registry import discover
 from measurements.models import Measurement, UploadFile
@@ -62,16 +62,38 @@ def analyses_for(measurement: Measurement) -> list[type[Analysis]]:
     return [item for item in analyses().values() if measurement.kind in item.kinds and where in item.subjects]
 
 
+def choices_in_force(measurements: list[Measurement]) -> dict[tuple[int, str], dict[str, Any]]:
+    """What people chose for the newest run of each analysis of each measurement, failed ones aside.
+
+    It stays in force until a person chooses otherwise: a test that grows, an input that moves and a new version of an
+    analysis are no reason to forget it.
+    """
+    runs = AnalysisRun.objects.filter(measurement__in=measurements).exclude(state=AnalysisRun.State.FAILED)
+    rows = runs.order_by("pk").values_list("measurement_id", "analysis", "parameters")
+    return {(pk, slug): parameters for pk, slug, parameters in rows}
+
+
 def queue_analyses(
-    sender: Any, measurements: list[Measurement], upload_file: UploadFile | None, goes_on: bool = False, **_: Any
+    sender: Any,
+    measurements: list[Measurement],
+    upload_file: UploadFile | None,
+    goes_on: bool = False,
+    reason: str = "",
+    **_: Any,
 ) -> list[AnalysisRun]:
-    """Queue what the new measurements call for; returns the runs. Inside the caller's transaction.
+    """Queue what the measurements call for; returns the runs. Inside the caller's transaction.
 
     With `goes_on` the first run is begun at once: the caller performs it, and nobody else is rung for it.
     """
+    chosen = choices_in_force(measurements)
     runs = [
         AnalysisRun(
-            analysis=item.slug, version=item.version, software_version=settings.VERSION, measurement=measurement
+            analysis=item.slug,
+            version=item.version,
+            software_version=settings.VERSION,
+            measurement=measurement,
+            parameters=chosen.get((measurement.pk, item.slug), {}),
+            reason=reason[:500],
         )
         for measurement in measurements
         for item in analyses_for(measurement)
@@ -192,9 +214,10 @@ def follow_change(sender: type[Record], record: Record, action: str, changes: di
         derive_again(Cell.objects.filter(pellet__coatings__sputter_run=record))
         return
     if isinstance(record, Measurement) and action in (Revision.Action.WITHDRAWN, Revision.Action.RESTORED):
-        _recompute([record], queue=action == Revision.Action.RESTORED)
+        _recompute([record], queue=action == Revision.Action.RESTORED, reason=f"{record.code}: restored")
         return
-    if not MOVING.get(type(record), set()).intersection(changes):
+    moved = [name for name in changes if name in MOVING.get(type(record), ())]
+    if not moved:
         return
     measurements = {
         Pellet: lambda: Measurement.objects.filter(pellet=record) | Measurement.objects.filter(cell__pellet=record),
@@ -203,7 +226,9 @@ def follow_change(sender: type[Record], record: Record, action: str, changes: di
         ElectrodeLot: lambda: Measurement.objects.filter(cell__electrode_lot=record),
         Material: lambda: Measurement.objects.filter(cell__electrode_lot__material=record),
     }[type(record)]()
-    _recompute(list(measurements.live().select_related("cell", "pellet", "witness_plate")), queue=True)
+    words = ", ".join(units.label(name) for name in moved)
+    live = list(measurements.live().select_related("cell", "pellet", "witness_plate"))
+    _recompute(live, queue=True, reason=f"{record.code}: {words} changed")
 
 
 def _follow_film(record: Record, action: str, changes: dict[str, Any]) -> None:
@@ -221,7 +246,7 @@ def _follow_film(record: Record, action: str, changes: dict[str, Any]) -> None:
                 retire({"sputter_setting": held, "analysis": slug}, before=run_id)
 
 
-def _recompute(measurements: list[Measurement], *, queue: bool) -> None:
+def _recompute(measurements: list[Measurement], *, queue: bool, reason: str) -> None:
     """Retire the current numbers of these measurements, and of the combinations they fed; queue new runs."""
     keys = [measurement.pk for measurement in measurements]
     numbers = Result.objects.filter(run__is_current=True, run__measurement__in=keys)
@@ -239,7 +264,7 @@ def _recompute(measurements: list[Measurement], *, queue: bool) -> None:
     AnalysisRun.objects.filter(is_current=True, measurement__in=keys).update(is_current=False)
     # First what is measured, then what is made of it: one worker then combines once, with all new numbers.
     if queue:
-        queue_analyses(Measurement, measurements, None)
+        queue_analyses(Measurement, measurements, None, reason=reason)
     for key, quantities in touched.items():
         for slug, run_id in queue_combinations(held[key], quantities, []).items():
             retire({over_of(held[key]): held[key], "analysis": slug}, before=run_id)

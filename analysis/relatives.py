@@ -46,7 +46,7 @@ def of_siblings(pellet: Pellet) -> tuple[list[Value], int]:
         key = (row.quantity, row.label, row.pellet_id or 0)
         if key not in best or _distance(row) < _distance(best[key]):
             best[key] = row
-    chosen = sorted(best.values(), key=lambda row: (FIRST.index(row.quantity), row.label, row.pellet_id))
+    chosen = sorted(best.values(), key=lambda row: (FIRST.index(row.quantity), row.position, row.label, row.pellet_id))
     return [_value(row, row.pellet) for row in chosen[:MOST_ROWS]], max(len(chosen) - MOST_ROWS, 0)
 
 

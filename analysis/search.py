@@ -40,6 +40,7 @@ class Group:
     title: str
     rows: list[dict[str, Any]] = field(default_factory=list)
     more: str = ""  # the list that holds them all
+    is_cut: bool = False  # there are more, which no list holds together
 
 
 def search(request: HttpRequest) -> HttpResponse:
@@ -189,10 +190,12 @@ def _files(text: str) -> Group:
     """Names of uploaded files, with the measurement that they became."""
     group = Group("Files")
     files = UploadFile.objects.filter(name__icontains=text).select_related("upload").prefetch_related("measurements")
-    for file in files.order_by("-id")[:AT_MOST]:
+    found = list(files.order_by("-id")[: AT_MOST + 1])
+    for file in found[:AT_MOST]:
         made = list(file.measurements.all())
         target: Any = made[0] if made else file.upload
         group.rows.append(_hit(target, file.name, "file name"))
+    group.is_cut = len(found) > AT_MOST
     return group
 
 

@@ -20,6 +20,7 @@ from lagpdb.models import Revision
 from lagpdb.pages import name_of
 from lagpdb.units import power_of_ten
 from measurements.formats import formats
+from measurements.growing import offers
 from measurements.kinds import KINDS
 from measurements.models import Measurement, UploadFile
 from samples.clocks import running_clocks
@@ -48,6 +49,7 @@ TOPICS = {
     "bench": "At the bench: forms, labels, search",
     "upload": "Upload files, and what their states mean",
     "conductivity": "Conductivity and activation energy",
+    "symmetric": "Symmetric cells: transference, critical current, plating",
     "cycling": "Cycling and rate tests",
     "flags": "Flags, warnings, accepted and provisional",
     "formats": "File formats",
@@ -76,13 +78,22 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 def _needs() -> list[dict[str, Any]]:
-    """Files without a sample, files that failed, numbers that wait for a person."""
+    """Files without a sample or beside an older test, files that failed, numbers that wait for a person."""
     found = []
-    waiting = UploadFile.objects.filter(state="needs_sample", upload__withdrawn_at__isnull=True).order_by("-pk")
-    if count := waiting.count():
-        first = waiting.first()
+    files = UploadFile.objects.filter(state="needs_sample", upload__withdrawn_at__isnull=True).order_by("-pk")
+    waiting = list(files.only("name", "message", "state", "relation", "candidates"))
+    undecided = [file for file in waiting if offers(file.state, file.relation)]
+    if count := len(undecided):
+        first = undecided[0]
+        found.append({"icon": "inbox", "count": count, "text": f"{first.name}: {first.message}", "act": "Decide",
+                      "title": _counted(count, "file waits", "files wait") + " for a decision",
+                      "address": reverse("inbox")})  # fmt: skip
+    nameless = [file for file in waiting if file not in undecided]
+    if count := len(nameless):
+        first = nameless[0]
         candidates = [str(item.get("code", item) if isinstance(item, dict) else item) for item in first.candidates][:3]
-        could = f" could be {' or '.join(candidates)}" if candidates else " names no sample"
+        why = f": {first.message}" if first.message else " names no sample"
+        could = f" could be {' or '.join(candidates)}" if candidates else why
         found.append(
             {
                 "icon": "inbox",

@@ -70,6 +70,7 @@ _TABLE = (
     Unit("A", "A", "a current", ("mA", "µA", "nA")),
     Unit("mA", "mA", "a current", ("µA", "A")),
     Unit("uA", "µA", "a current", ("mA", "nA", "A")),
+    Unit("nA", "nA", "a current", ("µA", "mA", "A")),
     Unit("mA_cm2", "mA cm⁻²", "a current density", ("µA cm⁻²", "A cm⁻²", "A m⁻²")),
     Unit("mA_g", "mA g⁻¹", "a specific current", ("A g⁻¹",)),
     Unit("Ah", "Ah", "a charge", ("mAh", "C")),

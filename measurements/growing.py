@@ -225,13 +225,7 @@ def analyse(measurement: Measurement, former_kind: str, file: UploadFile | None)
     measurement.known_part = None
     if measurement.kind == former_kind:
         answers = measurement_stored.send(sender=Measurement, measurements=[measurement], upload_file=file)
-        queued = [run for _, runs in answers for run in runs]
-        for run in queued:  # a person's choices stay in force when a test grows
-            before = measurement.runs.filter(analysis=run.analysis, is_current=True)
-            if choices := before.values_list("parameters", flat=True).first():
-                run.parameters = choices
-                run.save(update_fields=["parameters"])
-        return len(queued)
+        return sum(len(runs) for _, runs in answers)
     # Saving another kind has queued them already.
     again = list(measurement.runs.filter(state="queued"))
     if file is not None:

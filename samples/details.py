@@ -18,6 +18,7 @@ from samples import hints
 from samples.batches import waiting_rows
 from samples.forms import newest_recipe, notation_of
 from samples.models import Cell, Pellet, PelletBatch, PowderLot
+from samples.models.cells import LIVE_STATES
 from samples.models.lots import faces_of
 from samples.plan import steps_of
 from samples.several import made_together
@@ -107,6 +108,7 @@ def cell_detail(request: HttpRequest, code: str) -> HttpResponse:
         "sentences": hints.cell_sentences(cell),
         "densities": hints.densities(cell.electrode_area_cm2),
         "rates": hints.rates(cell),
+        "is_live": cell.state in LIVE_STATES,
         "tests": tests,
         "numbers": first,
         "more_numbers": others,

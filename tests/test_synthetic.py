@@ -94,3 +94,21 @@ def test_the_api_marks_every_row(lab, client):
 
 def test_all_numbers_of_the_lab_are_marked(lab):
     assert set(Result.objects.values_list("is_synthetic", flat=True)) == {lab["is_synthetic"]}
+
+
+def test_one_plot_never_mixes_measured_and_synthetic_numbers(client):
+    client.force_login(builders.user())
+    for is_synthetic in (False, True, True):
+        run = builders.run(builders.measurement(is_synthetic=is_synthetic))
+        for position in range(2):
+            builders.result(run=run, position=position, is_synthetic=is_synthetic)
+    address, query = reverse("result_list"), {"quantity": "ionic_conductivity_S_cm"}
+    page = client.get(address, query).content.decode()
+    assert "Measured values only: those of the reference set are not drawn with them." in page
+    assert "is_synthetic=false" in page  # the same rows as CSV
+    figure = client.get(address, query | {"format": "figure"}).json()
+    assert sum(len(trace["x"]) for trace in figure["traces"] if trace.get("meta")) == 2
+    Result.objects.filter(is_synthetic=False, position=1).delete()
+    assert "one measured value is not drawn with it" in client.get(address, query).content.decode()
+    chosen = client.get(address, query | {"format": "figure", "is_synthetic": "true"}).json()
+    assert sum(len(trace["x"]) for trace in chosen["traces"] if trace.get("meta")) == 4

@@ -93,11 +93,11 @@ def _energy_note(energy: Mapping[str, Any] | None) -> list[Figure]:
     if energy.get("lower") is not None:
         half = (energy["upper"] - energy["lower"]) / 2
         digits = max(3, -math.floor(math.log10(half))) if half > 0 else 3
-        text += f"<br>95 % CI {energy['lower']:.{digits}f} to {energy['upper']:.{digits}f} eV"
-    text += f"<br>from {energy.get('form', 'ln(σT)')}, n = {energy.get('count', '?')}"
+        text += f",<br>95 % CI {energy['lower']:.{digits}f} to {energy['upper']:.{digits}f} eV"
+    text += f",<br>from {energy.get('form', 'ln(σT)')}, n = {energy.get('count', '?')}"
     return [{"xref": "paper", "yref": "paper", "x": 0.03, "y": 0.04, "xanchor": "left", "yanchor": "bottom",
              "align": "left", "showarrow": False, "text": text, "font": {"size": 12, "color": "role:ink"},
-             "bgcolor": "role:surface@0.85"}]  # fmt: skip
+             "bgcolor": "role:surface@0.85", "name": "words"}]  # fmt: skip
 
 
 BUILDERS: dict[str, Callable[..., Figure]] = {"arrhenius": arrhenius}

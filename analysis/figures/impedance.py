@@ -28,6 +28,8 @@ from analysis.figures.parts import (
 from lagpdb.units import format_value, frequency_text
 
 ARC_FACTOR = 1.5  # the frame "Arc" goes from 0 to this times the total resistance
+CRUSHED = 0.25  # of the height of the full range; there the intercepts of a smaller arc stand on each other
+WORDS_ROOM = 1.3  # times the total resistance at least is the full range wide where its intercepts are marked
 INSET_FROM = 2.0  # times as wide or high as the arc must the full range be before an inset is offered
 
 
@@ -55,6 +57,8 @@ def nyquist(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     if fit := curves.get("fit"):
         traces.insert(0, line_trace("fit", fit["z_real_ohm"], [-value for value in fit["z_imag_ohm"]]))
     frames = {"full": _frame(real, minus_imag)}
+    if total and total >= CRUSHED * frames["full"]["y"][1]:  # the words of the last intercept need room too
+        frames["full"]["x"][1] = max(frames["full"]["x"][1], WORDS_ROOM * total)
     if total:
         frames = {"arc": _arc(total, real, minus_imag)} | frames
     for name, frame in frames.items():
@@ -62,7 +66,7 @@ def nyquist(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     notes: list[Figure] = []
     if total:
         marked, notes = _intercepts(curves["intercepts"], frames["arc"]["x"][1], suffix)
-        if total < 0.25 * frames["full"]["y"][1]:  # a long tail crushes them
+        if total < CRUSHED * frames["full"]["y"][1]:
             marked["meta"], notes = {"frame": "arc"}, [{**note, "name": "arc"} for note in notes]
         traces.append(marked)
     inset = switch("inset", "Inset", {"none": "No inset", "arc": "Arc as inset"}, view)
@@ -181,6 +185,8 @@ def _beside(row: int, real: Sequence[float], minus_imag: Sequence[float], total:
     if total is not None and abs(real[row] - total) < 0.12 * total and minus_imag[row] < 0.15 * total:
         # In the valley before the tail; where nothing follows, the words of the intercept stand below.
         return "bottom left" if minus_imag[-1] > minus_imag[row] + 0.02 * total else "top right"
+    if row == 0 and up > 0.0 and total is not None and minus_imag[row] < 0.15 * total:
+        return "middle left"  # where the first arc leaves the axis: the words of its intercept stand below
     if abs(up) > 1.5 * abs(across):
         return "middle right" if total is not None and real[row] > 0.9 * total else "middle left"
     if abs(up) < 0.5 * abs(across):

@@ -20,6 +20,7 @@ Curves = Mapping[str, Any]
 Figure = dict[str, Any]
 View = Mapping[str, str]  # the options of its switches that a person chose, by name
 AS_IS: View = MappingProxyType({})  # nothing chosen
+PLAIN_TICKS = (0.01, 9999.0)  # within, a short logarithmic axis counts 0.1, 0.2, 0.5 and not in powers of ten
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     if math.log10(high / low) < 0.5:  # else a single tick, or none, would lie inside
         steps = range(1, 10)
     values = [step * 10.0**exponent for exponent in range(first, last + 1) for step in steps]
-    return values, [power_text(value) for value in values]
+    is_plain = len(steps) > 1 and low >= PLAIN_TICKS[0] and high <= PLAIN_TICKS[1]
+    return values, [f"{value:g}" if is_plain else power_text(value) for value in values]
 
 
 # --- Switches: what a person may have drawn otherwise -----------------------------------------------------------------

@@ -16,6 +16,7 @@ AGAINST = ("temperature_degC", "current_density_mA_cm2", "c_rate", "cycle_number
 ARROWS = {">": "triangle-up-open", ">=": "triangle-up-open", "<": "triangle-down-open", "<=": "triangle-down-open"}
 SPREAD = 0.22  # half the width over which the points of a strip are laid side by side
 LANES = 5
+SMALL = 0.01
 
 
 def scatter(points: Sequence[Mapping[str, Any]], name: str, words: str, view: View) -> Figure:
@@ -53,16 +54,23 @@ def scatter(points: Sequence[Mapping[str, Any]], name: str, words: str, view: Vi
     return {
         "kind": "scatter", "traces": traces, "switches": [what, scale] if known else [scale],
         "layout": {
-            "xaxis": _groups_axis() if x_name == "group" else _number_axis(labels[x_name], shown, x_name),
+            "xaxis": _groups_axis(shown) if x_name == "group" else _number_axis(labels[x_name], shown, x_name),
             "yaxis": log_axis(title, min(values), max(values)) if is_log
-            else plain_axis(title, range=[min(values) - 0.12 * size, max(values) + 0.12 * size]),
+            else plain_axis(title, range=[min(values) - 0.12 * size, max(values) + 0.12 * size], **_powers(values)),
         },
         "summary": f"{words}, {len(shown)} results. {'; '.join(told)}.",
     }  # fmt: skip
 
 
-def _groups_axis() -> Figure:
-    return plain_axis("", range=[-0.6, len(GROUPS) - 0.4], tickvals=list(range(len(GROUPS))), ticktext=list(GROUPS))
+def _groups_axis(points: Sequence[Mapping[str, Any]]) -> Figure:
+    counts = {group: sum(point["is_coated"] is is_coated for point in points) for group, is_coated in GROUPS.items()}
+    words = [f"{group}, n = {count}" for group, count in counts.items()]
+    return plain_axis("", range=[-0.6, len(GROUPS) - 0.4], tickvals=list(range(len(GROUPS))), ticktext=words)
+
+
+def _powers(values: Sequence[float]) -> dict[str, Any]:
+    """Powers of ten on the ticks of small numbers, instead of their zeros."""
+    return {"minexponent": 2} if max(abs(value) for value in values) < SMALL else {}
 
 
 def _number_axis(label: str, points: Sequence[Mapping[str, Any]], name: str) -> Figure:

@@ -30,7 +30,7 @@ TITLES = {
 }
 PARTS = {"staircase": "series", "plating": "series", "overpotential": "cycles", "transient": "series"}
 CYCLE_TICKS = 8
-MAIN, STRIP = (0.42, 1.0), (0.0, 0.24)  # heights of the whole test and of the close views below it
+MAIN, STRIP = (0.46, 1.0), (0.0, 0.24)  # heights of the whole test and of the close views below it
 STRIP_GAP = 0.06
 
 

@@ -22,6 +22,7 @@ from analysis.figures.parts import (
     switch,
     total_resistance_ohm,
 )
+from lagpdb.units import UNITS as SYMBOLS
 from lagpdb.units import format_value
 
 IN_CSV = "all in the CSV"
@@ -61,7 +62,7 @@ def transient(curves: Curves, sample: Sample, view: View = AS_IS) -> Figure:
     )  # fmt: skip
     layout: dict[str, Any] = {
         "xaxis": axis,
-        "yaxis": plain_axis(f"I ({_symbol(unit)})", range=_heights(shown), zeroline=True),
+        "yaxis": plain_axis(f"I ({SYMBOLS[unit].symbol})", range=_heights(shown), zeroline=True),
         "annotations": draw.thinned(curves, IN_CSV) + notes,
     }
     inset, formula = _around(curves.get("around") or {}, sample, layout, _is_fallen(marks))
@@ -162,8 +163,6 @@ def _corner(text: str, x: float, y: float, xanchor: str, yanchor: str) -> Figure
 def _current_unit(values: Sequence[float]) -> tuple[str, float]:
     """Suffix of the unit that suits the currents, and the factor from A."""
     size = sorted(abs(value) for value in values)[len(values) // 2] if values else 0.0
+    if size < 1.0e-7:
+        return "nA", 1.0e9
     return ("mA", 1.0e3) if size >= 1.0e-3 else ("uA", 1.0e6)
-
-
-def _symbol(unit: str) -> str:
-    return {"mA": "mA", "uA": "µA"}[unit]

@@ -23,6 +23,7 @@ AGAINST = {
     "sputter_time_min": ("Sputter time", "Sputter time (min)"),
     "spectrum": ("Order", "Spectrum, in the order of measurement"),
 }
+MOST_TICKS = 8
 UNITS = {"ohm": "Ω", "ohm_cm2": "Ω cm²"}
 COLUMNS = (
     "measurement", "cell", "time_h", "cycle_number", "sputter_time_min", "interfacial_resistance_ohm",
@@ -68,12 +69,18 @@ def trend(points: Sequence[Mapping[str, Any]], sample: Sample, view: View) -> Fi
         "kind": "trend", "traces": traces,
         "switches": [group for group in (what, unit, scale) if len(group["options"]) > 1],
         "layout": {
-            "xaxis": plain_axis(AGAINST[x_name][1], range=[min(ends) - pad, max(ends) + pad], nticks=8),
+            "xaxis": plain_axis(AGAINST[x_name][1], range=[min(ends) - pad, max(ends) + pad], **_ticks(x_name, ends)),
             "yaxis": log_axis(title, min(values), max(tops)) if is_log
             else plain_axis(title, range=[0.0, 1.15 * max([*tops, 1e-9])]),
         },
         "summary": f"Interfacial resistance of {sample.words}, {per}, {len(shown)} spectra. {words}.",
     }  # fmt: skip
+
+
+def _ticks(name: str, places: Sequence[float]) -> dict[str, Any]:
+    """Whole numbers where spectra or cycles are counted."""
+    few = max(places) - min(places) < MOST_TICKS
+    return {"dtick": 1} if name in ("spectrum", "cycle_number") and few else {"nticks": MOST_TICKS}
 
 
 def _is_telling(name: str, points: Sequence[Mapping[str, Any]]) -> bool:

@@ -18,6 +18,7 @@ from scipy.special import stdtr
 
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
 from analysis.science.given import electrode_area, finding, temperature
+from analysis.science.relaxation import limiting_current
 from analysis.science.transient import (
     Hold,
     applied_voltage,
@@ -33,13 +34,11 @@ from analysis.science.wording import number, with_uncertainty
 Real = NDArray[np.float64]
 
 CONDUCTIVITY_RANGE_S_CM = (1.0e-18, 1.0)
-SETTLED_SHARE = 0.02  # of the hold: before, the electrodes are still being charged
-SLOWEST_SHARE = 0.33  # of the hold: a slower exponential has not ended, and its limit would be a guess
-SCANS, SCANNED = 5, 20  # of the time constant, which is then known to 2e-5 of itself
 CREEP_SHARE = 0.2
 OFFSET_RATIO = 5.0
 NOT_OHMIC_P = 0.05
-TWO_VOLTAGES_DIFFER = 0.1
+CONDUCTANCES_DIFFER = 0.1
+REPEATED_SHARE = 0.25  # of the rows: more are equal to the row before only where the file has steps
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,8 @@ class Electronic(Analysis):
 
         Notes
         -----
-        I_e is the limit of I(t) = I_e + A exp(−t/τ) + B/√t. With several voltages σ_e is the slope of I_e against V;
+        I_e is the limit of I(t) = I_e + A exp(−t/τ) + B/√t; what is left of the last two at the end of the hold is part
+        of its uncertainty, for another law may hold beyond. With several voltages σ_e is the slope of I_e against V;
         where that bends, the value at the lowest voltage. A current of less than five times that at rest is a limit.
         """
         outcome = Outcome()
@@ -98,7 +98,8 @@ class Electronic(Analysis):
         celsius = temperature(parameters, outcome)
         slope = _slope(limits, outcome)
         conductivity = _conductivity(slope, limits, _instrument_A(hold, resting), subject, parameters, outcome)
-        if conductivity.value is not None and not steady.is_steady and conductivity.flag == "ok":
+        is_settled = steady.is_steady and not any(limit.is_relaxing for limit in limits)
+        if conductivity.value is not None and not is_settled and conductivity.flag == "ok":
             conductivity = replace(conductivity, flag="suspect")
         outcome.findings = [
             replace(found, temperature_degC=celsius)
@@ -111,42 +112,15 @@ class Electronic(Analysis):
 
 
 def _limit(hold: Hold) -> Limit:
-    """Fit the limit; for a fixed τ the model is linear, so τ is scanned, and scanned again where it is best."""
-    time, current = hold.time_s, hold.current_A
-    span = float(time[-1] - time[0])
-    use = time >= max(SETTLED_SHARE * span, 1e-3)
-    t, y = time[use], current[use]
-    if t.size < 8:
-        last = current[-max(current.size // 10, 3) :]
-        return Limit(hold.voltage_V, float(last.mean()), float(last.std(ddof=1)) / math.sqrt(last.size), False)
-    low, high = 0.02 * span, SLOWEST_SHARE * span
-    for _ in range(SCANS):  # each between the neighbours of the best: a coarse τ leaves its misfit to B and I_e
-        taus = np.geomspace(low, high, SCANNED)
-        squares, tau, solution = min((_squares(t, y, float(tau)) for tau in taus), key=lambda found: found[0])
-        ratio = float(taus[1] / taus[0])
-        low, high = max(tau / ratio, low), min(tau * ratio, high)
-    design = np.column_stack([_design(t, tau), solution[1] * t / tau * np.exp(-t / tau)])  # τ is not known exactly
-    variance = squares / max(t.size - 4, 1)
-    spread = math.sqrt(max(variance * float(np.linalg.pinv(design.T @ design)[0, 0]), 0.0))
-    end = float(y[-max(y.size // 10, 3) :].mean())
-    value, creep = float(solution[0]), float(solution[2])
-    if abs(creep) > CREEP_SHARE * abs(value) or abs(end - value) > CREEP_SHARE * abs(value):
-        # Too far from its limit to tell it: the end of the hold, and half the way to where the fit would put it.
-        return Limit(hold.voltage_V, end, math.hypot(spread, 0.5 * (end - value)), True)
-    return Limit(hold.voltage_V, value, math.hypot(spread, 0.5 * (end - value)), False)
-
-
-def _design(time_s: Real, tau_s: float) -> Real:
-    """Columns 1, exp(−t/τ) and √(T/t), shape (n_rows, 3)."""
-    return np.stack([np.ones_like(time_s), np.exp(-time_s / tau_s), np.sqrt(time_s[-1] / time_s)], axis=1)
-
-
-def _squares(time_s: Real, current_A: Real, tau_s: float) -> tuple[float, float, Real]:
-    """Sum of squared residuals for one τ, that τ, and the coefficients."""
-    design = _design(time_s, tau_s)
-    solution, *_ = np.linalg.lstsq(design, current_A, rcond=None)
-    rest = current_A - design @ solution
-    return float(rest @ rest), tau_s, np.asarray(solution, dtype=float)
+    """The limit, uncertain by all that is left to relax, evenly; too far from it, the end of the hold."""
+    found = limiting_current(hold.time_s, hold.current_A)
+    step = _resolution_A(hold.current_A)
+    uncertainty = math.hypot(found.limit_uncertainty_A, found.excess_A / math.sqrt(3.0), step / math.sqrt(12.0))
+    end = found.limit_A + found.excess_A
+    is_seen = abs(end) > OFFSET_RATIO * found.end_uncertainty_A
+    if is_seen and abs(found.excess_A) > CREEP_SHARE * abs(found.limit_A):
+        return Limit(hold.voltage_V, end, uncertainty, True)
+    return Limit(hold.voltage_V, found.limit_A, uncertainty, False)
 
 
 def _slope(limits: list[Limit], outcome: Outcome) -> tuple[float, float]:
@@ -159,32 +133,36 @@ def _slope(limits: list[Limit], outcome: Outcome) -> tuple[float, float]:
             f"At {relaxing.voltage_V:.3g} V a slow relaxation still carries more than 20 % of the current: its end is "
             "taken, and σ_e may be lower. Hold the voltage longer.",
         )
-    voltages = np.array([limit.voltage_V for limit in limits])
-    currents = np.array([limit.current_A for limit in limits])
+    voltages, currents, spreads = np.array(
+        [(limit.voltage_V, limit.current_A, max(limit.uncertainty_A, 1e-30)) for limit in limits]
+    ).T
     if np.unique(np.round(voltages, 3)).size == 1:
         outcome.warn("single_voltage", "One voltage only: whether the current is proportional to it is not known.")
-        weights = 1.0 / np.array([max(limit.uncertainty_A, 1e-30) for limit in limits]) ** 2
-        value = float((weights * currents).sum() / weights.sum()) / float(voltages.mean())
-        return value, 1.0 / math.sqrt(float(weights.sum())) / abs(float(voltages.mean()))
-    slope = float(voltages @ currents / (voltages @ voltages))
-    if _is_bent(voltages, currents):
+    elif _is_bent(voltages, currents, spreads):
         outcome.warn(
             "non_ohmic",
             f"The current is not proportional to the voltage; the value is that at {abs(lowest.voltage_V):.3g} V.",
         )
         return lowest.current_A / lowest.voltage_V, lowest.uncertainty_A / abs(lowest.voltage_V)
-    rest = currents - slope * voltages
-    variance = float(rest @ rest) / max(voltages.size - 1, 1)
-    spreads = np.array([limit.uncertainty_A for limit in limits])
-    own = float(np.linalg.norm(voltages * spreads) / (voltages @ voltages))
-    return slope, math.hypot(math.sqrt(variance / float(voltages @ voltages)), own)
+    x, y = voltages / spreads, currents / spreads
+    value = float(x @ y / (x @ x))
+    # What is left to relax has one sign in all holds; all else is independent.
+    own = float(np.linalg.norm(x, 1 if relaxing else 2) / (x @ x))
+    scatter = math.sqrt(float(((y - value * x) ** 2).sum()) / max(x.size - 1, 1))
+    return value, own * max(scatter, 1.0)
 
 
-def _is_bent(voltages: Real, currents: Real) -> bool:
-    """Whether a term of V|V| is certain (p < 0.05); with two voltages, whether their conductances differ by 10 %."""
+def _is_bent(voltages: Real, currents: Real, spreads: Real) -> bool:
+    """Whether the conductances at the lowest and highest voltage certainly differ, by 10 % at least, or a term of V|V|
+    is certain (p < 0.05) among three voltages or more.
+    """
+    ends = [int(np.argmin(np.abs(voltages))), int(np.argmax(np.abs(voltages)))]
+    low, high = currents[ends] / voltages[ends]
+    gap = abs(high - low)
+    if gap > CONDUCTANCES_DIFFER * abs(low) and gap > 2.0 * np.linalg.norm(spreads[ends] / voltages[ends]):
+        return True
     if voltages.size < 3:
-        ratio = currents / voltages
-        return bool(abs(ratio[0] / ratio[-1] - 1.0) > TWO_VOLTAGES_DIFFER) if ratio[-1] else True
+        return False
     design = np.stack([voltages, voltages * np.abs(voltages)], axis=1)
     solution, _, rank, _ = np.linalg.lstsq(design, currents, rcond=None)
     if rank < 2:
@@ -200,11 +178,17 @@ def _is_bent(voltages: Real, currents: Real) -> bool:
     return bool(p < NOT_OHMIC_P and share > 0.02)
 
 
+def _resolution_A(current: Real) -> float:
+    """The smallest step of the file, where its values repeat; else 0. [A]"""
+    gaps = np.diff(np.unique(current))
+    repeats = current.size > 4 * (gaps.size + 1) or float(np.mean(np.diff(current) == 0.0)) > REPEATED_SHARE
+    return float(gaps.min()) if gaps.size and repeats else 0.0
+
+
 def _instrument_A(hold: Hold, resting: Real) -> float:
     """What the instrument shows without a current: the mean at rest, and half the smallest step of the file. [A]"""
     offset = abs(float(np.mean(resting))) if resting.size >= 5 else 0.0
-    gaps = np.diff(np.unique(hold.current_A[-2000:]))
-    return offset + (0.5 * float(gaps.min()) if gaps.size and hold.current_A.size > 4 * (gaps.size + 1) else 0.0)
+    return offset + 0.5 * _resolution_A(hold.current_A)
 
 
 def _conductivity(
@@ -224,7 +208,8 @@ def _conductivity(
     if not thickness or not area:
         return Finding("electronic_conductivity_S_cm", None, flag="missing")
     conductance, spread = slope
-    if conductance < -2.0 * spread:
+    least = 0.0 if any(limit.is_relaxing for limit in limits) else 2.0 * spread  # what relaxes is no noise
+    if conductance < -least:
         conductance = -conductance
         outcome.warn(
             "sign_opposite", "Current and voltage have opposite signs: the leads or a sign convention are exchanged."
@@ -232,7 +217,7 @@ def _conductivity(
     geometry = thickness * 1.0e-4 / area
     voltage = max(abs(limit.voltage_V) for limit in limits)
     current = abs(conductance) * voltage
-    if current < OFFSET_RATIO * instrument_A or conductance <= 2.0 * spread:
+    if current < OFFSET_RATIO * instrument_A or conductance <= least:
         top = max(current, 0.0) + instrument_A + 2.0 * spread * voltage
         outcome.warn(
             "below_instrument",

@@ -254,10 +254,15 @@ def _say(
 
         slope = theilslopes([c.overpotential_mV for c in sound], [0.5 * (c.start_h + c.end_h) for c in sound])
         outcome.inputs["overpotential_trend"] = {
-            "value": f"{'+' if slope[0] >= 0.0 else '−'}{number(abs(100.0 * float(slope[0])), 2)} mV per 100 h",
+            "value": f"{_signed(100.0 * float(slope[0]))} mV per 100 h",
             "uncertainty": None,
             "origin": f"median slope over {len(sound)} cycles{_across(steps, sound)}",
         }
+
+
+def _signed(value: float) -> str:
+    """'+0.25', '−0.25'; '0' has no sign."""
+    return f"{'+' if value > 0.0 else '−' if value < 0.0 else ''}{number(abs(value), 2)}"
 
 
 def _say_fall(steps: Steps, event: Event | None, outcome: Outcome) -> None:
@@ -271,6 +276,8 @@ def _say_fall(steps: Steps, event: Event | None, outcome: Outcome) -> None:
         return
     current = float(np.median(steps.magnitude_A[first:last]))
     halves = np.arange(first, end)[np.abs(steps.magnitude_A[first:end] / current - 1.0) <= SAME_CURRENT]
+    if not (halves < last).any():  # the first half-cycles have no current in common
+        return
     resistance = steps.resistance_ohm[halves]
     usual = float(np.median(resistance[halves < last]))
     stood = np.flatnonzero(resistance >= FALLEN * usual)

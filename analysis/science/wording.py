@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lagpdb.units import power_of_ten
+from lagpdb.units import THIN_SPACE, power_of_ten
 
 NO_CURRENT = (
     "No current flows in this recording. Upload the longer file once the test has begun, or check the current column "
@@ -18,7 +18,8 @@ def number(value: float, digits: int = 3) -> str:
         return f"{value:g}"
     exponent = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
     if -2 <= exponent <= 5:
-        return f"{value:.{max(digits - 1 - exponent, 0)}f}"
+        places = max(digits - 1 - exponent, 0)
+        return f"{value:,.{places}f}".replace(",", THIN_SPACE) if exponent >= 4 else f"{value:.{places}f}"
     mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
     return f"{mantissa} × {power_of_ten(int(power))}"
 

@@ -137,6 +137,13 @@ def link_code(text: Any) -> SafeString | str:
     return _linked(match[0], address_of_code(match[1], match[0])) if match else str(text)
 
 
+@register.filter
+def with_link(text: str, relation: dict[str, Any]) -> SafeString | str:
+    """A sentence in which the code of what a file is related to, where it occurs, is a link."""
+    before, found, after = str(text).partition(str(relation.get("code") or "\0"))
+    return format_html("{}{}{}", before, link_code(found), after) if found else str(text)
+
+
 def _linked(code: str, address: str) -> SafeString:
     if not address:
         return format_html('<span class="code">{}</span>', code)

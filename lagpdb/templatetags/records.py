@@ -17,6 +17,8 @@ _LABELS = {
     "sigma_T": "from ln(σT)",
     "sigma": "from ln σ",
     "none": "no short",
+    "2": "both interfaces",
+    "end": "at the end",
     "through_origin": "line through zero",
     "with_intercept": "line with intercept",
     "ratio": "thickness over time",

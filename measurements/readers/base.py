@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 HEAD_BYTES = 65_536
+_NO_TEXT = (b"PK\x03\x04", b"NEWARE")  # archives and the binary of Neware: what decoding them gives is nobody's
 Warnings = list[tuple[str, str]]  # code and sentence
 
 
@@ -89,9 +90,11 @@ class Peek:
 
     @cached_property
     def text(self) -> str:
-        """The head as text; encoding by signature, see `measurements.readers.text.decode`."""
+        """The head as text; encoding by signature, see `measurements.readers.text.decode`. Empty where it is none."""
         from measurements.readers.text import decode
 
+        if self.head.startswith(_NO_TEXT):
+            return ""
         return decode(self.head, cut=True)
 
     @cached_property

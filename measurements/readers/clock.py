@@ -271,8 +271,10 @@ def _seconds(text: str, order: str) -> float:
 
 
 def iso_of(unix_time_s: float) -> str | None:
-    """ISO 8601 without a zone, as the tester's computer shows the time; None for NaN."""
+    """ISO 8601 without a zone, as the tester's computer shows the time; None where it names no time."""
     if not np.isfinite(unix_time_s):
         return None
-    moment_ = datetime(1970, 1, 1) + timedelta(seconds=round(float(unix_time_s), 6))
-    return moment_.isoformat()
+    try:
+        return (datetime(1970, 1, 1) + timedelta(seconds=round(float(unix_time_s), 6))).isoformat()
+    except OverflowError:  # a damaged file may hold any number
+        return None

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from measurements.readers.arrays import array_recording
 from measurements.readers.bad_rows import wrong_cell
-from measurements.readers.base import ReaderError, Recording, Warnings
+from measurements.readers.base import Recording, UnknownColumns, Warnings
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
     CURRENT,
@@ -78,7 +78,7 @@ def series_recording(grid: Grid, metadata: dict[str, Any], warnings: Warnings) -
     """
     names = grid.headers
     if not is_series(names):
-        raise ReaderError(_missing(names))
+        raise UnknownColumns(_missing(names))
     said = list(warnings)
     is_spectrum = is_impedance(grid)
     if is_spectrum.any() and int((~is_spectrum).sum()) < MIN_ROWS:

@@ -9,7 +9,6 @@ does not say how many records it was to hold.
 from __future__ import annotations
 
 import logging
-import tempfile
 import warnings as python_warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ from measurements.readers.columns import (
     short,
 )
 from measurements.readers.facts import put_moment
+from measurements.readers.neware_binary import Columns, read
 from measurements.readers.series_columns import RECORD, step_kinds
 from measurements.readers.series_directions import cycle_numbers, directions
 from measurements.readers.words import coded
@@ -67,30 +67,27 @@ class NewareReader(Reader):
         return peek.head.startswith(_NDA) or (peek.head.startswith(_ZIP) and b".ndc" in peek.head)
 
     def read(self, path: Path) -> list[Recording]:
-        table, facts, warnings = _parse(path)
+        columns, known, warnings = _parse(path)
         values: dict[str, Any] = {}
-        for name in table.columns:
+        for name, cells in columns.items():
             if name == "step_type":
-                codes = table[name].fill_null(255).to_numpy()
                 words, places = _step_types()
-                values["step_type"] = coded(places[codes], words)
+                values["step_type"] = coded(places[cells], words)
                 values[STEP_KIND] = step_kinds(values["step_type"])
-                continue
-            numbers = table[name].to_numpy().astype(np.float64)
-            if name in _UNSIGNED:
-                values[_UNSIGNED[name]] = np.abs(numbers)
+            elif name in _UNSIGNED:
+                values[_UNSIGNED[name]] = np.abs(cells)
             elif name in _COLUMNS:
                 canonical, factor = _COLUMNS[name]
-                values[canonical] = numbers * factor
+                values[canonical] = cells if factor == 1.0 else cells * factor
             elif name.endswith("temperature_degC") and TEMPERATURE not in values:
-                values[TEMPERATURE] = numbers
+                values[TEMPERATURE] = cells
             else:
-                values[name] = numbers
-        if not len(table):
+                values[name] = cells
+        if not columns or not len(columns["index"]):
             raise ReaderError("This Neware file holds no records. Export it again from BTSDA with all records.")
-        metadata = _metadata(facts, warnings)
+        metadata = _metadata(known, warnings)
         metadata["cycles_counted"] = counted = int(cycle_numbers(directions(values)).max(initial=1))
-        stated = len(pd.unique(values[CYCLE]))
+        stated = _different(values[CYCLE])
         if counted != stated:
             sentence = (
                 f"The tester numbers {stated} cycle{'s' if stated != 1 else ''}; counting a cycle for every charge "
@@ -98,6 +95,12 @@ class NewareReader(Reader):
             )
             warnings.append(("cycle_count_differs", sentence))
         return [array_recording(values, metadata, warnings)]
+
+
+def _different(numbers: npt.NDArray[np.float64]) -> int:
+    """How many different numbers there are, which is quick to tell where they only grow."""
+    steps = np.diff(numbers)
+    return 1 + int(np.count_nonzero(steps)) if (steps >= 0).all() else len(pd.unique(numbers))
 
 
 @cache
@@ -112,28 +115,20 @@ def _step_types() -> tuple[list[str], npt.NDArray[np.int8]]:
     return words, places
 
 
-def _parse(path: Path) -> tuple[Any, dict[str, Any], Warnings]:
+def _parse(path: Path) -> tuple[Columns, dict[str, Any], Warnings]:
     """Records and facts of fastnda, and what it had to say about the file."""
-    import fastnda
-
     with path.open("rb") as stream:
-        suffix = ".nda" if stream.read(len(_NDA)) == _NDA else ".ndax"
-    with tempfile.TemporaryDirectory() as folder, _heard() as said:
-        # fastnda goes by the name of the file, and stored files have none.
-        link = Path(folder) / f"file{suffix}"
-        link.symlink_to(path.resolve())
+        is_nda = stream.read(len(_NDA)) == _NDA
+    with _heard() as said:
         try:
-            table = fastnda.read(link, cycle_mode="raw", raw_categories=True)
+            columns, known = read(path, is_nda)
         # The foreign parser indexes and decodes freely: any of its failures means the same to the person.
         except Exception:
             raise ReaderError(_DAMAGED) from None
-        try:
-            facts = dict(fastnda.read_metadata(link))
-        except Exception:
-            # Records without readable facts are still a measurement.
-            facts = {}
-            said.append("no facts")
-    return table, facts, _warnings(said)
+    if known is None:
+        # Records without readable facts are still a measurement.
+        said.append("no facts")
+    return columns, known or {}, _warnings(said)
 
 
 @contextmanager
@@ -168,9 +163,9 @@ def _warnings(said: list[str]) -> Warnings:
     return found
 
 
-def _metadata(facts: dict[str, Any], warnings: Warnings) -> dict[str, Any]:
+def _metadata(told: dict[str, Any], warnings: Warnings) -> dict[str, Any]:
     metadata: dict[str, Any] = {"instrument": "Neware", "seen": "binary"}
-    lines = list(_flat(facts))
+    lines = list(_flat(told))
     known = {key.rsplit(".", 1)[-1]: value for key, value in reversed(lines)}
     known |= {f"{key.rsplit('.', 2)[-2]}.Value": value for key, value in reversed(lines) if key.endswith(".Value")}
     start = known.get("StartTime") or known.get("start_time")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from measurements.readers.bad_rows import what_is_wrong, wrong_cell
-from measurements.readers.base import ReaderError, Recording, Warnings
+from measurements.readers.base import ReaderError, Recording, UnknownColumns, Warnings
 from measurements.readers.clock import DAY_S, BadTime, durations_s, is_missing, iso_of, looks_like_date, unix_times
 from measurements.readers.columns import (
     CHARGE_CAPACITY,
@@ -143,12 +143,12 @@ def recording(
     return Recording(TECHNIQUE, frame, facts, found)
 
 
-def missing_column(name: str, columns: Sequence[SeriesColumn]) -> ReaderError:
+def missing_column(name: str, columns: Sequence[SeriesColumn]) -> UnknownColumns:
     """The refusal of a table without a needed column, with the columns seen."""
     seen = ", ".join(short(column.header) for column in columns[:12] if column.header) or "none"
     more = f" and {len(columns) - 12} more" if len(columns) > 12 else ""
     label = SERIES_LABELS[name]
-    return ReaderError(f"No {label} column found. Columns seen: {seen}{more}. Choose which column is the {label}.")
+    return UnknownColumns(f"No {label} column found. Columns seen: {seen}{more}. Choose which column is the {label}.")
 
 
 def _values(grid: Grid, columns: Sequence[SeriesColumn], date_order: str, warnings: Warnings) -> Values:

@@ -67,9 +67,11 @@ def doubts(values: dict[str, npt.NDArray[Any]], *, is_unit_known: bool = True) -
             found.append(_without_value(unknown, SERIES_LABELS[name]))
     potential = values.get(POTENTIAL)
     highest_V = _HIGHEST_V if is_unit_known else _HIGHEST_OF_ONE_CELL_V
-    if potential is not None and np.isfinite(potential).any() and np.nanmedian(np.abs(potential)) > highest_V:
-        sentence = f"The potential is {np.nanmedian(np.abs(potential)):.0f} V. Is the column in mV?"
-        found.append(("potential_implausible", sentence))
+    if potential is not None and np.isfinite(potential).any():
+        size_V = np.abs(potential)
+        # The median, which takes a hundred times as long, is no larger than the largest.
+        if np.nanmax(size_V) > highest_V and (usual_V := np.nanmedian(size_V)) > highest_V:
+            found.append(("potential_implausible", f"The potential is {usual_V:.0f} V. Is the column in mV?"))
     return found
 
 
@@ -109,11 +111,10 @@ def _counter(time: Floats, current: Floats, counter: Floats, step: npt.NDArray[A
     if not np.isfinite(counter).any():
         return []
     top = int(np.nanargmax(counter))
-    resets = np.flatnonzero(np.diff(np.nan_to_num(counter)) < 0) + 1
-    cuts = set(resets.tolist())
+    is_cut = np.diff(np.nan_to_num(counter)) < 0
     if step is not None:
-        cuts |= set((np.flatnonzero(np.diff(step) != 0) + 1).tolist())
-    edges = np.array([0, *sorted(cuts), len(time)])
+        is_cut |= np.diff(step) != 0
+    edges = np.array([0, *(np.flatnonzero(is_cut) + 1), len(time)])
     place = int(np.searchsorted(edges, top, side="right"))
     begin, end = int(edges[place - 1]), int(edges[place])
     if step is None:

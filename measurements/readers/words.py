@@ -6,6 +6,7 @@ They compare with a word and take masks as arrays do, many times faster than arr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,13 @@ import pandas as pd
 
 def coded(codes: npt.NDArray[np.integer[Any]], words: Sequence[str]) -> Any:
     """The column of words that codes, counted from 0, stand for."""
-    return pd.Categorical.from_codes(codes, categories=pd.Index(list(words), dtype="str"))
+    return pd.Categorical.from_codes(codes, dtype=_kinds(tuple(words)))
+
+
+@lru_cache(8)
+def _kinds(words: tuple[str, ...]) -> Any:
+    """Made once: the readers have their own lists of words, and making the texts costs more than coding with them."""
+    return pd.CategoricalDtype(pd.Index(words, dtype="str"))
 
 
 def is_coded(cells: Any) -> bool:

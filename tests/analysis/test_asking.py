@@ -91,6 +91,13 @@ class TestPage:
         assert "slightly yellow, dried" in said
         assert "Monday_run.mpt" in words(hits("monday"))
 
+    def test_more_files_than_are_shown_are_said(self) -> None:
+        for number in range(7):
+            builders.arrival(builders.measurement(), f"ramp_{number}.csv")
+        page = hits("ramp").content.decode()
+        assert page.count("ramp_") == 6
+        assert "the newest 6; more words find others" in page
+
     def test_cells_by_notation_and_what_is_in_the_trash_is_left_out(self) -> None:
         cell = builders.blocking_cell()
         assert cell.code in words(hits("Ag|LAGP"))

@@ -9,7 +9,6 @@ import io
 import pytest
 import yaml
 from django.urls import reverse
-from django.utils.html import escape
 
 from analysis.campaign.reported import REPORTED
 from analysis.campaign.row import FILMS, OPTIMUM
@@ -18,6 +17,7 @@ from analysis.campaign.unclear import UNCLEAR
 from analysis.models import Result, RunInput
 from analysis.paper import lines
 from analysis.paper_pages import CSV_COLUMNS, SYNTHETIC
+from lagpdb.templatetags.lagpdb import symbol_markup
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +61,7 @@ def test_an_empty_site_says_what_each_row_needs(member):
     assert page.count("No data yet. This needs") == len(ROWS)
     assert SYNTHETIC in page
     for item in UNCLEAR:
-        assert escape(item.sentence) in page
+        assert symbol_markup(item.sentence) in page
     for row in ROWS:
         assert reverse("paper_row", args=[row.key]) in page
     assert {line.verdict for line in lines()} == {"none"}

@@ -6,10 +6,11 @@ import threading
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
 from analysis import pipeline
-from analysis.decisions import reanalyse
+from analysis.decisions import judge, reanalyse
 from analysis.models import AnalysisRun, Result
 from analysis.queueing import analyses, analyses_for, combinations, lock_sample, queue_combinations
 from analysis.tasks import drain
@@ -263,6 +264,88 @@ def test_many_measurements_of_a_pellet_ask_few_questions(cell):
     few = questions()
     spine.arrhenius(cell, 30, 50, 70, 90)
     assert questions() <= few + 2
+
+
+# -- what people decided -----------------------------------------------------------------------------------------------
+def corrected(cell, thickness_um=850.0):
+    pellet = cell.pellet
+    pellet.thickness_um = thickness_um
+    save_record(pellet, by=spine.person(), reason="measured again")
+    drain()
+
+
+def chosen(cell):
+    """The first spectrum with a fit range that a person gave, and the parameters of its run."""
+    measurement = Measurement.objects.filter(cell=cell).order_by("pk").first()
+    reanalyse(measurement, parameters={"fit_range_Hz": [10.0, 1e5]}, by=spine.person(), reason="the end is noise")
+    drain()
+    return measurement
+
+
+def in_force(measurement):
+    return measurement.runs.get(is_current=True)
+
+
+def test_a_persons_choices_stay_when_an_input_moves(cell):
+    measurement = chosen(cell)
+    narrow = in_force(measurement).results.get(quantity="total_resistance_ohm").value
+    corrected(cell)
+    run = in_force(measurement)
+    assert (run.parameters, run.created_by) == ({"fit_range_Hz": [10.0, 1e5]}, None)
+    assert run.reason == f"{cell.pellet.code}: Thickness (µm) changed"
+    assert run.results.get(quantity="total_resistance_ohm").value == pytest.approx(narrow, rel=1e-12)
+    withdraw(measurement, by=spine.person(), reason="a moment")
+    restore(measurement, by=spine.person())
+    drain()
+    assert in_force(measurement).parameters == {"fit_range_Hz": [10.0, 1e5]}
+    assert in_force(measurement).reason == f"{measurement.code}: restored"
+    call_command("reanalyse")
+    assert in_force(measurement).parameters == {"fit_range_Hz": [10.0, 1e5]}
+    reanalyse(measurement, by=spine.person(), reason="all of it after all")
+    drain()
+    assert in_force(measurement).parameters == {}
+
+
+def test_choices_of_a_run_that_failed_do_not_stay(cell):
+    measurement = chosen(cell)
+    reanalyse(measurement, parameters={"fit_range_Hz": [1.0, 1.1]}, by=spine.person(), reason="too narrow")
+    drain()
+    assert measurement.runs.latest("pk").state == "failed"
+    corrected(cell)
+    assert in_force(measurement).parameters == {"fit_range_Hz": [10.0, 1e5]}
+
+
+def test_a_rejected_number_stays_rejected_while_it_stays_the_same(cell):
+    before = Result.objects.current().filter(quantity=SIGMA).order_by("pk").first()
+    judge(before, "rejected", by=spine.person(), reason="cracked")
+    drain()
+    call_command("reanalyse")
+    again = Result.objects.current().get(quantity=SIGMA, measurement=before.measurement)
+    assert again.run_id != before.run_id
+    assert (again.value, again.acceptance, again.acceptance_reason) == (before.value, "rejected", "cracked")
+    energy = Result.objects.current().filter(quantity=ENERGY).first()
+    assert energy is None or before.measurement_id not in energy.run.used.values_list("result__measurement", flat=True)
+
+
+def test_a_rejected_number_that_moved_waits_for_a_decision(cell):
+    before = Result.objects.current().filter(quantity=SIGMA).order_by("pk").first()
+    judge(before, "rejected", by=spine.person(), reason="cracked")
+    drain()
+    corrected(cell)
+    for _ in range(2):  # and goes on waiting
+        moved = Result.objects.current().get(quantity=SIGMA, measurement=before.measurement)
+        assert moved.acceptance == "provisional"
+        assert moved.acceptance_reason == f"It was {before.value:.6g} and rejected (cracked). Decide again."
+        call_command("reanalyse")
+    others = Result.objects.current().filter(quantity=SIGMA).exclude(measurement=before.measurement)
+    assert set(others.values_list("acceptance", flat=True)) == {"accepted"}
+    reanalyse(before.measurement, by=spine.person(), reason="a new electrode after all")
+    drain()
+    asked = Result.objects.current().get(quantity=SIGMA, measurement=before.measurement)
+    assert asked.acceptance == "provisional"  # the same number, still undecided
+    judge(asked, "accepted", by=spine.person(), reason="measured again")
+    corrected(cell, 860.0)
+    assert Result.objects.current().get(quantity=SIGMA, measurement=before.measurement).acceptance == "accepted"
 
 
 # -- asked for ---------------------------------------------------------------------------------------------------------

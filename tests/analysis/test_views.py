@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from analysis.models import AnalysisRun, Result
+from analysis.start import TOPICS
 from lagpdb.models import Revision
 from measurements.store import put_bytes
 from tests import builders
@@ -68,9 +69,7 @@ def test_pages_carry_no_inline_styles_or_scripts(client, member, name):
     assert not re.search(r'(?:src|href)="(?:https?:)?//', html)
 
 
-@pytest.mark.parametrize(
-    "topic", ["start", "upload", "conductivity", "cycling", "flags", "formats", "paper", "api", "backup"]
-)
+@pytest.mark.parametrize("topic", TOPICS)
 def test_help_pages_exist(client, member, topic):
     assert "<h1>" in page(client, "help_topic", topic)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
@@ -34,3 +36,17 @@ def test_a_file_that_differs_asks(site: Site):
     expect(page.get_by_text(f"Differs from {code} at row 823. Keep as a separate test, or replace?")).to_be_visible()
     page.get_by_role("button", name="Keep separate").click()
     expect(page.locator(f"#file-{file.pk}")).not_to_contain_text("waits for you")
+
+
+def test_buttons_of_a_file_stand_inside_its_card_on_a_tablet(site: Site):
+    cell = builders.symmetric_cell()
+    sent(cell, series(20))
+    file = sent(cell, series(30, change=(822, 0.01)), name="a_rather_long_name_of_a_test_that_differs.csv")
+    page = site.open(
+        reverse("upload_detail", args=[file.upload.code]), viewport={"width": 820, "height": 1180}, has_touch=True
+    )
+    edge = page.locator("#batch .card").first.bounding_box()
+    for name in ("Keep separate", re.compile("Replace MEA-")):
+        button = page.get_by_role("button", name=name).bounding_box()
+        assert button["x"] + button["width"] <= edge["x"] + edge["width"]
+        assert button["height"] >= 44

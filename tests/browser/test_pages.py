@@ -23,7 +23,7 @@ RULES = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations
 DOOR = {"account_login": "", "account_inactive": ""}  # for people who are not signed in
 GENERAL = {
     "dashboard": "", "glossary": "", "help": "",
-    "help_topic": "start bench upload conductivity cycling flags formats paper api backup",
+    "help_topic": "start bench upload conductivity symmetric cycling flags formats paper api backup",
     "resolver_search": "", "resolver": "PEL-9999", "scan": "", "labels": "", "api": "",
     "account": "", "account_change_password": "", "account_tokens": "", "account_logout": "",
     "search": "", "history": "", "record_history": "PEL-0001", "trash": "", "result_list": "",

@@ -266,6 +266,32 @@ def test_folded_lines_and_boxes_are_large_enough_for_gloves(site: Site):
     assert small == []
 
 
+def test_fields_and_ways_back_are_large_enough_for_gloves(site: Site):
+    measurement, _ = measured()
+    page = opened(site, measurement, has_touch=True, is_mobile=True, viewport={"width": 768, "height": 1024})
+    for summary in page.locator("#conditions summary, #numbers summary").all()[:2]:
+        summary.click()
+    small = page.evaluate(
+        "[...document.querySelectorAll('main :is(input:not([type=checkbox], [type=hidden]), select, .crumb a)')]"
+        ".filter((e) => e.offsetParent && !e.closest('.vh') && e.getBoundingClientRect().height < 44)"
+        ".map((e) => e.name || e.textContent)"
+    )
+    assert small == []
+
+
+def test_the_label_of_a_frequency_at_the_left_edge_is_not_cut_off(site: Site):
+    spectrum = spine.taken_in((f"{builders.blocking_cell().code}_25C.csv", spine.spectrum(25)))[0].measurements.get()
+    page = opened(site, spectrum, "?plot-nyquist=frame:full")
+    drawn(page, "nyquist")
+    until(page, f"{canvas('nyquist')}.data.some((t) => t.name === 'decades full' && t.x.length)")
+    cut = page.evaluate(
+        "(plot) => [...plot.querySelectorAll('.textpoint text')].filter((text) => text.getBoundingClientRect().left"
+        " < plot.querySelector('.nsewdrag').getBoundingClientRect().left - 1).map((text) => text.textContent)",
+        page.query_selector("#plot-nyquist .plot-canvas"),
+    )
+    assert cut == []
+
+
 def test_an_address_leads_to_a_choice_in_folded_lines(site: Site):
     measurement, _ = symmetric_cell(Polarisation, "polarisation")
     page = opened(site, measurement, "#choice-polarisation_voltage_V")

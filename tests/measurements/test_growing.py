@@ -192,6 +192,15 @@ def test_anything_else_waits_for_a_person(cell, first, content, words):
     assert growing.offers(file.state, file.relation) == ["replace", "separate"]
 
 
+def test_the_dashboard_asks_for_a_decision_and_not_for_a_sample(client, cell, first):
+    client.force_login(builders.user())
+    sent(cell, series(30, change=(822, 0.01)))
+    page = client.get(reverse("dashboard")).content.decode()
+    assert "1 file waits for a decision" in page
+    assert "Differs from" in page
+    assert "no sample" not in page
+
+
 def test_a_person_replaces_or_keeps_apart(cell, first):
     old = first.measurements.get()
     file = sent(cell, series(30, change=(822, 0.01)))

@@ -174,6 +174,27 @@ def test_an_impedance_does_not_become_a_test_over_time():
     assert file.measurements.get().kind == "eis"
 
 
+def test_a_missing_column_can_be_chosen_where_the_refusal_asks_for_it(client, cell):
+    client.force_login(builders.user("ada", "member"))
+    file = sent(cell, bare().replace(b"time,potential,current", b"time/s,Ewe/mV,reading"))
+    assert (
+        file.message
+        == "No current column found. Columns seen: time/s, Ewe/mV, reading. Choose which column is the current."
+    )
+    assert "Choose the columns" in client.get(reverse("upload_detail", args=[file.upload.code])).content.decode()
+    describe(
+        file,
+        {"time/s": ("time_s", ""), "Ewe/mV": ("potential_V", ""), "reading": ("current_A", "uA")},
+        by=spine.person(),
+    )
+    drain()
+    file.refresh_from_db()
+    assert file.state == "done"
+    frame = store.recording(file.measurements.get())
+    assert frame["current_A"].iloc[0] == pytest.approx(78.5e-6)
+    assert frame["potential_V"].iloc[0] == pytest.approx(0.0471, abs=1e-3)
+
+
 # -- a table that was read, in units that it does not state ------------------------------------------------------------
 TOLD = {"time": ("time_s", "s"), "potential": ("potential_V", "mV"), "current": ("current_A", "uA")}
 

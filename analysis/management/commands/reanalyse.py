@@ -40,7 +40,7 @@ class Command(BaseCommand):
             return
         before = self._numbers(chosen)
         for measurement in chosen:
-            reanalyse(measurement, by=None, reason="reanalyse")
+            reanalyse(measurement, by=None, reason="reanalyse", keeps=True)
         self._wait()
         self._compare(before, self._numbers(chosen), len(chosen))
 

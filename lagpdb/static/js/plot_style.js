@@ -3,6 +3,7 @@
 (() => {
   const NARROW_PX = 480;
   const DECADE_PX = 36;
+  const LABEL_PX = 64;                             // the widest label of a frequency, with its distance to the point
 
   // --- Colours: "role:fit@0.15" becomes the style sheet's --fit with that opacity -----------------------------------------
   function palette(scheme) {
@@ -61,13 +62,25 @@
     return layout;
   }
 
+  // A label that would be cut off at the edge of the frame stands on the other side of its point.
+  function sideOf(state, trace, row) {
+    const { range } = state.canvas._fullLayout.xaxis;
+    const side = trace.textposition[row];
+    const [before, behind] = [trace.x[row] - range[0], range[1] - trace.x[row]].map((ohm) => ohm * state.pxPerOhm);
+    const need = side.includes("center") ? LABEL_PX / 2 : LABEL_PX;
+    if (before < need && !side.includes("right")) return side.replace(/left|center/, "right");
+    if (behind < need && !side.includes("left")) return side.replace(/right|center/, "left");
+    return side;
+  }
+
   // Of the decade labels, those that would lie on each other are left out: the first (highest) frequency stays.
   function thinned(state, trace) {
     const ohm = state.pxPerOhm;
     if (!ohm || !Array.isArray(trace.textposition)) return trace;
     const taken = [];
+    const sides = trace.x.map((_, row) => sideOf(state, trace, row));
     const rows = trace.x.map((_, row) => row).filter((row) => {
-      const side = trace.textposition[row];
+      const side = sides[row];
       const x = trace.x[row] * ohm + (side.includes("right") ? 36 : side.includes("left") ? -36 : 0);
       const y = trace.y[row] * ohm + (side.includes("top") ? 14 : side.includes("bottom") ? -14 : 0);
       if (taken.some(([a, b]) => Math.abs(a - x) < 62 && Math.abs(b - y) < 16)) return false;
@@ -75,7 +88,7 @@
       return true;
     });
     const only = (values) => rows.map((row) => values[row]);
-    return { ...trace, x: only(trace.x), y: only(trace.y), text: only(trace.text), textposition: only(trace.textposition) };
+    return { ...trace, x: only(trace.x), y: only(trace.y), text: only(trace.text), textposition: only(sides) };
   }
 
   function shownTraces(state) {

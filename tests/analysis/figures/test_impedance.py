@@ -28,6 +28,16 @@ def arc(masked=()):
     }
 
 
+def symmetric_arc():
+    """The same without the capacitor: the arc ends on the axis."""
+    drawn = arc()
+    for part in ("data", "fit"):
+        omega = [2 * math.pi * f for f in drawn["data"]["frequency_Hz"]]
+        z = [R_B + R_GB / (1 + 1j * w * 100 * TAU) for w in omega]
+        drawn[part] = {**drawn[part], "z_real_ohm": [v.real for v in z], "z_imag_ohm": [v.imag for v in z]}
+    return drawn
+
+
 def named(figure, name):
     return next(trace for trace in figure["traces"] if trace["name"] == name)
 
@@ -55,6 +65,20 @@ def test_nyquist_labels_decades_that_lie_inside_the_arc_frame():
     assert "1 MHz" in labels
     assert "100 kHz" in labels
     assert "1 Hz" not in labels
+
+
+def test_the_first_label_of_an_arc_stands_beside_its_point_whatever_the_noise():
+    """Below the first point stand the words of the intercept."""
+    curves = symmetric_arc()
+    assert named(figures.nyquist(curves, CELL), "decades arc")["textposition"][0] == "middle left"
+    curves["data"]["z_imag_ohm"][1] += 2.0  # a step down before the rise
+    assert named(figures.nyquist(curves, CELL), "decades arc")["textposition"][0] == "middle left"
+
+
+def test_the_full_range_has_room_for_the_words_of_the_last_intercept():
+    figure = figures.nyquist(symmetric_arc(), CELL)
+    assert figure["frames"]["full"]["x"][1] >= 1.25 * (R_B + R_GB)
+    assert figures.nyquist(arc(), CELL)["frames"]["full"]["x"][1] < 1.1 * (R_B + R_GB)  # the tail crushes the arc
 
 
 def test_left_out_points_stay_and_look_different():

@@ -11,6 +11,12 @@ def test_ticks_of_a_narrow_logarithmic_axis_are_1_2_5():
     assert power_text(1000.0) == "10³"
 
 
+def test_ticks_of_a_narrow_axis_of_plain_sizes_have_no_powers():
+    _, texts = log_ticks(0.1, 1.0)
+    assert {"0.1", "0.2", "0.5", "1"} <= set(texts)
+    assert "700" in log_ticks(350.0, 800.0)[1]
+
+
 def test_ticks_of_a_wide_logarithmic_axis_are_decades():
     assert all(not text.startswith(("2", "5")) for text in log_ticks(0.01, 1e6)[1])
 

@@ -218,6 +218,20 @@ def test_the_transient_shows_the_spectra_around_it_and_the_transference_number()
     assert "= 0.980" in figure["summary"]
 
 
+def test_a_current_of_nanoamperes_is_drawn_in_them():
+    drawn = curves(Polarisation)
+    drawn["series"] = {**drawn["series"], "current_A": [1e-4 * value for value in drawn["series"]["current_A"]]}
+    for name in ("initial", "steady"):
+        mark = drawn["marks"][name]
+        drawn["marks"] = {
+            **drawn["marks"],
+            name: {**mark, "current_A": 1e-4 * mark["current_A"], "uncertainty_A": 1e-4 * mark["uncertainty_A"]},
+        }
+    figure = symmetric.transient(drawn, SAMPLE)
+    assert figure["layout"]["yaxis"]["title"]["text"] == "I (nA)"
+    assert " nA" in words(figure)
+
+
 def test_the_transient_in_hours_on_a_plain_axis():
     figure = symmetric.transient(curves(Polarisation), SAMPLE, {"scale": "linear", "time": "h"})
     seconds = symmetric.transient(curves(Polarisation), SAMPLE)
@@ -276,6 +290,11 @@ def test_interfacial_resistance_against_time_and_sputter_time():
     assert {len(values) for values in columns.values()} == {3}
 
 
+def test_a_single_spectrum_is_counted_in_whole_numbers():
+    figure = trend.trend([point("MEA-1", 0.0, 170.0)], SAMPLE, {"x": "spectrum"})
+    assert figure["layout"]["xaxis"]["dtick"] == 1
+
+
 # -- many numbers ------------------------------------------------------------------------------------------------------
 def result(value, coated, limit="=", celsius=25.0):
     return {
@@ -301,6 +320,10 @@ def test_a_strip_has_every_point_the_median_the_box_and_limits_as_arrows():
     assert median["y"] == [pytest.approx(0.8)] * 2  # two points: no box
     assert [value for value in box["y"] if value is not None] == pytest.approx([0.3, 0.3, 0.2, 0.2, 0.4, 0.4, 0.2])
     assert "coated: n = 5, median 0.300 mA cm⁻²" in figure["summary"]
+    assert figure["layout"]["xaxis"]["ticktext"] == ["pristine, n = 2", "coated, n = 5"]
+    assert "minexponent" not in figure["layout"]["yaxis"]
+    tiny = [{**point, "value": point["value"] * 1e-3} for point in points]
+    assert scattered({}, tiny)["layout"]["yaxis"]["minexponent"] == 2
 
 
 def test_a_scatter_stands_against_a_condition_that_differs():

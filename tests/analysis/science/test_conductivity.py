@@ -248,7 +248,15 @@ def test_intercepts_are_the_resistances():
 
 @pytest.mark.parametrize(
     ("value", "digits", "text"),
-    [(0.0801, 3, "0.0801"), (408.2, 3, "408"), (2.496e-4, 3, "2.50 × 10⁻⁴"), (0.0, 3, "0"), (9.999, 3, "10.0")],
+    [
+        (0.0801, 3, "0.0801"),
+        (408.2, 3, "408"),
+        (2.496e-4, 3, "2.50 × 10⁻⁴"),
+        (0.0, 3, "0"),
+        (9.999, 3, "10.0"),
+        (9147.3, 3, "9147"),
+        (91473.2, 3, "91\u202f473"),
+    ],
 )
 def test_numbers_are_written_as_people_do(value, digits, text):
     assert number(value, digits) == text

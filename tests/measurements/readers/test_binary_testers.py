@@ -144,3 +144,10 @@ def test_archive_of_an_unknown_version_is_known_by_its_head(tmp_path: Path) -> N
     assert Peek(path, "x.ndax").members == []
     with pytest.raises(ReaderError, match=r"^This Neware file cannot be read"):
         read_file(path, "x.ndax")
+
+
+@pytest.mark.parametrize("head", [b"PK\x03\x04\n", b"NEWARE20240327\n"])
+def test_no_reader_looks_for_text_in_a_binary(head: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(head + b"EXPLAIN\nTAG\t")
+    assert Peek(path, "x").text == ""

@@ -120,3 +120,8 @@ def test_many_times_are_read_as_one_by_one() -> None:
     seconds = np.arange(0, 400_000, 37.125)
     texts = [f"{int(t // 3600)}:{int(t // 60 % 60):02d}:{t % 60:06.3f}" for t in seconds]
     assert durations_s(texts) == pytest.approx(seconds, abs=1e-9)
+
+
+@pytest.mark.parametrize("unix_time_s", [np.nan, np.inf, 1e15, -1e15])
+def test_what_names_no_time_has_none(unix_time_s: float) -> None:
+    assert iso_of(unix_time_s) is None
