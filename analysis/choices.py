@@ -36,6 +36,9 @@ _CONDUCTIVITY = Choice(
     "A voltage below the electrolyte’s own is then recognised as a short.",
     "S_cm",
 )
+_RESISTANCE = Choice(
+    "electrolyte_resistance_ohm", "R_e (Ω)", "Electrolyte alone; counts before its conductivity.", "ohm"
+)
 _AREA = Choice("electrode_area_cm2", "Electrode area (cm²)", "Replaces that of the cell for this measurement.", "cm2")
 CHOICES: dict[str, tuple[Choice, ...]] = {
     "ccd_ramp": (
@@ -43,12 +46,14 @@ CHOICES: dict[str, tuple[Choice, ...]] = {
         Choice("step_time_h", "Time per step (h)", "Of one polarity, as programmed.", "h"),
         _LIMIT,
         _CONDUCTIVITY,
+        _RESISTANCE,
         _AREA,
     ),
     "plating_stripping": (
         Choice("overpotential_at_h", "Overpotential at (h)", "Hours, such as 100 300."),
         _LIMIT,
         _CONDUCTIVITY,
+        _RESISTANCE,
         _AREA,
     ),
     "polarisation": (

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 
+from analysis import electrolyte
 from analysis.films import films_of
 from analysis.models import AnalysisRun, Result, RunInput
 from analysis.queueing import (
@@ -139,7 +140,8 @@ def _choices_beside(combination: Combination, sample: Sample) -> dict[str, dict[
     }
 
 
-def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
+def parameters_of(item: AnalysisRun) -> dict[str, Any]:
+    """What is known beside the recording: of the measurement, by people, and by other recordings of the sample."""
     measurement = item.measurement
     parameters = {
         **measurement.parameters,
@@ -147,11 +149,17 @@ def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
         "temperature_degC": measurement.temperature_degC,
         "temperature_origin": measurement.temperature_origin,
     }
+    if quantities := analyses()[item.analysis].looks_up:
+        parameters["known"] = electrolyte.known(measurement, quantities)
     for name in ("electrode_area_cm2", "active_mass_mg", "current_unit"):  # compared with the record, never used
         if name in measurement.metadata:
             parameters[f"file_{name}"] = measurement.metadata[name]
-    parts = parts_of(measurement)
-    outcome = analyses()[item.analysis]().run(joined(parts), subject, parameters)
+    return parameters
+
+
+def _analyse(item: AnalysisRun, subject: Subject) -> Outcome:
+    parts = parts_of(item.measurement)
+    outcome = analyses()[item.analysis]().run(joined(parts), subject, parameters_of(item))
     outcome.inputs["raw_file"], *later = [_described(part) for part in parts]
     if later:
         outcome.inputs["joined_files"] = later
@@ -322,7 +330,7 @@ def _write(item: AnalysisRun, outcome: Outcome, sample: Sample, counts: bool, *,
             unit=quantity(finding.quantity).unit,
             flag=finding.flag,
             acceptance=Result.Acceptance.ACCEPTED
-            if finding.flag == Result.Flag.OK and not is_doubtful
+            if finding.flag == Result.Flag.OK and not is_doubtful and not finding.is_open
             else Result.Acceptance.PROVISIONAL,
             temperature_degC=finding.temperature_degC,
             cycle_number=finding.cycle_number,

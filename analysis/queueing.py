@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from analysis import films
+from analysis import electrolyte, films
 from analysis.models import AnalysisRun, Result, ResultQuerySet
 from analysis.science.base import Analysis, Combination
 from lagpdb import ledger, units
@@ -147,7 +147,8 @@ def queue_combinations(sample: Sample, quantities: Iterable[str], files: list[in
     }
     runs = {slug: pk for slug, pk in queued.items() if pk is not None}
     link = AnalysisRun.caused_by.through
-    waiting = [link(analysisrun_id=pk, uploadfile_id=file) for pk in runs.values() for file in files]
+    again = electrolyte.queue_again(sample, changed, analyses())
+    waiting = [link(analysisrun_id=pk, uploadfile_id=file) for pk in (*runs.values(), *again) for file in files]
     if waiting:
         link.objects.bulk_create(waiting, ignore_conflicts=True)
     return runs

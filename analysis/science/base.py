@@ -50,6 +50,7 @@ class Finding:
     """One number that an analysis reports, before it becomes a row.
 
     `value` None goes with flag ``missing`` (or ``not_converged``), no uncertainty. `uncertainty` is standard (k = 1).
+    `is_open`: a person is asked for a choice that may replace the number; it is provisional until then, without a flag.
     """
 
     quantity: str
@@ -64,6 +65,7 @@ class Finding:
     reference_cycle: int | None = None
     current_density_mA_cm2: float | None = None
     c_rate: float | None = None
+    is_open: bool = False
 
 
 @dataclass
@@ -106,6 +108,7 @@ class Analysis(ABC):
     kinds: ClassVar[tuple[str, ...]] = ()  # measurement kinds it is run on without being asked
     subjects: ClassVar[tuple[str, ...]] = ()  # cell configurations, "pellet", or "witness_plate"
     yields: ClassVar[tuple[str, ...]] = ()
+    looks_up: ClassVar[tuple[str, ...]] = ()  # accepted numbers of cell and pellet that come as parameters["known"]
 
     @abstractmethod
     def run(self, recording: pd.DataFrame, subject: Subject, parameters: Parameters) -> Outcome:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
 from analysis.science.fitted import Fit
-from analysis.science.given import electrode_area, finding, temperature, warn_of_stated_area
+from analysis.science.given import at_temperature, electrode_area, finding, temperature, warn_of_stated_area
 from analysis.science.impedance import fit_prepared
 from analysis.science.kramers_kronig import KramersKronig, check_prepared
 from analysis.science.spectrum import prepare
@@ -116,7 +116,8 @@ class Conductivity(Analysis):
         check_kramers_kronig(outcome, test, fit)
         geometry = _geometry(subject, parameters, outcome)
         temperature(parameters, outcome)
-        outcome.findings = _findings(fit, test, geometry, parameters, outcome)
+        found = _findings(fit, test, geometry, parameters, outcome)
+        outcome.findings = at_temperature(found, outcome, {"kramers_kronig_residual_fraction"})
         outcome.curves = spectrum_curves(frequency, z, fit, test, spectrum, _intercepts(fit))
         outcome.tables = {"fit": fit_table(fit)}
         outcome.inputs["circuit"] = {
@@ -158,8 +159,6 @@ def _findings(
     fit: Fit, test: KramersKronig, geometry: _Geometry, parameters: Parameters, outcome: Outcome
 ) -> list[Finding]:
     """One row per quantity, with its flag."""
-    celsius = float(outcome.inputs["temperature_degC"]["value"])
-    is_assumed = outcome.inputs["temperature_degC"]["origin"] == "assumed"
     is_suspect = fit.rms_fraction > RESIDUAL_LIMIT or test.rms_fraction >= RESIDUAL_LIMIT
     total, total_u = fit.total_resistance_ohm, fit.total_resistance_uncertainty_ohm
     if not math.isfinite(total) or not math.isfinite(total_u) or total_u > UNDETERMINED * total:
@@ -183,17 +182,14 @@ def _findings(
     conductivity = _conductivity(total, total_u, geometry, outcome)
     findings = []
     for found in (conductivity, resistance, bulk, boundary):
-        found = replace(found, temperature_degC=celsius)
         if found.value is not None:
             if not fit.is_converged:
                 found = replace(found, flag="not_converged")
             elif found.flag == "ok" and (is_suspect or bounds & {"R1", "R2"}):
                 found = replace(found, flag="suspect")
-        if found.quantity == "ionic_conductivity_S_cm" and is_assumed and found.flag in ("ok", "suspect"):
-            found = replace(found, flag="missing")
         findings.append(found)
     flag = "suspect" if test.rms_fraction >= RESIDUAL_LIMIT else "ok"
-    findings.append(Finding("kramers_kronig_residual_fraction", test.rms_fraction, flag=flag, temperature_degC=celsius))
+    findings.append(Finding("kramers_kronig_residual_fraction", test.rms_fraction, flag=flag))
     return findings
 
 

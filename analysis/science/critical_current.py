@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from analysis.science.base import Analysis, AnalysisError, Finding, Outcome, Parameters, Subject
 from analysis.science.current_unit import doubt_current_density
-from analysis.science.given import electrode_area, finding, stated_area, temperature
-from analysis.science.shorts import HARD, SOFT, WORDS, Event, find_events
+from analysis.science.given import at_temperature, electrode_area, finding, stated_area, temperature, warn_of_difference
+from analysis.science.shorts import HARD, POLARISATION, SOFT, WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
-from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
+from analysis.science.symmetric import LOOKS_UP, half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
 from analysis.science.wording import number, step_density
 
 Real = NDArray[np.float64]
@@ -24,7 +24,13 @@ Real = NDArray[np.float64]
 SAME_LEVEL = 0.03
 COMPLETE = 0.9
 EVEN = 0.05  # relative spread below which times, charges or increments count as equal
-QUESTIONS = {"two_possible_steps", "electrode_area_differs"}  # a person answers these before a number counts
+FEWEST_ROWS = 5
+FURTHER_FALL = 0.75  # of the resistance that a soft short left: more than that is another event
+# What another choice of the failing step would change.
+OF_THE_STEP = {
+    "critical_current_density_mA_cm2", "last_sound_current_density_mA_cm2", "charge_passed_before_short_mAh_cm2",
+}  # fmt: skip
+OF_THE_PROGRAMME = {"ramp_step_time_h", "ramp_step_mA_cm2"}
 DENSITY_RANGE_MA_CM2 = (0.0, 100.0)
 CHARGE_RANGE_MAH_CM2 = (0.0, 1.0e5)
 TIME_RANGE_H = (0.0, 1000.0)
@@ -54,6 +60,7 @@ class CriticalCurrent(Analysis):
         "ramp_step_time_h",
         "ramp_step_mA_cm2",
     )
+    looks_up: ClassVar[tuple[str, ...]] = LOOKS_UP
 
     def run(self, recording: pd.DataFrame, subject: Subject, parameters: Parameters) -> Outcome:
         """Compute.
@@ -66,8 +73,10 @@ class CriticalCurrent(Analysis):
             Electrode area; thickness, for rule R1.
         parameters : mapping
             ``voltage_limit_V``; ``step_time_h`` (one polarity, as programmed); ``short_step`` (a person's choice of the
-            failing step, in mA cm⁻²); ``electrolyte_conductivity_S_cm`` (for rule R1); ``electrode_area_cm2``,
-            ``temperature_degC``, ``temperature_origin``; ``file_electrode_area_cm2`` is compared, never used.
+            failing step, in mA cm⁻²); ``electrode_area_cm2``, ``temperature_degC``, ``temperature_origin``;
+            ``file_electrode_area_cm2`` is compared, never used. For rule R1 of `analysis.science.shorts` as in
+            `analysis.science.symmetric.electrolyte`: ``electrolyte_resistance_ohm``,
+            ``electrolyte_conductivity_S_cm``, ``known``.
 
         Raises
         ------
@@ -89,8 +98,9 @@ class CriticalCurrent(Analysis):
             "Current densities need the electrode area. Enter the diameter of the Li discs.",
         )
         celsius = temperature(parameters, outcome)
+        is_assumed = outcome.inputs["temperature_degC"]["origin"] == "assumed"
         levels = ramp_levels(steps)
-        ohmic = ohmic_resistance_ohm(subject, parameters, area, outcome)
+        ohmic = ohmic_resistance_ohm(subject, parameters, area, celsius, outcome)
         limit = parameters.get("voltage_limit_V")
         events = find_events(steps, ohmic, float(limit) if limit else None)
         if len(levels) < 2 and not events:
@@ -100,24 +110,21 @@ class CriticalCurrent(Analysis):
             )
         event = _choose(events, levels, steps, parameters, area, outcome)
         _say(events, event, levels, area, parameters, outcome, steps)
-        found = _findings(steps, levels, event, area, relative, celsius, parameters, outcome)
-        outcome.findings = _doubted(found) if QUESTIONS & {code for code, _ in outcome.warnings} else found
+        is_open = "two_possible_steps" in dict(outcome.warnings)
+        outcome.findings = [
+            replace(found, is_open=is_open and found.quantity in OF_THE_STEP)
+            for found in at_temperature(
+                _findings(steps, levels, event, area, relative, parameters, outcome), outcome, OF_THE_PROGRAMME
+            )
+        ]
         outcome.inputs["protocol"] = {
-            "value": protocol_text(steps, levels, area, celsius, parameters),
+            "value": protocol_text(steps, levels, area, f"{celsius:.4g} °C{is_assumed * ' assumed'}", parameters),
             "uncertainty": None,
             "origin": "recording",
         }
         outcome.curves = _curves(steps, levels, event, area, outcome)
         outcome.tables = {"steps": half_cycle_table(steps, area, event)}
         return outcome
-
-
-def _doubted(findings: list[Finding]) -> list[Finding]:
-    """The findings with a flag for those that another answer to an open question would change."""
-    return [
-        replace(found, flag="suspect") if found.flag == "ok" and found.quantity.endswith("_cm2") else found
-        for found in findings
-    ]
 
 
 # --- The ramp ---------------------------------------------------------------------------------------------------------
@@ -204,7 +211,7 @@ def _say(
     """What a person should look at."""
     if event is None:
         outcome.warn("no_short", "No short in the ramp. This is a lower limit.")
-    other = next((e for e in events[1:] if _level_of(levels, e.half) != _level_of(levels, events[0].half)), None)
+    other = _other_step(events, levels, steps)
     if other is not None and not parameters.get("short_step"):
         first, second = (_named(e, steps, levels, area) for e in (events[0], other))
         outcome.warn("two_possible_steps", f"Two possible steps: {first} and {second}. Choose, and say why.")
@@ -221,6 +228,31 @@ def _say(
     warn_of_spikes(steps, outcome)
 
 
+def _other_step(events: Sequence[Event], levels: Sequence[Level], steps: Steps) -> Event | None:
+    """The first event of a later step that is not the first one going on.
+
+    A soft short that stays makes every later half-step a soft one too: that is one event, until the cell has recovered,
+    fails otherwise, or loses a further quarter of what the short had left.
+    """
+    if not events:
+        return None
+    first, after = events[0], _left_ohm(events[0], steps)
+    for place, event in enumerate(events[1:], 1):
+        goes_on = event.half - events[place - 1].half <= 1
+        is_same = goes_on and event.kind != POLARISATION and _left_ohm(event, steps) >= FURTHER_FALL * after
+        if not is_same and _level_of(levels, event.half) != _level_of(levels, first.half):
+            return event
+    return None
+
+
+def _left_ohm(event: Event, steps: Steps) -> float:
+    """Resistance that an event leaves: of the rest of its half-step, or of the next where it has no rest. [Ω]"""
+    half, row = event.half, event.row + 1
+    if steps.last[half] - row < FEWEST_ROWS:
+        return float(steps.resistance_ohm[min(half + 1, steps.count - 1)])
+    return float(np.median(steps.voltage_V[row : steps.last[half]]) / steps.magnitude_A[half])
+
+
 def _named(event: Event, steps: Steps, levels: list[Level], area: float | None) -> str:
     """'0.45 (soft short)'."""
     current = planned_current_A(steps, levels, event)
@@ -229,7 +261,7 @@ def _named(event: Event, steps: Steps, levels: list[Level], area: float | None) 
 
 
 def protocol_text(
-    steps: Steps, levels: Sequence[Level], area: float | None, celsius: float, parameters: Parameters
+    steps: Steps, levels: Sequence[Level], area: float | None, temperature_text: str, parameters: Parameters
 ) -> str:
     """'0.05–0.60 mA cm⁻², step 0.05, 1 h, 25 °C, 0.785 cm²'."""
     unit, scale = ("mA cm⁻²", 1.0e3 / area) if area else ("mA", 1.0e3)
@@ -245,7 +277,7 @@ def protocol_text(
         parts.append(f"{hours:.3g} h" if hours >= 0.5 else f"{60.0 * hours:.3g} min")
     if parameters.get("voltage_limit_V"):
         parts.append(f"limit {float(parameters['voltage_limit_V']):g} V")
-    parts.append(f"{celsius:.4g} °C")
+    parts.append(temperature_text)
     return ", ".join(parts + ([f"{area:.3g} cm²"] if area else []))
 
 
@@ -285,12 +317,16 @@ def step_time(
 
 # --- Numbers ----------------------------------------------------------------------------------------------------------
 def _findings(
-    steps: Steps, levels: list[Level], event: Event | None, area: float | None, relative: float | None, celsius: float,
+    steps: Steps, levels: list[Level], event: Event | None, area: float | None, relative: float | None,
     parameters: Parameters, outcome: Outcome,
 ) -> list[Finding]:  # fmt: skip
     """One row per quantity."""
     scale = 1.0e3 / area if area else math.nan
-    hours, control = step_time(steps, levels, parameters, event.half if event else None)
+    half = event.half if event else None
+    hours, control = step_time(steps, levels, parameters, half)
+    if parameters.get("step_time_h"):
+        outcome.inputs["step_time_h"] = {"value": hours, "uncertainty": None, "origin": "person"}
+        warn_of_difference("Time per step", hours, step_time(steps, levels, {}, half)[0], "h", outcome)
     if control == "charge":
         outcome.warn(
             "charge_controlled",
@@ -310,7 +346,7 @@ def _findings(
 
     def row(quantity: str, value: float | None, limits: tuple[float, float]) -> Finding:
         spread = None if value is None or relative is None else value * relative
-        return replace(finding(quantity, value, spread, limits), temperature_degC=celsius)
+        return finding(quantity, value, spread, limits)
 
     critical = row("critical_current_density_mA_cm2", failing * scale, DENSITY_RANGE_MA_CM2)
     charge = row("charge_passed_before_short_mAh_cm2", passed * scale / 1.0e3, CHARGE_RANGE_MAH_CM2)
@@ -321,7 +357,7 @@ def _findings(
         finding("ramp_step_time_h", hours, None, TIME_RANGE_H),
         row("ramp_step_mA_cm2", increment * scale if increment else None, DENSITY_RANGE_MA_CM2),
     ]
-    return [f if f.value is not None else replace(f, limit="=", temperature_degC=celsius) for f in findings]
+    return [f if f.value is not None else replace(f, limit="=") for f in findings]
 
 
 def _steps_that_count(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from analysis.science.base import Finding, Outcome, Parameters, Subject
+from analysis.science.wording import number
 
 ASSUMED_TEMPERATURE_DEGC = 25.0
 KELVIN_FROM = 250.0  # a temperature in °C above this was more likely written in kelvin
 AREA_TOLERANCE = 0.05
+SAME_AS_RECORDED = 0.1  # relative: what a person rounds differs by less
 
 
 def electrode_area(
@@ -87,6 +91,16 @@ def warn_of_stated_area(parameters: Parameters, area_cm2: float | None, outcome:
         )
 
 
+def warn_of_difference(name: str, given: float, recorded: float, unit: str, outcome: Outcome) -> None:
+    """Say that what a person gave is not what the recording shows. The person's value counts."""
+    if recorded and abs(abs(given) / abs(recorded) - 1.0) > SAME_AS_RECORDED:
+        outcome.warn(
+            "differs_from_recording",
+            f"{name}: {number(abs(given))} {unit} was given, the recording shows {number(abs(recorded))} {unit}. "
+            "What was given was taken; check it.",
+        )
+
+
 def temperature(parameters: Parameters, outcome: Outcome) -> float:
     """Temperature [°C], recorded in the inputs; said when it is assumed."""
     value, origin = parameters.get("temperature_degC"), parameters.get("temperature_origin")
@@ -98,6 +112,27 @@ def temperature(parameters: Parameters, outcome: Outcome) -> float:
         outcome.warn("temperature_like_kelvin", f"{value:g} °C is unusually hot. If it is in kelvin, correct it.")
     outcome.inputs["temperature_degC"] = {"value": float(value), "uncertainty": None, "origin": origin or "person"}
     return float(value)
+
+
+def at_temperature(findings: Sequence[Finding], outcome: Outcome, indifferent: Collection[str] = ()) -> list[Finding]:
+    """The findings at the temperature that `temperature` recorded; where that is assumed, suspect and without it.
+
+    A value that was measured at an unknown temperature is a value; but no filter by temperature may find it.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+    outcome : Outcome
+    indifferent : collection of str
+        Quantities that no temperature moves, such as an applied voltage or a programmed time: they stay as they are.
+    """
+    entry = outcome.inputs["temperature_degC"]
+    if entry["origin"] != "assumed":
+        return [replace(found, temperature_degC=entry["value"]) for found in findings]
+    return [
+        replace(found, flag="suspect") if found.flag == "ok" and found.quantity not in indifferent else found
+        for found in findings
+    ]
 
 
 def finding(quantity: str, value: float | None, uncertainty: float | None, limits: tuple[float, float]) -> Finding:

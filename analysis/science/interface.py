@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.science.base import Analysis, AnalysisError, Finding, Outcome, Parameters, Subject
 from analysis.science.circuit import effective_capacitance_F
 from analysis.science.fitted import Fit
-from analysis.science.given import electrode_area, finding, temperature, warn_of_stated_area
+from analysis.science.given import at_temperature, electrode_area, finding, temperature, warn_of_stated_area
 from analysis.science.impedance import fit_prepared
 from analysis.science.kramers_kronig import KramersKronig, check_prepared
 from analysis.science.spectrum import prepare
@@ -104,11 +104,8 @@ class Interface(Analysis):
         check_kramers_kronig(outcome, test, fit)
         _warn_of_loop(fitted.frequency_Hz, fitted.z_ohm, test, outcome)
         split = split_resistances(fit, outcome, tuple(parameters.get("interface_arcs") or ()))
-        celsius = temperature(parameters, outcome)
-        outcome.findings = [
-            replace(found, temperature_degC=celsius)
-            for found in _findings(split, fit, test, subject, parameters, outcome)
-        ]
+        temperature(parameters, outcome)
+        outcome.findings = at_temperature(_findings(split, fit, test, subject, parameters, outcome), outcome)
         outcome.curves = spectrum_curves(frequency, z, fit, test, spectrum, _intercepts(split))
         outcome.tables = {"fit": _table(fit, split)}
         outcome.inputs["circuit"] = {

@@ -12,16 +12,25 @@ from numpy.typing import NDArray
 
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
 from analysis.science.current_unit import doubt_current_density
-from analysis.science.given import electrode_area, finding, stated_area, temperature
+from analysis.science.given import at_temperature, electrode_area, finding, stated_area, temperature
 from analysis.science.shorts import WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
-from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, pauses, series_curves, warn_of_spikes
+from analysis.science.symmetric import (
+    LOOKS_UP,
+    half_cycle_table,
+    ohmic_resistance_ohm,
+    pauses,
+    series_curves,
+    warn_of_spikes,
+)
 from analysis.science.wording import number
 
 Real = NDArray[np.float64]
 
 CONDITIONING_HALVES = 2  # the first cycle settles; the ten half-steps after it are the measure of polarisation
 REFERENCE_HALVES = 10
+FALLEN, FALLEN_HALVES = 0.6, 4  # share of that measure, and half-steps at the end that stay below it
+SAME_CURRENT = 0.1
 UNEVEN = 0.02
 ASYMMETRIC = 0.3
 OVERPOTENTIAL_RANGE_MV = (0.0, 1.0e4)
@@ -51,6 +60,7 @@ class Plating(Analysis):
     kinds: ClassVar[tuple[str, ...]] = ("plating_stripping",)
     subjects: ClassVar[tuple[str, ...]] = ("symmetric",)
     yields: ClassVar[tuple[str, ...]] = ("overpotential_mV", "time_to_failure_h", "cycles_to_failure_count")
+    looks_up: ClassVar[tuple[str, ...]] = LOOKS_UP
 
     def run(self, recording: pd.DataFrame, subject: Subject, parameters: Parameters) -> Outcome:
         """Compute.
@@ -63,7 +73,9 @@ class Plating(Analysis):
             Electrode area; thickness, for rule R1 of `analysis.science.shorts`.
         parameters : mapping
             ``voltage_limit_V``; ``overpotential_at_h`` (list of hours at which the overpotential is asked for);
-            ``electrolyte_conductivity_S_cm``; ``electrode_area_cm2``, ``temperature_degC``, ``temperature_origin``.
+            ``electrode_area_cm2``, ``temperature_degC``, ``temperature_origin``. For rule R1 as in
+            `analysis.science.symmetric.electrolyte`: ``electrolyte_resistance_ohm``,
+            ``electrolyte_conductivity_S_cm``, ``known``.
 
         Raises
         ------
@@ -86,20 +98,15 @@ class Plating(Analysis):
             "Current densities need the electrode area. Enter the diameter of the Li disc.",
         )
         celsius = temperature(parameters, outcome)
-        ohmic = ohmic_resistance_ohm(subject, parameters, area, outcome)
+        ohmic = ohmic_resistance_ohm(subject, parameters, area, celsius, outcome)
         limit = parameters.get("voltage_limit_V")
         reference = (CONDITIONING_HALVES, CONDITIONING_HALVES + REFERENCE_HALVES)
         events = find_events(steps, ohmic, float(limit) if limit else None, reference)
         event = events[0] if events else None
         cycles = complete_cycles(steps)
         _say(steps, cycles, event, area, parameters, outcome)
-        outcome.findings = [
-            replace(found, temperature_degC=celsius)
-            for found in [
-                *_overpotentials(cycles, event, steps, area, parameters, outcome),
-                *_lifetime(steps, event),
-            ]
-        ]
+        found = [*_overpotentials(cycles, event, steps, area, parameters, outcome), *_lifetime(steps, event)]
+        outcome.findings = at_temperature(found, outcome)
         outcome.curves = series_curves(steps, area) | {
             "cycles": {
                 "cycle": [cycle.number for cycle in cycles],
@@ -239,6 +246,7 @@ def _say(
             "half-cycles. The time counts them.",
         )
     warn_of_spikes(steps, outcome)
+    _say_fall(steps, event, outcome)
     if len(sound) >= 4:
         from scipy.stats import (
             theilslopes,  # takes half a second to load, and pages that draw what was computed never need it
@@ -255,6 +263,34 @@ def _say(
 def _signed(value: float) -> str:
     """'+0.25', '−0.25'; '0' has no sign."""
     return f"{'+' if value > 0.0 else '−' if value < 0.0 else ''}{number(abs(value), 2)}"
+
+
+def _say_fall(steps: Steps, event: Event | None, outcome: Outcome) -> None:
+    """Say that the resistance crept far below its measure and stayed there, which no sudden drop shows.
+
+    Between half-steps of the same current only: at another the interfaces have another resistance.
+    """
+    end = event.half if event else steps.count
+    first, last = CONDITIONING_HALVES, CONDITIONING_HALVES + REFERENCE_HALVES
+    if end < last + FALLEN_HALVES:
+        return
+    current = float(np.median(steps.magnitude_A[first:last]))
+    halves = np.arange(first, end)[np.abs(steps.magnitude_A[first:end] / current - 1.0) <= SAME_CURRENT]
+    if not (halves < last).any():  # the first half-cycles have no current in common
+        return
+    resistance = steps.resistance_ohm[halves]
+    usual = float(np.median(resistance[halves < last]))
+    stood = np.flatnonzero(resistance >= FALLEN * usual)
+    begin = int(stood[-1]) + 1 if stood.size else 0
+    if halves.size - begin < FALLEN_HALVES:
+        return
+    now = float(np.median(resistance[-FALLEN_HALVES:]))
+    outcome.warn(
+        "resistance_fell",
+        f"The resistance fell from {number(usual)} Ω in the first half-cycles to {number(now)} Ω, and stays below "
+        f"{100 * FALLEN:.0f} % of it from {steps.hours(steps.start_s[halves[begin]]):.4g} h on. A short that grows "
+        "slowly does this, and so do interfaces that settle: compare the impedance before and after.",
+    )
 
 
 def _across(steps: Steps, sound: Sequence[Cycle]) -> str:

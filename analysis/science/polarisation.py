@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 import pandas as pd
 
 from analysis.science.base import Analysis, Outcome, Parameters, Subject
-from analysis.science.given import temperature
+from analysis.science.given import at_temperature, temperature, warn_of_difference
 from analysis.science.transient import (
     applied_voltage,
     current_findings,
@@ -51,16 +50,22 @@ class Polarisation(Analysis):
         hold = max(holds, key=lambda item: item.time_s[-1] - item.time_s[0])
         if len(holds) > 1:
             outcome.warn("several_holds", f"{len(holds)} holds at constant voltage found; the longest one was taken.")
+        if applied_voltage(parameters) and _has_potential(recording):
+            recorded = max(find_holds(recording)[0], key=lambda item: item.time_s[-1] - item.time_s[0])
+            warn_of_difference("Voltage", 1.0e3 * hold.voltage_V, 1.0e3 * recorded.voltage_V, "mV", outcome)
         initial, steady = initial_current(hold, outcome), steady_current(hold, outcome)
         if abs(steady.value_A) > abs(initial.value_A) + 2.0 * initial.uncertainty_A:
             outcome.warn(
                 "current_rises",
                 "The steady current is larger than the initial one: a short grows, or the contact still improves.",
             )
-        celsius = temperature(parameters, outcome)
-        outcome.findings = [
-            replace(found, temperature_degC=celsius) for found in current_findings(hold, initial, steady, parameters)
-        ]
+        temperature(parameters, outcome)
+        found = current_findings(hold, initial, steady, parameters)
+        outcome.findings = at_temperature(found, outcome, {"polarisation_voltage_V"})
         outcome.inputs |= current_inputs(hold, initial, steady, parameters)
         outcome.curves = transient_curves(hold, initial, steady)
         return outcome
+
+
+def _has_potential(recording: pd.DataFrame) -> bool:
+    return "potential_V" in recording and bool(recording["potential_V"].notna().any())

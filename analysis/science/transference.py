@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,13 +29,16 @@ AMPLIFICATION = 5.0
 HIGH_VOLTAGE_V = 0.02
 CURRENTS_DIFFER = 0.10
 INTERFACE_MOVED = 0.20
+# A room that one file calls 20 °C and the next 25 °C is one temperature; series of them go in steps of 10 K or more.
+# Beyond it, resistances of 0.4 eV have moved by more than a quarter.
+SAME_TEMPERATURE_K = 5.0
 SMALLEST_RELATIVE = 3.0e-4  # of a fitted resistance; one very good fit is not believed
 BEFORE_WORDS = ("before", "initial", "fresh", "pre", "bef", "vor", "start", "r0", "1st", "eis1")
 AFTER_WORDS = ("after", "final", "post", "aft", "nach", "end", "steady", "rss", "2nd", "eis2")
 WAITING_FOR = {
     "polarisation": "Waiting for the polarisation. Upload it, or enter its currents and voltage.",
-    "before": "Waiting for the EIS before polarisation. Upload it, or pick one.",
-    "after": "Waiting for the EIS after polarisation. Upload it, or pick one.",
+    "before": "Waiting for the EIS before polarisation{}. Upload it, or pick one.",
+    "after": "Waiting for the EIS after polarisation{}. Upload it, or pick one.",
 }
 SYMBOLS = {
     "initial_current_A": "I₀",
@@ -119,19 +122,25 @@ class Transference(Combination):
         Notes
         -----
         I₀ = ΔV/(R_e + R₀) from the impedance, unless a person gave it: then t = I_s R_e/(ΔV − I_s R_s), R₀ cancels,
-        and its errors with it. The uncertainty is that of 4000 draws of what entered. A number that a person gave has
-        the relative uncertainty of the one that was measured in its place; without one it has none, which is said.
+        and its errors with it. Only spectra at the temperature of the polarisation enter, to 5 K and where both are
+        known, unless a person picks another: that is said. The uncertainty is that of 4000 draws of what entered. A
+        number that a person gave has the relative uncertainty of the one that was measured in its place; without one
+        it has none, which is said.
         """
         outcome = Outcome()
         frame = _ordered(numbers)
         roles, parameters = _roles(frame, parameters, outcome)
         values = _values(frame, roles, parameters)
         missing = _missing(values, parameters)
+        celsius = _temperature_of(frame, roles.get("polarisation", ""))
+        _say_temperatures(frame, roles, celsius, outcome)
         if missing:
-            outcome.warn("waiting", WAITING_FOR[missing])
+            where = f" at {celsius:.4g} °C" if celsius is not None and missing in roles.elsewhere else ""
+            outcome.warn("waiting", WAITING_FOR[missing].format(where))
             outcome.findings = [Finding("lithium_transference_number", None, flag="missing")]
         else:
             _compute(values, parameters, outcome)
+        outcome.findings = [replace(found, temperature_degC=celsius) for found in outcome.findings]
         for name, value in values.items():
             outcome.inputs[name] = {
                 "value": value.value,
@@ -150,9 +159,13 @@ _PICKED = {"before": "eis_before", "after": "eis_after", "polarisation": "polari
 
 
 class _Roles(dict[str, str]):
-    """Codes of measurements by role, and how the roles were found."""
+    """Codes of measurements by role, how the roles were found, and what would have them at another temperature."""
 
     origin = "time of measurement"
+
+    def __init__(self, roles: Mapping[str, str], nearest: Mapping[str, str]) -> None:
+        super().__init__(roles)
+        self.elsewhere = {role: code for role, code in nearest.items() if code != self.get(role)}
 
 
 def _ordered(numbers: pd.DataFrame) -> pd.DataFrame:
@@ -160,6 +173,9 @@ def _ordered(numbers: pd.DataFrame) -> pd.DataFrame:
     frame = numbers.copy()
     for column in ("measurement", "quantity", "label", "file_name", "flag"):
         frame[column] = frame[column].fillna("").astype(str) if column in frame else ""
+    if "temperature_degC" not in frame:
+        frame["temperature_degC"] = np.nan
+    frame["temperature_degC"] = pd.to_numeric(frame["temperature_degC"], errors="coerce")
     if "uploaded_order" not in frame:
         frame["uploaded_order"] = [_code_number(code) for code in frame["measurement"]]
     if "measured_at" not in frame:
@@ -178,7 +194,7 @@ def _roles(frame: pd.DataFrame, parameters: Parameters, outcome: Outcome) -> tup
 
     Returns the roles, and what a person gave with the polarisation that has its.
     """
-    roles, given = _Roles(), parameters
+    roles, given = _Roles({}, {}), parameters
     spectra = frame[frame["quantity"] == "cell_interfacial_resistance_ohm"].drop_duplicates("measurement")
     holds = frame[frame["quantity"] == "steady_state_current_A"].drop_duplicates("measurement")
     picked = _picked(holds, parameters)
@@ -189,10 +205,14 @@ def _roles(frame: pd.DataFrame, parameters: Parameters, outcome: Outcome) -> tup
     order = list(holds.sort_values(key, kind="stable")["measurement"])
     for code in reversed(order):  # the latest that is complete, else the latest
         own = (parameters.get("beside") or {}).get(code, {}) | dict(parameters)
-        found = _around(spectra, holds[holds["measurement"] == code].iloc[0], key, is_timed)
-        found |= {role: str(own[_PICKED[role]]) for role in ("before", "after") if own.get(_PICKED[role])}
+        hold = holds[holds["measurement"] == code].iloc[0]
+        is_elsewhere = (spectra["temperature_degC"] - hold["temperature_degC"]).abs() > SAME_TEMPERATURE_K
+        found = _around(spectra[~is_elsewhere], hold, key, is_timed)
+        picked_here = {role: str(own[_PICKED[role]]) for role in ("before", "after") if own.get(_PICKED[role])}
+        found |= picked_here
         if not roles or len(found) == 3:
-            roles, given = _Roles(found), own
+            nearest = _around(spectra, hold, key, is_timed) | picked_here if is_elsewhere.any() else {}
+            roles, given = _Roles(found, nearest), own
         if len(found) == 3:
             break
     roles.origin = "time of measurement" if is_timed else "assumed"
@@ -223,7 +243,7 @@ def _around(spectra: pd.DataFrame, hold: Mapping[Any, Any], key: str, is_timed: 
     """The spectra nearest before and after a polarisation."""
     found = {"polarisation": str(hold["measurement"])}
     if not is_timed:
-        words = [_word(name) for name in spectra["file_name"]]
+        words = [role_in_name(name) for name in spectra["file_name"]]
         for role in ("before", "after"):
             named = spectra[[word == role for word in words]]
             if len(named):
@@ -242,8 +262,29 @@ def _around(spectra: pd.DataFrame, hold: Mapping[Any, Any], key: str, is_timed: 
     return found
 
 
-def _word(file_name: str) -> str:
-    """'before', 'after', or '' of a file's name."""
+def _temperature_of(frame: pd.DataFrame, measurement: str) -> float | None:
+    """Temperature of a measurement; None where it is not known. [°C]"""
+    known = frame.loc[frame["measurement"] == measurement, "temperature_degC"].dropna()
+    return float(known.iloc[0]) if len(known) else None
+
+
+def _say_temperatures(frame: pd.DataFrame, roles: _Roles, celsius: float | None, outcome: Outcome) -> None:
+    """Which spectra at another temperature than the polarisation were left out, or taken because a person said so."""
+    if celsius is None:
+        return
+    for code in dict.fromkeys((*roles.elsewhere.values(), *roles.values())):
+        own = _temperature_of(frame, code)
+        if own is not None and abs(own - celsius) > SAME_TEMPERATURE_K:
+            is_taken = code in roles.values()
+            end = "A person picked it; resistances change by about 5 % per kelvin." if is_taken else "It was not taken."
+            outcome.warn(
+                "other_temperature",
+                f"{code} was measured at {own:.4g} °C, the polarisation at {celsius:.4g} °C. {end}",
+            )
+
+
+def role_in_name(file_name: str) -> str:
+    """'before', 'after', or '' of what a file's name says of its spectrum."""
     parts = re.split(r"[^a-z0-9]+", file_name.lower())
     for role, words in (("before", BEFORE_WORDS), ("after", AFTER_WORDS)):
         if any(part == word or (len(word) >= 5 and part.startswith(word)) for part in parts for word in words):

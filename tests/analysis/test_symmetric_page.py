@@ -20,6 +20,7 @@ from measurements.models import Measurement
 from samples.models import Cell
 from tests import builders, spine
 from tests.analysis.science.test_contract import SAMPLES
+from tests.analysis.science.test_critical_current import soft_ramp
 
 pytestmark = pytest.mark.django_db
 FREQUENCY_HZ = synthetic.frequencies_Hz(1e6, 0.1)
@@ -160,6 +161,18 @@ def test_a_spectrum_of_a_symmetric_cell_gives_its_interfaces():
     assert spine.number("cell_interfacial_resistance_ohm").label == "2"
     # Nothing to combine yet: no run that fails, and no word about a polarisation nobody promised.
     assert not AnalysisRun.objects.filter(analysis="transference").exists()
+
+
+def test_a_ramp_with_two_possible_steps_waits_for_a_person_without_a_flag():
+    cell = spine.cell(configuration="symmetric")
+    frame = soft_ramp([0.6, 1.0, 1.0, 1.0, 0.6])
+    (file,) = spine.taken_in((f"{cell.code}_CCD_25C.csv", frame.to_csv(index=False).encode()))
+    critical = spine.number("critical_current_density_mA_cm2", cell)
+    assert (critical.flag, critical.acceptance) == ("ok", "provisional")
+    assert spine.number("ramp_step_time_h", cell).acceptance == "accepted"
+    reanalyse(file.measurements.get(), parameters={"short_step": critical.value}, by=None, reason="it never healed")
+    drain()
+    assert spine.number("critical_current_density_mA_cm2", cell).acceptance == "accepted"
 
 
 def test_three_measurements_make_a_transference_number(client, member):

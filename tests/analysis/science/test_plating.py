@@ -1,5 +1,7 @@
 """Overpotential and lifetime of long plating tests: closed forms, synthetic truth, and a real file."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,6 +65,48 @@ def test_nothing_is_said_of_a_pause_where_there_is_none():
     assert outcome.inputs["overpotential_trend"]["origin"] == "median slope over 15 cycles"
 
 
+def crept(shares, cycles=50):
+    """A life at 460 Ω cm² times a share that runs along these values; half-cycles of 1 h."""
+    frame = life(cycles).frame
+    hours = frame["time_s"] / 3600.0
+    frame["potential_V"] *= np.interp(hours, np.linspace(0.0, 2.0 * cycles, len(shares)), shares)
+    return frame
+
+
+def test_a_resistance_that_creeps_down_is_said_and_the_cell_stays_alive():
+    # From 1 to 0.3 within 100 h; of the halves 3 to 12 (from 2 to 12 h) the middle is at 7 h: 0.951.
+    found, outcome = run(crept([1.0, 0.3]))
+    sentence = dict(outcome.warnings)["resistance_fell"]
+    usual = 460.0 / AREA * 0.951
+    assert f"fell from {usual:.0f} Ω in the first half-cycles to {460.0 / AREA * 0.314:.0f} Ω" in sentence
+    # Below 60 % of it where 1 − 0.007 h = 0.6 · 0.951: from the half-cycle in whose middle it is, at 61.3 h.
+    assert float(re.search(r"from (\S+) h on", sentence)[1]) == pytest.approx(61.0, abs=0.1)
+    assert found["time_to_failure_h", ""].limit == ">"
+    assert "alive" in dict(outcome.warnings)
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        [1.0, 1.0],
+        [1.0, 0.7],  # settles
+        [2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0],  # conditions within the first tenth
+        [1.0, 0.5, 1.0, 1.0],  # comes back
+        [1.0, 5.0],  # grows
+    ],
+)
+def test_what_settles_grows_or_comes_back_is_not_called_fallen(shares):
+    assert "resistance_fell" not in dict(run(crept(shares))[1].warnings)
+
+
+def test_another_current_has_another_resistance():
+    """Interfaces that conduct better at three times the current are no short."""
+    programme = current_steps([0.1], 3600.0, 0.0, 20) + current_steps([0.3], 3600.0, 0.0, 20)
+    frame = galvanostatic_test(programme, CELL, np.random.default_rng(2), interval_s=30.0).frame
+    frame["potential_V"] *= np.where(frame["current_A"].abs() > 2e-4 * AREA, 0.55, 1.0)
+    assert "resistance_fell" not in dict(run(frame)[1].warnings)
+
+
 @pytest.mark.parametrize("end", ["short", "soft_short", "open", "noise"])
 def test_lifetime_counts_from_the_first_row_rests_included(end):
     depth = 0.95 if end == "short" else 0.5
@@ -93,6 +137,94 @@ def test_every_half_cycle_has_its_resistance():
     assert len(steps) == 10
     assert all(row["asr_ohm_cm2"] == pytest.approx(460.0, rel=5e-3) for row in steps)
     assert [row["state"] for row in steps] == ["sound"] * 10
+
+
+# -- a voltage below the electrolyte's own (rule R1): 20 Ω cm² where the electrolyte alone has 314 -------------------
+SHORTED = Cell(area_cm2=AREA, asr_ohm_cm2=20.0, noise_V=1e-5)
+PELLET = Subject("cell", "CEL-0098", "symmetric", thickness_um=800.0, electrode_area_cm2=AREA)
+
+
+def told(quantity, value, number=1, is_before=True, celsius=25.0):
+    return {
+        "result_id": number, "quantity": quantity, "value": value, "uncertainty": 1.0, "temperature_degC": celsius,
+        "measurement": f"MEA-0000{number}", "is_before": is_before,
+    }  # fmt: skip
+
+
+def r_e(value, number=1, **more):
+    return told("electrolyte_resistance_ohm", value, number, **more)
+
+
+def sigma(resistance_ohm, number=1, **more):
+    """σ = L/(R A) of the pellet."""
+    return told("ionic_conductivity_S_cm", 0.08 / (resistance_ohm * AREA), number, **more)
+
+
+def judged(cell, known=(), **parameters):
+    """Whether the cell is shorted from its first half-step on, and what was said."""
+    outcome = Plating().run(life(10, cell).frame, PELLET, AT_25 | parameters | {"known": list(known)})
+    found = {finding.quantity: finding for finding in outcome.findings}
+    is_shorted = found["cycles_to_failure_count"].limit == "=" and found["cycles_to_failure_count"].value == 0
+    assert is_shorted or found["time_to_failure_h"].limit == ">"
+    return is_shorted, outcome
+
+
+@pytest.mark.parametrize(
+    ("known", "given", "ohm", "origin", "used"),
+    [
+        ([r_e(400.0)], {}, 400.0, "MEA-00001, before the test", [1]),
+        ([sigma(400.0)], {}, 400.0, "L / (σ A)", [1]),
+        ([], {"electrolyte_resistance_ohm": 400.0}, 400.0, "person", []),
+        ([r_e(20.0)], {"electrolyte_resistance_ohm": 400.0}, 400.0, "person", []),
+        ([r_e(20.0)], {"electrolyte_conductivity_S_cm": 0.08 / (400.0 * AREA)}, 400.0, "L / (σ A)", []),
+        # The last spectrum before the test; another temperature is no measure.
+        ([r_e(500.0, 1), r_e(400.0, 2), r_e(90.0, 3, celsius=60.0)], {}, 400.0, "MEA-00002, before the test", [2]),
+        ([r_e(400.0, 1), sigma(390.0, 2)], {}, 400.0, "MEA-00001, before the test", [1, 2]),
+        # Spectra of a cell that had shorted do not hide it.
+        ([r_e(400.0, 1), r_e(15.0, 2)], {}, 400.0, "MEA-00001, before the test", [1, 2]),
+        ([r_e(15.0, 1), sigma(400.0, 2)], {}, 400.0, "L / (σ A)", [1, 2]),
+        ([r_e(15.0, 1, is_before=False), sigma(400.0, 2)], {}, 400.0, "L / (σ A)", [1, 2]),
+        ([r_e(400.0, 1, is_before=False), r_e(15.0, 2, is_before=False)], {}, 400.0, "after the test had begun", [1]),
+    ],
+)
+def test_a_voltage_below_the_electrolytes_own_is_a_certain_short(known, given, ohm, origin, used):
+    is_shorted, outcome = judged(SHORTED, known, **given)
+    assert is_shorted
+    assert outcome.inputs["electrolyte_resistance_ohm"]["value"] == pytest.approx(ohm)
+    assert outcome.inputs["electrolyte_resistance_ohm"]["origin"].endswith(origin)
+    assert outcome.used == used
+    assert "ohmic_limit_unknown" not in dict(outcome.warnings)
+    # The same electrolyte with its interfaces, 460 Ω cm² together, is sound.
+    assert not judged(CELL, known, **given)[0]
+
+
+def test_what_contradicts_is_said_and_a_contact_that_adds_makes_no_short():
+    _, outcome = judged(SHORTED, [r_e(15.0, 1), sigma(400.0, 2)])
+    assert dict(outcome.warnings)["electrolyte_resistance_differs"] == (
+        "The impedance gives the electrolyte 15.0 Ω (MEA-00001, before the test), the conductivity of the pellet 400 Ω "
+        "(MEA-00002). The latter was taken. Had the cell shorted already?"
+    )
+    _, outcome = judged(SHORTED, [r_e(400.0, 1), r_e(15.0, 2)])
+    assert (
+        "fell from 400 Ω (MEA-00001) to 15.0 Ω (MEA-00002)" in dict(outcome.warnings)["electrolyte_resistance_differs"]
+    )
+    # 4000 Ω of a bad contact would be a limit of 2000 Ω, and the sound cell has 586.
+    is_shorted, outcome = judged(CELL, [r_e(4000.0, 1), sigma(400.0, 2)])
+    assert not is_shorted
+    assert "add to the spectrum" in dict(outcome.warnings)["electrolyte_resistance_differs"]
+
+
+@pytest.mark.parametrize("known", [[], [r_e(400.0, celsius=60.0)]])
+def test_without_a_number_at_its_temperature_the_limit_is_not_known(known):
+    is_shorted, outcome = judged(SHORTED, known)
+    assert not is_shorted
+    assert "ohmic_limit_unknown" in dict(outcome.warnings)
+
+
+def test_a_spectrum_after_the_test_is_a_late_witness():
+    is_shorted, outcome = judged(SHORTED, [r_e(15.0, is_before=False)])
+    assert not is_shorted
+    assert "MEA-00001, which was measured after" in dict(outcome.warnings)["ohmic_limit_late"]
 
 
 @pytest.mark.real

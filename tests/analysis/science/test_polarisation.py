@@ -96,6 +96,16 @@ def test_a_voltage_that_nobody_knows_is_asked_for():
     assert outcome.inputs["polarisation_voltage_V"]["origin"] == "person"
 
 
+def test_a_voltage_that_the_recording_contradicts_is_said():
+    frame, _, _ = transient()
+    found, outcome = run(frame, polarisation_voltage_V=0.02)
+    assert found["polarisation_voltage_V"].value == 0.02
+    sentence = next(text for code, text in outcome.warnings if code == "differs_from_recording")
+    assert sentence.startswith("Voltage: 20.0 mV was given, the recording shows 10.0 mV.")
+    assert "differs_from_recording" not in codes(run(frame, polarisation_voltage_V=0.0105)[1])
+    assert "differs_from_recording" not in codes(run(frame.assign(potential_V=np.nan), polarisation_voltage_V=0.02)[1])
+
+
 @pytest.mark.parametrize("rest_V", [0.0, 0.0015, -0.004])
 def test_only_the_voltage_beyond_that_at_rest_drives_the_current(rest_V):
     frame, _, _ = transient()

@@ -107,6 +107,55 @@ def test_without_times_and_words_the_order_of_upload_decides(order):
     assert outcome.inputs["measurement_after"]["origin"] == "assumed"
 
 
+def at_degC(celsius, *parts):
+    """The numbers of a measurement with its temperature."""
+    return [row | {"temperature_degC": celsius} for part in parts for row in part]
+
+
+def hot(role, code, order, time):
+    """A spectrum of the same cell when warm: a quarter of the resistances."""
+    return [row | {"value": row["value"] / 4.0, "measured_at": time} for row in rows(role, code, order)]
+
+
+def test_a_spectrum_at_another_temperature_is_no_spectrum_before_or_after():
+    """Nearer in time, but at 60 °C, where resistances of 0.37 eV are a quarter: t would be 0.2."""
+    frame = numbers(
+        at_degC(25.0, rows("before", "MEA-00001", 1), rows("hold", "MEA-00002", 2)),
+        at_degC(22.0, rows("after", "MEA-00003", 3)),  # a room that drifts is one temperature
+        at_degC(60.0, hot("before", "MEA-00004", 4, "2026-03-01T11:30Z")),
+        at_degC(60.0, hot("after", "MEA-00005", 5, "2026-03-01T19:00Z")),
+    )
+    found, outcome = run(frame)
+    assert found.value == pytest.approx(TRUTH)
+    assert (found.flag, found.temperature_degC) == ("ok", 25.0)
+    assert outcome.inputs["measurement_before"]["value"] == "MEA-00001"
+    assert outcome.inputs["measurement_after"]["value"] == "MEA-00003"
+    sentence = "MEA-00004 was measured at 60 °C, the polarisation at 25 °C. It was not taken."
+    assert said(outcome, "other_temperature") == sentence
+
+
+def test_where_only_another_temperature_is_there_the_right_one_is_waited_for():
+    parts = [at_degC(25.0, rows("hold", "MEA-00002", 2), rows("after", "MEA-00003", 3)),
+             at_degC(60.0, hot("before", "MEA-00001", 1, TIMES["before"]))]  # fmt: skip
+    found, outcome = run(numbers(*parts))
+    assert (found.value, found.flag) == (None, "missing")
+    assert said(outcome, "waiting") == "Waiting for the EIS before polarisation at 25 °C. Upload it, or pick one."
+    found, outcome = run(numbers(*parts), eis_before="MEA-00001")  # a person's word counts, and what it does is said
+    assert found.value == pytest.approx(STEADY * ELECTROLYTE / 4.0 / (VOLTAGE - STEADY * AFTER))
+    assert "A person picked it" in said(outcome, "other_temperature")
+
+
+@pytest.mark.parametrize("unknown", ["before", "hold", "after"])
+def test_a_temperature_that_nobody_knows_leaves_no_spectrum_out(unknown):
+    parts = [
+        at_degC(None if role == unknown else 60.0, rows(role, f"MEA-0000{k}", k))
+        for k, role in enumerate(("before", "hold", "after"), 1)
+    ]
+    found, outcome = run(numbers(*parts))
+    assert found.value == pytest.approx(TRUTH)
+    assert "other_temperature" not in {code for code, _ in outcome.warnings}
+
+
 def test_what_lacks_is_waited_for():
     before, hold, after = rows("before", "MEA-1", 1), rows("hold", "MEA-2", 2), rows("after", "MEA-3", 3)
     for parts, sentence in (
