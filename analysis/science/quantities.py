@@ -272,7 +272,8 @@ _CYCLING = (
     ),
     Quantity(
         "capacity_recovery_fraction", "Capacity recovery", "Q_back / Q_first", "rate_test",
-        "Capacity after the return to the first C-rate relative to the capacity of the first block at that C-rate.",
+        "Capacity after the return to the first C-rate relative to the capacity of the first block at that C-rate. "
+        "Formation is left out: as stated, else the leading blocks at a rate that does not come back.",
         "Q(last block at the first C-rate) / Q(first block)", (0.0, 1.5),
     ),
 )
