@@ -29,7 +29,8 @@ class Quantity:
     group : str
         Where in the work it comes from: a measurement kind, or 'conductivities', 'transference', 'sputter_rate'.
     physical_range : (float or None, float or None)
-        In the unit of the slug. A value outside is flagged ``out_of_range``; generous on purpose.
+        In the unit of the slug. A value outside is flagged ``out_of_range``; generous on purpose. Where the material
+        of a cell is known, capacities per gram have a nearer limit, `active_mass.MOST_OF_THEORY`.
     iri : str
         The same idea in EMMO, or ''.
     """

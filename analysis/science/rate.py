@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from analysis.science.active_mass import ActiveMass, active_mass
+from analysis.science.active_mass import ActiveMass, active_mass, warn_above_theory
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
 from analysis.science.current_unit import doubt_c_rate
 from analysis.science.cycles import cycles_of
@@ -101,6 +101,7 @@ class Rate(Analysis):
         conditions = Conditions.of(recording, subject, parameters, mass)
         doubt_c_rate(*cycles.usual_current_and_charge, mass, conditions.area_cm2, parameters, outcome)
         outcome.findings = _findings(blocks, conditions, outcome)
+        warn_above_theory(outcome.findings, mass, outcome)
         outcome.tables = {
             "cycles": _with_blocks(cycle_rows(cycles, mass, None), blocks),
             "blocks": [_row(n, block, mass) for n, block in enumerate(blocks, 1)],

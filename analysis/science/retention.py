@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.science.active_mass import ActiveMass, active_mass
+from analysis.science.active_mass import ActiveMass, active_mass, warn_above_theory
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
 from analysis.science.current_unit import doubt_c_rate
 from analysis.science.cycles import Cycles, cycles_of
@@ -77,6 +77,7 @@ class Cycling(Analysis):
         conditions = Conditions.of(recording, subject, parameters, mass, reference)
         doubt_c_rate(*cycles.usual_current_and_charge, mass, conditions.area_cm2, parameters, outcome)
         outcome.findings = _findings(cycles, reference, conditions, outcome)
+        warn_above_theory(outcome.findings, mass, outcome)
         outcome.tables = {
             "cycles": cycle_rows(cycles, mass, reference),
             "summary": _summary(cycles.complete, reference),
@@ -122,11 +123,12 @@ class Conditions:
         if row is not None:
             more.setdefault("cycle_number", int(row["cycle_number"]))
         more.setdefault("c_rate", self.mass.c_rate(current))
+        is_held = not name.endswith("_mAh_g") or self.mass.holds(value)
         return Finding(
             name,
             float(value),
             uncertainty if uncertainty and uncertainty > 1e-12 * abs(value) else None,  # less is rounding of floats
-            flag="ok" if quantity(name).is_physical(value) else "out_of_range",
+            flag="ok" if quantity(name).is_physical(value) and is_held else "out_of_range",
             temperature_degC=self.temperature_degC,
             current_density_mA_cm2=current / self.area_cm2 if current is not None and self.area_cm2 else None,
             **more,

@@ -83,6 +83,17 @@ def test_a_test_that_never_returns_has_no_recovery():
     assert said(outcome, "no_return") == ["The test does not return to its first rate: no capacity recovery."]
 
 
+def test_a_block_beyond_what_the_material_holds_is_out_of_range():
+    """The mass is ten times too small: 1467 mAh g⁻¹ at 0.1 C of the record, while the recovery stays what it is."""
+    light = Subject("cell", "CEL-0104", "full", active_mass_mg=MASS / 10.0, theoretical_capacity_mAh_g=170.0)
+    outcome = Rate().run(made(), light, {})
+    assert {f.flag for f in of(outcome, "rate_capacity_mAh_g")} == {"out_of_range"}
+    assert {f.flag for f in of(outcome, "rate_capacity_mAh")} == {"ok"}
+    assert of(outcome, "capacity_recovery_fraction")[0].flag == "ok"
+    assert said(outcome, "capacity_above_theoretical")[0].startswith("1467 mAh g⁻¹ is 8.6 times what")
+    assert not said(Rate().run(made(), CELL, {}), "capacity_above_theoretical")
+
+
 def test_formation_cycles_are_left_out_of_the_blocks():
     frame = made([(0.05, 3, 150.0), *SCHEDULE])
     with_formation, without = Rate().run(frame, CELL, {}), Rate().run(frame, CELL, {"formation_cycles": 3})

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.science.base import Subject
@@ -191,6 +192,70 @@ def test_the_mass_of_the_cycler_is_compared_and_never_used():
     ]
     assert outcome.inputs["active_mass_mg"]["value"] == MASS
     assert not said(analysed(made(cycles=5).frame, file_active_mass_mg=1.965), "active_mass_differs")
+
+
+def square(current_mA=0.03, hours=10.0, cycles=3, efficiency=1.0, counted=None, minute_s=60.0):
+    """Constant current for so many hours each way, 3.5 V up and 3.3 V down: exactly current × time is passed. [mAh]
+
+    `counted` is the factor that the tester's counter of charge shows beside the truth; without, there is none.
+    """
+    rows = round(hours * 3600.0 / minute_s)
+    halves = [(1.0, round(rows / efficiency)), (-1.0, rows)] * cycles
+    sign = np.concatenate([np.full(count, way) for way, count in halves])
+    frame = pd.DataFrame(
+        {
+            "time_s": minute_s * np.arange(1, sign.size + 1),
+            "potential_V": np.where(sign > 0, 3.5, 3.3),
+            "current_A": 1.0e-3 * current_mA * sign,
+        }
+    )
+    if counted is not None:
+        amount = counted * current_mA * minute_s / 3600.0
+        frame["charge_capacity_mAh"] = amount * np.cumsum(sign > 0)
+        frame["discharge_capacity_mAh"] = amount * np.cumsum(sign < 0)
+    return frame
+
+
+def with_mass(mass_mg, theory=170.0):
+    return Subject("cell", "CEL-0104", "full", None, active_mass_mg=mass_mg, theoretical_capacity_mAh_g=theory)
+
+
+@pytest.mark.parametrize(("times", "flag"), [(0.86, "ok"), (1.29, "ok"), (1.31, "out_of_range"), (14.4, "out_of_range")])
+def test_a_capacity_that_the_material_cannot_hold_is_out_of_range(times, flag):
+    """0.3 mAh in a mass that makes it so many times 170 mAh g⁻¹."""
+    outcome = analysed(square(), with_mass(300.0 / (times * 170.0)))
+    found = numbers(outcome)
+    for name in ("discharge_specific_capacity_mAh_g", "charge_specific_capacity_mAh_g"):
+        for label in ("first", "reference", "last"):
+            assert found[name, label].value == pytest.approx(times * 170.0, rel=1e-9)
+            assert found[name, label].flag == flag
+    assert found["discharge_capacity_mAh", "last"].flag == "ok"  # the charge itself may be right: the mass is not
+    assert found["capacity_retention_fraction", "last"].flag == "ok"
+    assert bool(said(outcome, "capacity_above_theoretical")) == (flag != "ok")
+
+
+def test_what_a_capacity_above_the_theoretical_may_come_from():
+    (sentence,) = said(analysed(square(), with_mass(300.0 / (14.4 * 170.0))), "capacity_above_theoretical")
+    assert sentence == (
+        "2448 mAh g⁻¹ is 14 times what the active material can hold (170 mAh g⁻¹): out of range. Check the active mass "
+        "(loading, area of the disc), the material of the electrode lot, and the units of current and capacity in the "
+        "file."
+    )
+    # Half of the charge of each cycle comes back: a short took the rest.
+    outcome = analysed(square(efficiency=0.5), with_mass(2.0))
+    assert numbers(outcome)["discharge_specific_capacity_mAh_g", "first"].flag == "ok"
+    assert numbers(outcome)["charge_specific_capacity_mAh_g", "first"].flag == "out_of_range"
+    (sentence,) = said(outcome, "capacity_above_theoretical")
+    assert sentence == (
+        "300 mAh g⁻¹ of a charge is 1.8 times what the active material can hold (170 mAh g⁻¹): out of range. The "
+        "discharge is not: a short or a side reaction may have taken the charge."
+    )
+
+
+def test_without_a_theoretical_capacity_only_the_widest_limit_holds():
+    outcome = analysed(square(), with_mass(300.0 / 2448.0, theory=None))
+    assert numbers(outcome)["discharge_specific_capacity_mAh_g", "first"].flag == "ok"
+    assert not said(outcome, "capacity_above_theoretical")
 
 
 # -- uncertainty, flags, temperature -----------------------------------------------------------------------------------
