@@ -80,10 +80,10 @@ class Rate(Analysis):
             No current flows, a column is missing, or a clock that ran backwards leaves nothing to count.
         """
         outcome = Outcome()
-        cycles = cycles_of(recording)
+        mass = active_mass(subject, parameters, outcome)
+        cycles = cycles_of(recording, mass.one_c_mA)  # an hour at 1 C is what the material holds
         outcome.warnings += cycles.warnings
         outcome.inputs |= cycles.inputs
-        mass = active_mass(subject, parameters, outcome)
         if mass.mass_mg is not None and mass.theoretical_mAh_g is None:
             outcome.warn(
                 "theoretical_capacity_missing",

@@ -67,10 +67,10 @@ class Cycling(Analysis):
             No current flows, a column is missing, or a clock that ran backwards leaves nothing to count.
         """
         outcome = Outcome()
-        cycles = cycles_of(recording)
+        mass = active_mass(subject, parameters, outcome)
+        cycles = cycles_of(recording, mass.one_c_mA)  # an hour at 1 C is what the material holds
         outcome.warnings += cycles.warnings
         outcome.inputs |= cycles.inputs
-        mass = active_mass(subject, parameters, outcome)
         reference = reference_of(cycles.complete, parameters)
         outcome.warnings += reference.warnings
         _state(outcome, reference, cycles)

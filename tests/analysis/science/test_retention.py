@@ -220,7 +220,9 @@ def with_mass(mass_mg, theory=170.0):
     return Subject("cell", "CEL-0104", "full", None, active_mass_mg=mass_mg, theoretical_capacity_mAh_g=theory)
 
 
-@pytest.mark.parametrize(("times", "flag"), [(0.86, "ok"), (1.29, "ok"), (1.31, "out_of_range"), (14.4, "out_of_range")])
+@pytest.mark.parametrize(
+    ("times", "flag"), [(0.86, "ok"), (1.29, "ok"), (1.31, "out_of_range"), (14.4, "out_of_range")]
+)
 def test_a_capacity_that_the_material_cannot_hold_is_out_of_range(times, flag):
     """0.3 mAh in a mass that makes it so many times 170 mAh g⁻¹."""
     outcome = analysed(square(), with_mass(300.0 / (times * 170.0)))
@@ -256,6 +258,70 @@ def test_without_a_theoretical_capacity_only_the_widest_limit_holds():
     outcome = analysed(square(), with_mass(300.0 / 2448.0, theory=None))
     assert numbers(outcome)["discharge_specific_capacity_mAh_g", "first"].flag == "ok"
     assert not said(outcome, "capacity_above_theoretical")
+
+
+# -- a unit of the file that is wrong ----------------------------------------------------------------------------------
+# 0.03 mA for 10 h are 0.3 mAh; 2.05 mg of LFP hold 0.3485 mAh, of which 0.3 mAh are 146.3 mAh g⁻¹.
+WRONG = [1000.0, 1.0e-3, 1.0e6, 1.0e-6, 3600.0, 1 / 3600.0, 60.0, 1 / 60.0]
+
+
+@pytest.mark.parametrize("factor", WRONG)
+@pytest.mark.parametrize("is_counter_right", [True, False])
+def test_of_counter_and_integral_that_a_unit_parts_the_one_that_fits_the_material_counts(factor, is_counter_right):
+    """Either the capacity column is off by the factor, or the current is and the capacity is not."""
+    current, counted = (0.03 / factor, factor) if is_counter_right else (0.03, factor)
+    outcome = analysed(square(current, counted=counted), with_mass(2.05))
+    found = numbers(outcome)
+    assert found["discharge_capacity_mAh", "last"].value == pytest.approx(0.3, rel=1e-6)
+    assert found["discharge_specific_capacity_mAh_g", "last"].value == pytest.approx(300.0 / 2.05, rel=1e-6)
+    assert found["capacity_retention_fraction", "last"].value == pytest.approx(1.0, rel=1e-6)
+    (sentence,) = said(outcome, "counter_unit_doubt")
+    assert not said(outcome, "counter_differs")
+    assert not said(outcome, "counter_not_used")
+    assert ("The counter fits" if is_counter_right else "The integral fits") in sentence
+    source = outcome.inputs["capacity_source"]["value"]
+    assert source == ("the tester’s own counter" if is_counter_right else "integral of the current")
+
+
+def test_what_is_said_of_a_capacity_column_in_the_wrong_unit():
+    (sentence,) = said(analysed(square(counted=1000.0), with_mass(2.05)), "counter_unit_doubt")
+    assert sentence == (
+        "The tester’s counter says 300.0 mAh where the integral of the current gives 0.3000 mAh: 1000 times apart, so "
+        "that a unit in the file is wrong. The integral fits the active material (0.348 mAh) and was used. Check the "
+        "unit of the capacity column."
+    )
+
+
+@pytest.mark.parametrize("subject", [BARE, with_mass(2.05e6)])
+def test_where_the_material_does_not_tell_the_counter_counts_and_nothing_is_claimed(subject):
+    outcome = analysed(square(counted=1000.0), subject)
+    assert numbers(outcome)["discharge_capacity_mAh", "last"].value == pytest.approx(300.0, rel=1e-6)
+    (sentence,) = said(outcome, "counter_unit_doubt")
+    assert "the counter was used. Check the units of capacity, current and time." in sentence
+    assert "fits" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("factor", "ending"), [(1.13, "than they print."), (1.5, "check whether rows are missing, and the units.")]
+)
+def test_a_difference_that_no_unit_makes_keeps_the_counter(factor, ending):
+    outcome = analysed(square(counted=factor), with_mass(2.05))
+    assert numbers(outcome)["discharge_capacity_mAh", "last"].value == pytest.approx(0.3 * factor, rel=1e-6)
+    assert not said(outcome, "counter_unit_doubt")
+    assert said(outcome, "counter_differs")[0].endswith(ending)
+
+
+@pytest.mark.parametrize("factor", [1.0e3, 1.0e-3])
+def test_an_energy_column_in_the_wrong_unit_bends_no_voltage(factor):
+    """3.5 V up and 3.3 V down: 200 mV of hysteresis and 3.3/3.5 of efficiency, whatever the energy column says."""
+    frame = square(counted=1.0)
+    for way, volts in (("charge", 3.5), ("discharge", 3.3)):
+        frame[f"{way}_energy_mWh"] = factor * volts * frame[f"{way}_capacity_mAh"]
+    outcome = analysed(frame, with_mass(2.05))
+    found = numbers(outcome)
+    assert found["voltage_hysteresis_mV", "reference"].value == pytest.approx(200.0, rel=1e-6)
+    assert found["energy_efficiency_fraction", "reference"].value == pytest.approx(3.3 / 3.5, rel=1e-6)
+    assert said(outcome, "energy_counter_not_used")
 
 
 # -- uncertainty, flags, temperature -----------------------------------------------------------------------------------
