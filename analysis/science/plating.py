@@ -17,6 +17,7 @@ from analysis.science.shorts import WORDS, Event, find_events
 from analysis.science.steps import Steps, find_steps
 from analysis.science.symmetric import half_cycle_table, ohmic_resistance_ohm, pauses, series_curves, warn_of_spikes
 from analysis.science.wording import number
+from analysis.science.wrong_cell import doubt_symmetric
 
 Real = NDArray[np.float64]
 
@@ -114,6 +115,7 @@ class Plating(Analysis):
             },
         }
         outcome.tables = {"steps": half_cycle_table(steps, area, event), "cycles": _cycle_table(cycles)}
+        doubt_symmetric(steps, subject, outcome)
         return outcome
 
 

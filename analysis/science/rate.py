@@ -17,6 +17,7 @@ from analysis.science.differential import METHOD
 from analysis.science.reference_cycle import RATE_TOLERANCE, rate_groups
 from analysis.science.retention import Conditions, cycle_rows, half_curves, half_slopes
 from analysis.science.wording import number
+from analysis.science.wrong_cell import doubt_full
 
 MEDIAN_OF = 3  # last cycles of a block that stand for it: the first ones still settle
 
@@ -99,6 +100,7 @@ class Rate(Analysis):
             "origin": "active mass × theoretical capacity",
         }
         conditions = Conditions.of(recording, subject, parameters, mass)
+        doubt_full(cycles, subject, outcome)
         doubt_c_rate(*cycles.usual_current_and_charge, mass, conditions.area_cm2, parameters, outcome)
         outcome.findings = _findings(blocks, conditions, outcome)
         warn_above_theory(outcome.findings, mass, outcome)

@@ -18,6 +18,7 @@ from analysis.science.cycles import Cycles, cycles_of
 from analysis.science.differential import METHOD, differential
 from analysis.science.quantities import get as quantity
 from analysis.science.reference_cycle import Reference, reference_of
+from analysis.science.wrong_cell import doubt_full
 from analysis.thinning import envelope_rows
 from measurements.readers.columns import TEMPERATURE
 
@@ -75,6 +76,7 @@ class Cycling(Analysis):
         outcome.warnings += reference.warnings
         _state(outcome, reference, cycles)
         conditions = Conditions.of(recording, subject, parameters, mass, reference)
+        doubt_full(cycles, subject, outcome)
         doubt_c_rate(*cycles.usual_current_and_charge, mass, conditions.area_cm2, parameters, outcome)
         outcome.findings = _findings(cycles, reference, conditions, outcome)
         warn_above_theory(outcome.findings, mass, outcome)
