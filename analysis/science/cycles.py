@@ -27,6 +27,8 @@ ROUNDING_AT_MOST = 0.2  # one real file loses 13 % of its charge to the digits o
 # Counter over integral where the unit of one is wrong: prefixes, coulombs, and minutes or hours for seconds.
 UNIT_FACTORS = (3.6, 60.0, 1.0e3, 3.6e3, 1.0e6, 3.6e6)
 FILLS = (0.02, MOST_OF_THEORY)  # a capacity of the largest half that fits the material, over its theoretical one
+GAP_SHARE, GAP_FACTOR = 0.01, 10.0  # of a usual half; times the intervals on both sides and those of the segment
+TURNS_BY_V = 0.3  # a potential that moves less does not tell charge from discharge
 WHOLE_HALF = 0.8  # share of the next discharge from which a leading discharge is a half of its own
 CE_SAME_CYCLE = "discharge over charge of the same cycle"
 CE_DISCHARGE_FIRST = "discharge over the charge after it, of the same cycle (the test begins with a discharge)"
@@ -132,6 +134,9 @@ def cycles_of(recording: pd.DataFrame, holds_mAh: float | None = None, *, is_for
     table, ce_definition = _table(series, halves, used, series.clock == "broken", warnings)
     if not is_for_drawing:
         _look_at(series, halves, table, warnings)
+        if not is_counted:
+            _look_for_gaps(series, segments, halves, warnings)
+        _look_for_sign(series, segments, halves, warnings)
     inputs: dict[str, Any] = {
         "capacity_source": {
             "value": "the tester’s own counter" if is_counted else "integral of the current",
@@ -370,6 +375,51 @@ def _look_at(series: Series, halves: Halves, table: pd.DataFrame, warnings: list
             warnings.append(
                 ("starts_late", f"The file’s own count begins at cycle {int(begin)}; cycles here count from 1.")
             )
+
+
+def _look_for_gaps(series: Series, segments: Segments, halves: Halves, warnings: list[tuple[str, str]]) -> None:
+    """Say where rows are missing inside a half: without a counter nobody knows whether current flowed there."""
+    interval, usual = series.interval_s, float(np.median(halves.charge_mAh))
+    rows = np.flatnonzero(segments.charge_of_row_mAh > GAP_SHARE * usual)
+    is_first = np.zeros(interval.size, dtype=bool)
+    is_first[segments.first] = True  # what lies before a segment is judged where it is integrated
+    rows = rows[~is_first[rows] & (rows < interval.size - 1)]
+    around = np.maximum(interval[rows - 1], interval[np.minimum(rows + 1, interval.size - 1)])
+    mean = segments.interval_s[np.searchsorted(segments.first, rows, side="right") - 1]
+    rows = rows[interval[rows] > GAP_FACTOR * np.maximum(around, mean)]
+    if rows.size:
+        worst = rows[int(segments.charge_of_row_mAh[rows].argmax())]
+        times = "once" if rows.size == 1 else f"{rows.size} times"
+        warnings.append(
+            (
+                "rows_missing_inside_half",
+                f"Rows are missing inside a half-cycle {times}, at most for {number(interval[worst] / 3600.0)} h after "
+                f"row {worst}. The current was taken to flow there: if the test paused, that half is "
+                f"{number(float(segments.charge_of_row_mAh[worst]))} mAh too large. Export the tester’s capacity too.",
+            )
+        )
+
+
+def _look_for_sign(series: Series, segments: Segments, halves: Halves, warnings: list[tuple[str, str]]) -> None:
+    """Say where the current never turns although the potential rises and falls: its sign may be lost."""
+    if halves.sign.size != 1:
+        return
+    potential = series.potential_V[segments.sign_of_row != 0]
+    low, high = float(potential.min()), float(potential.max())
+    if high - low < TURNS_BY_V:
+        return
+    share = (potential - low) / (high - low)
+    level = (share > 0.75).astype(np.int8) - (share < 0.25).astype(np.int8)
+    level = level[level != 0]
+    turns = int((np.diff(level) != 0).sum())
+    if turns >= 3:
+        warnings.append(
+            (
+                "current_sign_missing",
+                f"The current flows in one direction only, although the potential rises and falls {turns} times. The "
+                "sign of the current may be missing: export it with its sign, or with the kind of each step.",
+            )
+        )
 
 
 def listed(numbers: list[int]) -> str:

@@ -17,7 +17,8 @@ from analysis.science.current_unit import doubt_c_rate
 from analysis.science.cycles import Cycles, cycles_of
 from analysis.science.differential import METHOD, differential
 from analysis.science.quantities import get as quantity
-from analysis.science.reference_cycle import Reference, reference_of
+from analysis.science.reference_cycle import RATE_TOLERANCE, Reference, reference_of
+from analysis.science.wording import number as written
 from analysis.science.wrong_cell import doubt_full
 from analysis.thinning import envelope_rows
 from measurements.readers.columns import TEMPERATURE
@@ -208,6 +209,7 @@ def _retention(
         return [at.finding(name, None, None, label="last", reference_cycle=start)]
     found = []
     reference = by_number[start]
+    _warn_of_rates(reference, by_number[last], outcome)
     wanted = [(str(n), n) for n in RETENTION_CYCLES if start < n <= last] + [("last", last)]
     for position, (label, number) in enumerate(wanted):
         row = by_number[number]
@@ -217,6 +219,20 @@ def _retention(
         more: dict[str, Any] = {"label": label, "position": position, "reference_cycle": start}
         found.append(at.finding(name, value, row, uncertainty=value and value * relative, **more))
     return found
+
+
+def _warn_of_rates(reference: pd.Series, last: pd.Series, outcome: Outcome) -> None:
+    """Say where the last complete cycle ran at another current than the reference, as a check or a rate does."""
+    for direction in ("discharge", "charge"):
+        here, there = (float(row[f"{direction}_current_mA"]) for row in (last, reference))
+        if there > 0.0 and abs(here / there - 1.0) > RATE_TOLERANCE:
+            outcome.warn(
+                "retention_other_rate",
+                f"The {direction} of cycle {int(last['cycle_number'])} ran at {written(here)} mA, that of cycle "
+                f"{int(reference['cycle_number'])}, the reference, at {written(there)} mA: the last retention compares "
+                "two rates.",
+            )
+            return
 
 
 def _efficiency(

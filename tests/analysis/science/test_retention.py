@@ -324,6 +324,49 @@ def test_an_energy_column_in_the_wrong_unit_bends_no_voltage(factor):
     assert said(outcome, "energy_counter_not_used")
 
 
+# -- doubts about rows, sign and rate ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("counted", [None, 1.0])
+def test_rows_that_are_missing_inside_a_half_are_said_where_no_counter_tells(counted):
+    """Two hours without rows in the middle of a charge of ten: 0.06 mAh that may not have flowed."""
+    frame = square(counted=counted)
+    frame.loc[300:, "time_s"] += 7200.0
+    outcome = analysed(frame, with_mass(2.05))
+    if counted:
+        assert numbers(outcome)["charge_specific_capacity_mAh_g", "first"].value == pytest.approx(300.0 / 2.05)
+        assert said(outcome, "counter_differs")
+        assert not said(outcome, "rows_missing_inside_half")
+    else:
+        assert said(outcome, "rows_missing_inside_half") == [
+            "Rows are missing inside a half-cycle once, at most for 2.02 h after row 300. The current was taken to "
+            "flow there: if the test paused, that half is 0.0605 mAh too large. Export the tester’s capacity too."
+        ]
+
+
+def test_rows_kept_at_a_change_of_voltage_are_not_missing():
+    frame = made(cycles=6, counter="none", points_per_half=2000, potential_noise_V=0.0).frame
+    kept = np.flatnonzero(np.abs(np.diff(np.round(frame["potential_V"] / 0.002), prepend=-1.0)) > 0)
+    assert not said(analysed(frame.iloc[kept].reset_index(drop=True)), "rows_missing_inside_half")
+
+
+def test_a_current_without_sign_is_said():
+    frame = made(cycles=6, counter="none").frame.drop(columns=["step_kind", "step_number", "cycle_number"])
+    frame["current_A"] = frame["current_A"].abs()
+    (sentence,) = said(analysed(frame), "current_sign_missing")
+    assert sentence.startswith("The current flows in one direction only, although the potential rises and falls ")
+    first_charge = made(cycles=1, formation=0, counter="none").frame.query("current_A >= 0")
+    assert not said(analysed(first_charge), "current_sign_missing")
+
+
+@pytest.mark.parametrize(("rate", "is_said"), [(0.1, False), (0.104, False), (0.05, True)])
+def test_a_retention_that_compares_two_rates_is_said(rate, is_said):
+    """A check at the last cycle: 0.31 of 0.29 mAh, because it is slower and not because the cell grew."""
+    capacities, rates = np.append(np.full(9, 0.29), 0.31), np.append(np.full(9, 0.1), rate)
+    frame = cycling_test(capacities, 0.99, rates * ONE_C_MA, rng=np.random.default_rng(2)).frame
+    outcome = analysed(frame)
+    assert numbers(outcome)["capacity_retention_fraction", "last"].value == pytest.approx(31.0 / 29.0, rel=1e-4)
+    assert bool(said(outcome, "retention_other_rate")) == is_said
+
+
 # -- uncertainty, flags, temperature -----------------------------------------------------------------------------------
 def test_uncertainty_comes_from_the_printed_digits_or_is_not_given():
     test = made(cycles=30, counter="step")
