@@ -100,6 +100,7 @@ class Rate(Analysis):
             "origin": "active mass × theoretical capacity",
         }
         conditions = Conditions.of(recording, subject, parameters, mass)
+        conditions.warn_of_temperature(outcome)
         doubt_full(cycles, subject, outcome)
         doubt_c_rate(*cycles.usual_current_and_charge, mass, conditions.area_cm2, parameters, outcome)
         outcome.findings = _findings(blocks, conditions, outcome)

@@ -77,6 +77,7 @@ class Cycling(Analysis):
         outcome.warnings += reference.warnings
         _state(outcome, reference, cycles)
         conditions = Conditions.of(recording, subject, parameters, mass, reference)
+        conditions.warn_of_temperature(outcome)
         doubt_full(cycles, subject, outcome)
         doubt_c_rate(*cycles.usual_current_and_charge, mass, conditions.area_cm2, parameters, outcome)
         outcome.findings = _findings(cycles, reference, conditions, outcome)
@@ -115,6 +116,11 @@ class Conditions:
         area = parameters.get("electrode_area_cm2") or subject.electrode_area_cm2
         cycle = reference.cycle_number if reference else None
         return cls(None if known is None else float(known), float(area) if area else None, mass, cycle)
+
+    def warn_of_temperature(self, outcome: Outcome) -> None:
+        """Say that numbers carry no temperature where none is known: none is assumed for a full cell."""
+        if self.temperature_degC is None:
+            outcome.warn("temperature_missing", "No temperature in file or name: these numbers carry none.")
 
     def finding(
         self, name: str, value: float | None, row: pd.Series | None, *, uncertainty: float | None = None, **more: Any

@@ -394,6 +394,11 @@ def test_the_temperature_is_the_known_one_else_that_of_the_recording():
     assert {finding.temperature_degC for finding in known.findings} == {25.0}
     assumed = analysed(frame, temperature_degC=25.0, temperature_origin="assumed")
     assert {finding.temperature_degC for finding in assumed.findings} == {60.0}
+    assert not said(known, "temperature_missing")
+    assert not said(assumed, "temperature_missing")
+    silent = analysed(frame.drop(columns="temperature_degC"), temperature_degC=25.0, temperature_origin="assumed")
+    assert {finding.temperature_degC for finding in silent.findings} == {None}
+    assert said(silent, "temperature_missing") == ["No temperature in file or name: these numbers carry none."]
 
 
 # -- curves and tables -------------------------------------------------------------------------------------------------
