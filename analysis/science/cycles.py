@@ -26,6 +26,7 @@ COUNTER_TOLERANCE = 0.005
 ROUNDING_AT_MOST = 0.2  # one real file loses 13 % of its charge to the digits of the current; more has another cause
 # Counter over integral where the unit of one is wrong: prefixes, coulombs, and minutes or hours for seconds.
 UNIT_FACTORS = (3.6, 60.0, 1.0e3, 3.6e3, 1.0e6, 3.6e6)
+NEAR_COULOMBS = 0.05  # rows that are missing make factors of a few too
 FILLS = (0.02, MOST_OF_THEORY)  # a capacity of the largest half that fits the material, over its theoretical one
 GAP_SHARE, GAP_FACTOR = 0.01, 10.0  # of a usual half; times the intervals on both sides and those of the segment
 TURNS_BY_V = 0.3  # a potential that moves less does not tell charge from discharge
@@ -211,7 +212,8 @@ def _unit_factor(halves: Halves) -> float | None:
     if not (math.isfinite(ratio) and ratio > 0.0):
         return None
     for factor in (*UNIT_FACTORS, *(1.0 / known for known in UNIT_FACTORS)):
-        if float(np.median(np.abs(ratios / factor - 1.0))) < ROUNDING_AT_MOST:
+        tolerance = ROUNDING_AT_MOST if max(factor, 1.0 / factor) > 10.0 else NEAR_COULOMBS
+        if float(np.median(np.abs(ratios / factor - 1.0))) < tolerance:
             return factor
     return None
 

@@ -265,6 +265,13 @@ def test_without_a_theoretical_capacity_only_the_widest_limit_holds():
 WRONG = [1000.0, 1.0e-3, 1.0e6, 1.0e-6, 3600.0, 1 / 3600.0, 60.0, 1 / 60.0]
 
 
+def test_a_counter_in_coulombs_is_told_where_it_exceeds_the_material():
+    """0.3 mAh are 1.08 C: as mAh three times what 2.05 mg hold."""
+    outcome = analysed(square(counted=3.6), with_mass(2.05))
+    assert numbers(outcome)["discharge_capacity_mAh", "last"].value == pytest.approx(0.3, rel=1e-6)
+    assert "3.6 times apart" in said(outcome, "counter_unit_doubt")[0]
+
+
 @pytest.mark.parametrize("factor", WRONG)
 @pytest.mark.parametrize("is_counter_right", [True, False])
 def test_of_counter_and_integral_that_a_unit_parts_the_one_that_fits_the_material_counts(factor, is_counter_right):
@@ -302,7 +309,12 @@ def test_where_the_material_does_not_tell_the_counter_counts_and_nothing_is_clai
 
 
 @pytest.mark.parametrize(
-    ("factor", "ending"), [(1.13, "than they print."), (1.5, "check whether rows are missing, and the units.")]
+    ("factor", "ending"),
+    [
+        (1.13, "than they print."),
+        (1.5, "check whether rows are missing, and the units."),
+        (3.0, "check whether rows are missing, and the units."),
+    ],
 )
 def test_a_difference_that_no_unit_makes_keeps_the_counter(factor, ending):
     outcome = analysed(square(counted=factor), with_mass(2.05))
