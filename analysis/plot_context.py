@@ -134,7 +134,7 @@ def whole_curves(run: AnalysisRun) -> dict[str, Any]:
     parts = run.curves["voltage"]
     if all(part.get("point_count", 0) <= len(part["capacity_mAh"]) for part in parts):
         return dict(run.curves)
-    cycles = cycles_of(recording(run.measurement))
+    cycles = cycles_of(recording(run.measurement), _holds_mAh(run))
     whole = []
     for part in parts:
         half = int(cycles.table[f"{part['direction']}_half"].iloc[part["cycle_number"] - 1])
@@ -161,7 +161,7 @@ def chosen_cycles(run: AnalysisRun, name: str, numbers: list[int]) -> dict[str, 
     near = _stretch_of(run, numbers)
     if near is None and set(numbers) <= {part["cycle_number"] for part in run.curves.get(name) or ()}:
         return run.curves | {name: [part for part in run.curves[name] if part["cycle_number"] in numbers]}
-    cycles, before = near or (cycles_of(recording(run.measurement)), 0)
+    cycles, before = near or (cycles_of(recording(run.measurement), _holds_mAh(run)), 0)
     complete = set(cycles.complete["cycle_number"] + before)
     known = [number - before for number in numbers if number in complete]
     if not known:
@@ -171,6 +171,14 @@ def chosen_cycles(run: AnalysisRun, name: str, numbers: list[int]) -> dict[str, 
         part["cycle_number"] += before
     mass = (run.inputs.get("active_mass_mg") or {}).get("value")
     return {"marks": {"active_mass_mg": mass}, name: parts, "differential_method": METHOD}
+
+
+def _holds_mAh(run: AnalysisRun) -> float | None:
+    """What the active material holds in theory, as the run knew it: the same capacities count in its plots. [mAh]"""
+    mass, theory = (
+        (run.inputs.get(name) or {}).get("value") for name in ("active_mass_mg", "theoretical_capacity_mAh_g")
+    )
+    return mass * theory / 1000.0 if mass and theory else None
 
 
 def _stretch_of(run: AnalysisRun, numbers: list[int]) -> tuple[Cycles, int] | None:
@@ -197,7 +205,7 @@ def _stretch_of(run: AnalysisRun, numbers: list[int]) -> tuple[Cycles, int] | No
     is_in_a_row = inside.size and inside[-1] - inside[0] == inside.size - 1  # then nothing need be copied
     try:
         around_it = frame.iloc[inside[0] : inside[-1] + 1] if is_in_a_row else frame.iloc[inside]
-        cycles = cycles_of(around_it, is_for_drawing=True)
+        cycles = cycles_of(around_it, _holds_mAh(run), is_for_drawing=True)
     except AnalysisError:
         return None
     if cycles.series.clock != "sound" or len(cycles.table) < max(numbers) - before:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.science.base import Outcome, Parameters, Subject
+from analysis.science.base import Finding, Outcome, Parameters, Subject
 from analysis.science.wording import number
 
 MASS_TOLERANCE = 0.01
+# Times the theoretical capacity beyond which a capacity per gram cannot be. Loading times area of a disc is off by a
+# tenth at worst, a first charge loses a tenth or two to side reactions, and of some materials people enter the usable
+# capacity, up to a fifth below what they hold. A wrong unit, disc or material is off by two and more.
+MOST_OF_THEORY = 1.3
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,10 @@ class ActiveMass:
         if capacity_mAh is None or self.mass_mg is None:
             return None
         return capacity_mAh * 1000.0 / self.mass_mg
+
+    def holds(self, specific_mAh_g: float) -> bool:
+        """Whether the material can hold a capacity; true where its theoretical capacity is not known. [mAh g⁻¹]"""
+        return self.theoretical_mAh_g is None or specific_mAh_g <= MOST_OF_THEORY * self.theoretical_mAh_g
 
     @property
     def one_c_mA(self) -> float | None:
@@ -73,3 +82,35 @@ def active_mass(subject: Subject, parameters: Parameters, outcome: Outcome) -> A
             f"{100.0 * abs(mass / float(stated) - 1.0):.2g} %. {value} is used.",
         )
     return ActiveMass(mass, subject.theoretical_capacity_mAh_g)
+
+
+def warn_above_theory(findings: Sequence[Finding], mass: ActiveMass, outcome: Outcome) -> None:
+    """Say once why capacities per gram are out of range, where the material cannot hold them.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+        Of which those per gram count.
+    mass : ActiveMass
+    outcome : Outcome
+        Receives the sentence, code ``capacity_above_theoretical``.
+    """
+    beyond: dict[str, float] = {}
+    for found in findings:
+        if found.value is not None and found.quantity.endswith("_mAh_g") and not mass.holds(found.value):
+            beyond[found.quantity] = max(found.value, beyond.get(found.quantity, 0.0))
+    if not beyond or mass.theoretical_mAh_g is None:
+        return
+    most, theory = max(beyond.values()), mass.theoretical_mAh_g
+    is_charge_alone = set(beyond) == {"charge_specific_capacity_mAh_g"}
+    why = (
+        "The discharge is not: a short or a side reaction may have taken the charge."
+        if is_charge_alone
+        else "Check the active mass (loading, area of the disc), the material of the electrode lot, and the units of "
+        "current and capacity in the file."
+    )
+    outcome.warn(
+        "capacity_above_theoretical",
+        f"{number(most)} mAh g⁻¹{' of a charge' if is_charge_alone else ''} is {number(most / theory, 2)} times what "
+        f"the active material can hold ({number(theory)} mAh g⁻¹): out of range. {why}",
+    )

@@ -18,6 +18,7 @@ from analysis.science.shorts import HARD, POLARISATION, SOFT, WORDS, Event, find
 from analysis.science.steps import Steps, find_steps
 from analysis.science.symmetric import LOOKS_UP, half_cycle_table, ohmic_resistance_ohm, series_curves, warn_of_spikes
 from analysis.science.wording import number, step_density
+from analysis.science.wrong_cell import doubt_symmetric
 
 Real = NDArray[np.float64]
 
@@ -124,6 +125,7 @@ class CriticalCurrent(Analysis):
         }
         outcome.curves = _curves(steps, levels, event, area, outcome)
         outcome.tables = {"steps": half_cycle_table(steps, area, event)}
+        doubt_symmetric(steps, subject, outcome)
         return outcome
 
 

@@ -24,6 +24,7 @@ from analysis.science.symmetric import (
     warn_of_spikes,
 )
 from analysis.science.wording import number
+from analysis.science.wrong_cell import doubt_symmetric
 
 Real = NDArray[np.float64]
 
@@ -121,6 +122,7 @@ class Plating(Analysis):
             },
         }
         outcome.tables = {"steps": half_cycle_table(steps, area, event), "cycles": _cycle_table(cycles)}
+        doubt_symmetric(steps, subject, outcome)
         return outcome
 
 

@@ -29,7 +29,8 @@ class Quantity:
     group : str
         Where in the work it comes from: a measurement kind, or 'conductivities', 'transference', 'sputter_rate'.
     physical_range : (float or None, float or None)
-        In the unit of the slug. A value outside is flagged ``out_of_range``; generous on purpose.
+        In the unit of the slug. A value outside is flagged ``out_of_range``; generous on purpose. Where the material
+        of a cell is known, capacities per gram have a nearer limit, `active_mass.MOST_OF_THEORY`.
     iri : str
         The same idea in EMMO, or ''.
     """
@@ -272,7 +273,8 @@ _CYCLING = (
     ),
     Quantity(
         "capacity_recovery_fraction", "Capacity recovery", "Q_back / Q_first", "rate_test",
-        "Capacity after the return to the first C-rate relative to the capacity of the first block at that C-rate.",
+        "Capacity after the return to the first C-rate relative to the capacity of the first block at that C-rate. "
+        "Formation is left out: as stated, else the leading blocks at a rate that does not come back.",
         "Q(last block at the first C-rate) / Q(first block)", (0.0, 1.5),
     ),
 )

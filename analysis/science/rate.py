@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from analysis.science.active_mass import ActiveMass, active_mass
+from analysis.science.active_mass import ActiveMass, active_mass, warn_above_theory
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
 from analysis.science.current_unit import doubt_c_rate
 from analysis.science.cycles import cycles_of
@@ -17,11 +17,12 @@ from analysis.science.differential import METHOD
 from analysis.science.reference_cycle import RATE_TOLERANCE, rate_groups
 from analysis.science.retention import Conditions, cycle_rows, half_curves, half_slopes
 from analysis.science.wording import number
+from analysis.science.wrong_cell import doubt_full
 
 MEDIAN_OF = 3  # last cycles of a block that stand for it: the first ones still settle
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Block:
     """Consecutive cycles at one current.
 
@@ -80,10 +81,10 @@ class Rate(Analysis):
             No current flows, a column is missing, or a clock that ran backwards leaves nothing to count.
         """
         outcome = Outcome()
-        cycles = cycles_of(recording)
+        mass = active_mass(subject, parameters, outcome)
+        cycles = cycles_of(recording, mass.one_c_mA)  # an hour at 1 C is what the material holds
         outcome.warnings += cycles.warnings
         outcome.inputs |= cycles.inputs
-        mass = active_mass(subject, parameters, outcome)
         if mass.mass_mg is not None and mass.theoretical_mAh_g is None:
             outcome.warn(
                 "theoretical_capacity_missing",
@@ -99,8 +100,11 @@ class Rate(Analysis):
             "origin": "active mass × theoretical capacity",
         }
         conditions = Conditions.of(recording, subject, parameters, mass)
+        conditions.warn_of_temperature(outcome)
+        doubt_full(cycles, subject, outcome)
         doubt_c_rate(*cycles.usual_current_and_charge, mass, conditions.area_cm2, parameters, outcome)
         outcome.findings = _findings(blocks, conditions, outcome)
+        warn_above_theory(outcome.findings, mass, outcome)
         outcome.tables = {
             "cycles": _with_blocks(cycle_rows(cycles, mass, None), blocks),
             "blocks": [_row(n, block, mass) for n, block in enumerate(blocks, 1)],
@@ -149,17 +153,23 @@ def blocks_of(complete: pd.DataFrame, mass: ActiveMass) -> list[Block]:
 
 
 def recovery(blocks: list[Block]) -> float | None:
-    """Capacity of the last block at the first rate over that of the first block; None without a return."""
-    back = _return(blocks)
-    if back is None or not blocks[0].capacity_mAh > 0.0:
+    """Capacity of the last block at the first rate that comes back over that of the first; None without a return."""
+    pair = _return(blocks)
+    if pair is None or not pair[0].capacity_mAh > 0.0:
         return None
-    return back.capacity_mAh / blocks[0].capacity_mAh
+    return pair[1].capacity_mAh / pair[0].capacity_mAh
 
 
-def _return(blocks: list[Block]) -> Block | None:
-    """The last later block at the current of the first."""
-    same = [b for b in blocks[1:] if abs(b.current_mA / blocks[0].current_mA - 1.0) <= RATE_TOLERANCE]
-    return same[-1] if same else None
+def _return(blocks: list[Block]) -> tuple[Block, Block] | None:
+    """The first block whose current comes back, and the last one at that current.
+
+    Formation at a rate of its own leads the test and never comes back, told by a person or not: it is no first block.
+    """
+    for position, first in enumerate(blocks):
+        same = [b for b in blocks[position + 1 :] if abs(b.current_mA / first.current_mA - 1.0) <= RATE_TOLERANCE]
+        if same:
+            return first, same[-1]
+    return None
 
 
 def _findings(blocks: list[Block], at: Conditions, outcome: Outcome) -> list[Finding]:
@@ -182,14 +192,22 @@ def _findings(blocks: list[Block], at: Conditions, outcome: Outcome) -> list[Fin
             "short_block",
             f"Fewer than {MEDIAN_OF} complete cycles at {'; '.join(short)}: what there is was taken.",
         )
-    back, value = _return(blocks), recovery(blocks)
+    pair, value = _return(blocks), recovery(blocks)
     name = "capacity_recovery_fraction"
-    if back is None or value is None:
+    if pair is None or value is None:
         outcome.warn("no_return", "The test does not return to its first rate: no capacity recovery.")
         return [*found, at.finding(name, None, None)]
-    parts = [block.scatter_mAh / block.capacity_mAh for block in (blocks[0], back) if block.scatter_mAh]
+    first, back = pair
+    if before := [block.label for block in blocks[: blocks.index(first)]]:
+        verb, were = ("does", "was") if len(before) == 1 else ("do", "were")
+        outcome.warn(
+            "leading_rate_left_out",
+            f"The recovery compares blocks at {first.label}. Before it stands {'; '.join(before)}, which {verb} not "
+            f"come back and {were} taken for formation.",
+        )
+    parts = [block.scatter_mAh / block.capacity_mAh for block in pair if block.scatter_mAh]
     spread = value * math.hypot(*parts) if len(parts) == 2 else None
-    reference = int(blocks[0].cycles["cycle_number"].iloc[-1])
+    reference = int(first.cycles["cycle_number"].iloc[-1])
     last = at.finding(name, value, back.cycles.iloc[-1], uncertainty=spread, reference_cycle=reference)
     return [*found, last]
 

@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.science.active_mass import ActiveMass, active_mass
+from analysis.science.active_mass import ActiveMass, active_mass, warn_above_theory
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
 from analysis.science.current_unit import doubt_c_rate
 from analysis.science.cycles import Cycles, cycles_of
 from analysis.science.differential import METHOD, differential
 from analysis.science.quantities import get as quantity
-from analysis.science.reference_cycle import Reference, reference_of
+from analysis.science.reference_cycle import RATE_TOLERANCE, Reference, reference_of
+from analysis.science.wording import number as written
+from analysis.science.wrong_cell import doubt_full
 from analysis.thinning import envelope_rows
 from measurements.readers.columns import TEMPERATURE
 
@@ -67,16 +69,19 @@ class Cycling(Analysis):
             No current flows, a column is missing, or a clock that ran backwards leaves nothing to count.
         """
         outcome = Outcome()
-        cycles = cycles_of(recording)
+        mass = active_mass(subject, parameters, outcome)
+        cycles = cycles_of(recording, mass.one_c_mA)  # an hour at 1 C is what the material holds
         outcome.warnings += cycles.warnings
         outcome.inputs |= cycles.inputs
-        mass = active_mass(subject, parameters, outcome)
         reference = reference_of(cycles.complete, parameters)
         outcome.warnings += reference.warnings
         _state(outcome, reference, cycles)
         conditions = Conditions.of(recording, subject, parameters, mass, reference)
+        conditions.warn_of_temperature(outcome)
+        doubt_full(cycles, subject, outcome)
         doubt_c_rate(*cycles.usual_current_and_charge, mass, conditions.area_cm2, parameters, outcome)
         outcome.findings = _findings(cycles, reference, conditions, outcome)
+        warn_above_theory(outcome.findings, mass, outcome)
         outcome.tables = {
             "cycles": cycle_rows(cycles, mass, reference),
             "summary": _summary(cycles.complete, reference),
@@ -112,6 +117,11 @@ class Conditions:
         cycle = reference.cycle_number if reference else None
         return cls(None if known is None else float(known), float(area) if area else None, mass, cycle)
 
+    def warn_of_temperature(self, outcome: Outcome) -> None:
+        """Say that numbers carry no temperature where none is known: none is assumed for a full cell."""
+        if self.temperature_degC is None:
+            outcome.warn("temperature_missing", "No temperature in file or name: these numbers carry none.")
+
     def finding(
         self, name: str, value: float | None, row: pd.Series | None, *, uncertainty: float | None = None, **more: Any
     ) -> Finding:
@@ -122,11 +132,12 @@ class Conditions:
         if row is not None:
             more.setdefault("cycle_number", int(row["cycle_number"]))
         more.setdefault("c_rate", self.mass.c_rate(current))
+        is_held = not name.endswith("_mAh_g") or self.mass.holds(value)
         return Finding(
             name,
             float(value),
             uncertainty if uncertainty and uncertainty > 1e-12 * abs(value) else None,  # less is rounding of floats
-            flag="ok" if quantity(name).is_physical(value) else "out_of_range",
+            flag="ok" if quantity(name).is_physical(value) and is_held else "out_of_range",
             temperature_degC=self.temperature_degC,
             current_density_mA_cm2=current / self.area_cm2 if current is not None and self.area_cm2 else None,
             **more,
@@ -204,6 +215,7 @@ def _retention(
         return [at.finding(name, None, None, label="last", reference_cycle=start)]
     found = []
     reference = by_number[start]
+    _warn_of_rates(reference, by_number[last], outcome)
     wanted = [(str(n), n) for n in RETENTION_CYCLES if start < n <= last] + [("last", last)]
     for position, (label, number) in enumerate(wanted):
         row = by_number[number]
@@ -213,6 +225,20 @@ def _retention(
         more: dict[str, Any] = {"label": label, "position": position, "reference_cycle": start}
         found.append(at.finding(name, value, row, uncertainty=value and value * relative, **more))
     return found
+
+
+def _warn_of_rates(reference: pd.Series, last: pd.Series, outcome: Outcome) -> None:
+    """Say where the last complete cycle ran at another current than the reference, as a check or a rate does."""
+    for direction in ("discharge", "charge"):
+        here, there = (float(row[f"{direction}_current_mA"]) for row in (last, reference))
+        if there > 0.0 and abs(here / there - 1.0) > RATE_TOLERANCE:
+            outcome.warn(
+                "retention_other_rate",
+                f"The {direction} of cycle {int(last['cycle_number'])} ran at {written(here)} mA, that of cycle "
+                f"{int(reference['cycle_number'])}, the reference, at {written(there)} mA: the last retention compares "
+                "two rates.",
+            )
+            return
 
 
 def _efficiency(

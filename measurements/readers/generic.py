@@ -86,7 +86,9 @@ class GenericReader(Reader):
         """Every sheet with a table that is known, an impedance before a time series."""
         found: list[Recording] = []
         seen: list[str] = []
+        has_cells = False
         for name, rows in sheets(path):
+            has_cells = has_cells or generic_series.is_filled(rows)
             first = ["\t".join(map(text_of, row)) for row in rows[:HEADER_ROWS]]
             header = generic_series.sheet_heading(rows)
             if any(_is_heading(line) for line in first):
@@ -97,7 +99,7 @@ class GenericReader(Reader):
             else:
                 seen += [cell for line in first[:1] for cell in line.split("\t") if cell]
         if not found:
-            raise generic_series.unknown_columns(seen)
+            raise generic_series.unknown_columns(seen) if has_cells else generic_series.no_table()
         return found
 
     def _impedance(self, document: Document) -> list[Recording]:

@@ -98,6 +98,20 @@ def unknown_columns(headers: list[str], line: int | None = None) -> UnknownColum
     )
 
 
+def is_filled(rows: Rows) -> bool:
+    """Whether any cell of a sheet holds something."""
+    return any(text_of(cell) for row in rows for cell in row)
+
+
+def no_table() -> ReaderError:
+    """The refusal of a workbook without a filled cell: nobody can choose among columns that are not there."""
+    return ReaderError(
+        "This workbook holds no table: its sheets are empty, or hold only charts. Export the record of the measurement "
+        "as a table with one row per point, with time, potential and current, or frequency, Z′ and Z″; then upload "
+        "that."
+    )
+
+
 def nameless_columns(width: int, line: int, why: str = "") -> UnknownColumns:
     """The refusal of a table without names that is not taken for an impedance; `why` ends a half sentence."""
     return UnknownColumns(
@@ -211,7 +225,9 @@ def _any_grid(path: Path, wanted: set[str] | None) -> tuple[Grid, list[str]]:
 def _any_sheet(path: Path, wanted: set[str] | None) -> tuple[Grid, list[str]]:
     best: tuple[Grid, list[str]] | None = None
     seen: list[str] = []
+    has_cells = False
     for name, rows in sheets(path):
+        has_cells = has_cells or is_filled(rows)
         header = header_row(rows, lambda cells: wanted <= set(cells)) if wanted else sheet_heading(rows)
         if header is None and wanted is None:
             header = _row_of_names(rows)
@@ -222,7 +238,7 @@ def _any_sheet(path: Path, wanted: set[str] | None) -> tuple[Grid, list[str]]:
         if best is None or len(grid) > len(best[0]):
             best = grid, ["\t".join(filter(None, map(text_of, row))) for row in rows[:header]]
     if best is None:
-        raise unknown_columns(seen)
+        raise unknown_columns(seen) if has_cells else no_table()
     return best
 
 

@@ -27,6 +27,8 @@ from measurements.readers.series_columns import CHARGE, DISCHARGE, SeriesColumn
 Values = dict[str, npt.NDArray[Any]]
 _NO_CURRENT = 1e-3  # of the largest current: below, a point counts as rest
 _LEVEL = 0.05  # relative change from row to row below which the current is held
+_COUNTED = 0.1  # of the largest count: what ends a whole half
+_GOES_ON = 0.7  # of the count before a turn of the current: less began anew, even in two rows of a coarse file
 _COUNTERS = {
     STEP_CAPACITY: (CHARGE_CAPACITY, DISCHARGE_CAPACITY),
     STEP_ENERGY: (CHARGE_ENERGY, DISCHARGE_ENERGY),
@@ -54,13 +56,26 @@ def refuse_running_capacity(values: Values, columns: Sequence[SeriesColumn], war
     """A column "capacity" that runs on when the current turns is no counter of steps: it keeps its own name."""
     if STEP_CAPACITY not in values or CURRENT not in values:
         return
-    counter, direction = values[STEP_CAPACITY], directions(values)
-    turns = np.flatnonzero((direction[1:] != direction[:-1]) & (direction[1:] != 0) & (direction[:-1] != 0)) + 1
-    if len(turns) and (counter[turns] > 0.5 * np.nanmax(counter)).any():
+    if _runs_on(values[STEP_CAPACITY], directions(values)):
         column = next(column for column in columns if column.name == STEP_CAPACITY)
         values[f"{column.header} (file)"] = values.pop(STEP_CAPACITY)
         sentence = f"‘{short(column.header)}’ does not begin at 0 in every step. It is kept, and not used as a counter."
         warnings.append(("capacity_not_per_step", sentence))
+
+
+def _runs_on(counter: Floats, direction: npt.NDArray[np.int8]) -> bool:
+    """Whether a counter goes on where the current turned, at once or after a rest.
+
+    It counts both directions then, or their difference, over a cycle or the whole test. Two rows after a turn tell:
+    some testers set the counter back one row late.
+    """
+    rows = np.flatnonzero(direction)
+    turns = np.flatnonzero(direction[rows[1:]] != direction[rows[:-1]]) + 1
+    turns = turns[turns + 1 < len(rows)]
+    turns = turns[direction[rows[turns + 1]] == direction[rows[turns]]]
+    before, after = counter[rows[turns - 1]], np.minimum(counter[rows[turns]], counter[rows[turns + 1]])
+    is_large = before > _COUNTED * np.fmax.reduce(counter, initial=0.0)
+    return bool(is_large.any()) and bool(np.mean(after[is_large] > _GOES_ON * before[is_large]) > 0.5)
 
 
 def set_signs(values: Values, warnings: Warnings) -> None:

@@ -146,6 +146,20 @@ def test_a_chosen_cycle_is_found_without_the_other_rows(monkeypatch, tmp_path, n
     assert fetched[1] == len(test.frame)
 
 
+@pytest.mark.parametrize("is_near", [True, False])
+def test_a_chosen_cycle_has_the_capacity_that_the_run_used(monkeypatch, is_near):
+    """The capacity column is a thousand times too large: run and plot take 0.3 mAh from the current alike."""
+    test = cycling_test(np.full(12, 0.3), 0.99, np.full(12, 0.03), rng=np.random.default_rng(3), counter="step")
+    test.frame["step_capacity_mAh"] *= 1000.0
+    monkeypatch.setattr(plot_context, "recording", lambda of, reach=None: test.frame)
+    outcome = Cycling().run(test.frame, *SAMPLES[Cycling.slug]()[1:])
+    assert "counter_unit_doubt" in dict(outcome.warnings)
+    outcome.curves["voltage"] = []
+    run = AnalysisRun(curves=outcome.curves, tables=outcome.tables if is_near else {}, inputs=outcome.inputs)
+    ends = [part["capacity_mAh"][-1] for part in plot_context.chosen_cycles(run, "voltage", [7])["voltage"]]
+    assert ends == pytest.approx([0.3 / 0.99, 0.3], rel=1e-3)
+
+
 def test_cycles_that_the_run_keeps_are_drawn_without_the_recording(monkeypatch):
     def lost(of, reach=None):
         raise StoreError("The stored file is missing.")

@@ -83,12 +83,57 @@ def test_a_test_that_never_returns_has_no_recovery():
     assert said(outcome, "no_return") == ["The test does not return to its first rate: no capacity recovery."]
 
 
+def test_a_block_beyond_what_the_material_holds_is_out_of_range():
+    """The mass is ten times too small: 1467 mAh g⁻¹ at 0.1 C of the record, while the recovery stays what it is."""
+    light = Subject("cell", "CEL-0104", "full", active_mass_mg=MASS / 10.0, theoretical_capacity_mAh_g=170.0)
+    outcome = Rate().run(made(), light, {})
+    assert {f.flag for f in of(outcome, "rate_capacity_mAh_g")} == {"out_of_range"}
+    assert {f.flag for f in of(outcome, "rate_capacity_mAh")} == {"ok"}
+    assert of(outcome, "capacity_recovery_fraction")[0].flag == "ok"
+    assert said(outcome, "capacity_above_theoretical")[0].startswith("1467 mAh g⁻¹ is 8.6 times what")
+    assert not said(Rate().run(made(), CELL, {}), "capacity_above_theoretical")
+
+
 def test_formation_cycles_are_left_out_of_the_blocks():
     frame = made([(0.05, 3, 150.0), *SCHEDULE])
     with_formation, without = Rate().run(frame, CELL, {}), Rate().run(frame, CELL, {"formation_cycles": 3})
     assert len(of(with_formation, "rate_capacity_mAh")) == 7
     assert len(of(without, "rate_capacity_mAh")) == 6
     assert of(without, "capacity_recovery_fraction")[0].value == pytest.approx(142.5 / 146.7, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("leading", "words"),
+    [
+        ([(0.05, 3, 155.0)], "Before it stands 0.05 C, which does not come back and was taken for formation."),
+        (
+            [(0.02, 1, 156.0), (0.05, 2, 155.0)],
+            "Before it stands 0.02 C; 0.05 C, which do not come back and were taken for formation.",
+        ),
+    ],
+)
+def test_recovery_leaves_out_a_formation_that_nobody_stated(leading, words):
+    """140 of 147 mAh g⁻¹ at 0.1 C; the formation before it has a rate of its own."""
+    test = [(0.1, 5, 147.0), (0.2, 5, 138.0), (0.5, 5, 112.0), (1.0, 5, 90.0), (0.1, 5, 140.0)]
+    outcome = Rate().run(made([*leading, *test]), CELL, {})
+    formation = sum(count for _, count, _ in leading)
+    stated = Rate().run(made([*leading, *test]), CELL, {"formation_cycles": formation})
+    for found in (outcome, stated):
+        (recovery,) = of(found, "capacity_recovery_fraction")
+        assert recovery.value == pytest.approx(140.0 / 147.0, abs=5e-4)
+        assert recovery.flag == "ok"
+        assert (recovery.reference_cycle, recovery.cycle_number) == (formation + 5, formation + 25)
+        assert recovery.c_rate == pytest.approx(0.1, rel=1e-3)
+        assert not said(found, "no_return")
+    assert said(outcome, "leading_rate_left_out") == [f"The recovery compares blocks at 0.1 C. {words}"]
+    assert not said(stated, "leading_rate_left_out")
+
+
+def test_the_last_return_counts_and_a_rate_that_stays_is_none():
+    """Back at 0.1 C twice: 144 and then 141 of 147; the long end at 1 C is no return to the first rate."""
+    schedule = [(0.1, 4, 147.0), (1.0, 4, 90.0), (0.1, 4, 144.0), (2.0, 4, 60.0), (0.1, 4, 141.0), (1.0, 8, 85.0)]
+    (recovery,) = of(Rate().run(made(schedule), CELL, {}), "capacity_recovery_fraction")
+    assert recovery.value == pytest.approx(141.0 / 147.0, abs=5e-4)
 
 
 def test_short_blocks_are_named():

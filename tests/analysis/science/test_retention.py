@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.science.base import Subject
@@ -193,6 +194,191 @@ def test_the_mass_of_the_cycler_is_compared_and_never_used():
     assert not said(analysed(made(cycles=5).frame, file_active_mass_mg=1.965), "active_mass_differs")
 
 
+def square(current_mA=0.03, hours=10.0, cycles=3, efficiency=1.0, counted=None, minute_s=60.0):
+    """Constant current for so many hours each way, 3.5 V up and 3.3 V down: exactly current × time is passed. [mAh]
+
+    `counted` is the factor that the tester's counter of charge shows beside the truth; without, there is none.
+    """
+    rows = round(hours * 3600.0 / minute_s)
+    halves = [(1.0, round(rows / efficiency)), (-1.0, rows)] * cycles
+    sign = np.concatenate([np.full(count, way) for way, count in halves])
+    frame = pd.DataFrame(
+        {
+            "time_s": minute_s * np.arange(1, sign.size + 1),
+            "potential_V": np.where(sign > 0, 3.5, 3.3),
+            "current_A": 1.0e-3 * current_mA * sign,
+        }
+    )
+    if counted is not None:
+        amount = counted * current_mA * minute_s / 3600.0
+        frame["charge_capacity_mAh"] = amount * np.cumsum(sign > 0)
+        frame["discharge_capacity_mAh"] = amount * np.cumsum(sign < 0)
+    return frame
+
+
+def with_mass(mass_mg, theory=170.0):
+    return Subject("cell", "CEL-0104", "full", None, active_mass_mg=mass_mg, theoretical_capacity_mAh_g=theory)
+
+
+@pytest.mark.parametrize(
+    ("times", "flag"), [(0.86, "ok"), (1.29, "ok"), (1.31, "out_of_range"), (14.4, "out_of_range")]
+)
+def test_a_capacity_that_the_material_cannot_hold_is_out_of_range(times, flag):
+    """0.3 mAh in a mass that makes it so many times 170 mAh g⁻¹."""
+    outcome = analysed(square(), with_mass(300.0 / (times * 170.0)))
+    found = numbers(outcome)
+    for name in ("discharge_specific_capacity_mAh_g", "charge_specific_capacity_mAh_g"):
+        for label in ("first", "reference", "last"):
+            assert found[name, label].value == pytest.approx(times * 170.0, rel=1e-9)
+            assert found[name, label].flag == flag
+    assert found["discharge_capacity_mAh", "last"].flag == "ok"  # the charge itself may be right: the mass is not
+    assert found["capacity_retention_fraction", "last"].flag == "ok"
+    assert bool(said(outcome, "capacity_above_theoretical")) == (flag != "ok")
+
+
+def test_what_a_capacity_above_the_theoretical_may_come_from():
+    (sentence,) = said(analysed(square(), with_mass(300.0 / (14.4 * 170.0))), "capacity_above_theoretical")
+    assert sentence == (
+        "2448 mAh g⁻¹ is 14 times what the active material can hold (170 mAh g⁻¹): out of range. Check the active mass "
+        "(loading, area of the disc), the material of the electrode lot, and the units of current and capacity in the "
+        "file."
+    )
+    # Half of the charge of each cycle comes back: a short took the rest.
+    outcome = analysed(square(efficiency=0.5), with_mass(2.0))
+    assert numbers(outcome)["discharge_specific_capacity_mAh_g", "first"].flag == "ok"
+    assert numbers(outcome)["charge_specific_capacity_mAh_g", "first"].flag == "out_of_range"
+    (sentence,) = said(outcome, "capacity_above_theoretical")
+    assert sentence == (
+        "300 mAh g⁻¹ of a charge is 1.8 times what the active material can hold (170 mAh g⁻¹): out of range. The "
+        "discharge is not: a short or a side reaction may have taken the charge."
+    )
+
+
+def test_without_a_theoretical_capacity_only_the_widest_limit_holds():
+    outcome = analysed(square(), with_mass(300.0 / 2448.0, theory=None))
+    assert numbers(outcome)["discharge_specific_capacity_mAh_g", "first"].flag == "ok"
+    assert not said(outcome, "capacity_above_theoretical")
+
+
+# -- a unit of the file that is wrong ----------------------------------------------------------------------------------
+# 0.03 mA for 10 h are 0.3 mAh; 2.05 mg of LFP hold 0.3485 mAh, of which 0.3 mAh are 146.3 mAh g⁻¹.
+WRONG = [1000.0, 1.0e-3, 1.0e6, 1.0e-6, 3600.0, 1 / 3600.0, 60.0, 1 / 60.0]
+
+
+def test_a_counter_in_coulombs_is_told_where_it_exceeds_the_material():
+    """0.3 mAh are 1.08 C: as mAh three times what 2.05 mg hold."""
+    outcome = analysed(square(counted=3.6), with_mass(2.05))
+    assert numbers(outcome)["discharge_capacity_mAh", "last"].value == pytest.approx(0.3, rel=1e-6)
+    assert "3.6 times apart" in said(outcome, "counter_unit_doubt")[0]
+
+
+@pytest.mark.parametrize("factor", WRONG)
+@pytest.mark.parametrize("is_counter_right", [True, False])
+def test_of_counter_and_integral_that_a_unit_parts_the_one_that_fits_the_material_counts(factor, is_counter_right):
+    """Either the capacity column is off by the factor, or the current is and the capacity is not."""
+    current, counted = (0.03 / factor, factor) if is_counter_right else (0.03, factor)
+    outcome = analysed(square(current, counted=counted), with_mass(2.05))
+    found = numbers(outcome)
+    assert found["discharge_capacity_mAh", "last"].value == pytest.approx(0.3, rel=1e-6)
+    assert found["discharge_specific_capacity_mAh_g", "last"].value == pytest.approx(300.0 / 2.05, rel=1e-6)
+    assert found["capacity_retention_fraction", "last"].value == pytest.approx(1.0, rel=1e-6)
+    (sentence,) = said(outcome, "counter_unit_doubt")
+    assert not said(outcome, "counter_differs")
+    assert not said(outcome, "counter_not_used")
+    assert ("The counter fits" if is_counter_right else "The integral fits") in sentence
+    source = outcome.inputs["capacity_source"]["value"]
+    assert source == ("the tester’s own counter" if is_counter_right else "integral of the current")
+
+
+def test_what_is_said_of_a_capacity_column_in_the_wrong_unit():
+    (sentence,) = said(analysed(square(counted=1000.0), with_mass(2.05)), "counter_unit_doubt")
+    assert sentence == (
+        "The tester’s counter says 300.0 mAh where the integral of the current gives 0.3000 mAh: 1000 times apart, so "
+        "that a unit in the file is wrong. The integral fits the active material (0.348 mAh) and was used. Check the "
+        "unit of the capacity column."
+    )
+
+
+@pytest.mark.parametrize("subject", [BARE, with_mass(2.05e6)])
+def test_where_the_material_does_not_tell_the_counter_counts_and_nothing_is_claimed(subject):
+    outcome = analysed(square(counted=1000.0), subject)
+    assert numbers(outcome)["discharge_capacity_mAh", "last"].value == pytest.approx(300.0, rel=1e-6)
+    (sentence,) = said(outcome, "counter_unit_doubt")
+    assert "the counter was used. Check the units of capacity, current and time." in sentence
+    assert "fits" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("factor", "ending"),
+    [
+        (1.13, "than they print."),
+        (1.5, "check whether rows are missing, and the units."),
+        (3.0, "check whether rows are missing, and the units."),
+    ],
+)
+def test_a_difference_that_no_unit_makes_keeps_the_counter(factor, ending):
+    outcome = analysed(square(counted=factor), with_mass(2.05))
+    assert numbers(outcome)["discharge_capacity_mAh", "last"].value == pytest.approx(0.3 * factor, rel=1e-6)
+    assert not said(outcome, "counter_unit_doubt")
+    assert said(outcome, "counter_differs")[0].endswith(ending)
+
+
+@pytest.mark.parametrize("factor", [1.0e3, 1.0e-3])
+def test_an_energy_column_in_the_wrong_unit_bends_no_voltage(factor):
+    """3.5 V up and 3.3 V down: 200 mV of hysteresis and 3.3/3.5 of efficiency, whatever the energy column says."""
+    frame = square(counted=1.0)
+    for way, volts in (("charge", 3.5), ("discharge", 3.3)):
+        frame[f"{way}_energy_mWh"] = factor * volts * frame[f"{way}_capacity_mAh"]
+    outcome = analysed(frame, with_mass(2.05))
+    found = numbers(outcome)
+    assert found["voltage_hysteresis_mV", "reference"].value == pytest.approx(200.0, rel=1e-6)
+    assert found["energy_efficiency_fraction", "reference"].value == pytest.approx(3.3 / 3.5, rel=1e-6)
+    assert said(outcome, "energy_counter_not_used")
+
+
+# -- doubts about rows, sign and rate ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("counted", [None, 1.0])
+def test_rows_that_are_missing_inside_a_half_are_said_where_no_counter_tells(counted):
+    """Two hours without rows in the middle of a charge of ten: 0.06 mAh that may not have flowed."""
+    frame = square(counted=counted)
+    frame.loc[300:, "time_s"] += 7200.0
+    outcome = analysed(frame, with_mass(2.05))
+    if counted:
+        assert numbers(outcome)["charge_specific_capacity_mAh_g", "first"].value == pytest.approx(300.0 / 2.05)
+        assert said(outcome, "counter_differs")
+        assert not said(outcome, "rows_missing_inside_half")
+    else:
+        assert said(outcome, "rows_missing_inside_half") == [
+            "Rows are missing inside a half-cycle once, at most for 2.02 h after row 300. The current was taken to "
+            "flow there: if the test paused, that half is 0.0605 mAh too large. Export the tester’s capacity too."
+        ]
+
+
+def test_rows_kept_at_a_change_of_voltage_are_not_missing():
+    frame = made(cycles=6, counter="none", points_per_half=2000, potential_noise_V=0.0).frame
+    kept = np.flatnonzero(np.abs(np.diff(np.round(frame["potential_V"] / 0.002), prepend=-1.0)) > 0)
+    assert not said(analysed(frame.iloc[kept].reset_index(drop=True)), "rows_missing_inside_half")
+
+
+def test_a_current_without_sign_is_said():
+    frame = made(cycles=6, counter="none").frame.drop(columns=["step_kind", "step_number", "cycle_number"])
+    frame["current_A"] = frame["current_A"].abs()
+    (sentence,) = said(analysed(frame), "current_sign_missing")
+    assert sentence.startswith("The current flows in one direction only, although the potential rises and falls ")
+    first_charge = made(cycles=1, formation=0, counter="none").frame.query("current_A >= 0")
+    assert not said(analysed(first_charge), "current_sign_missing")
+
+
+@pytest.mark.parametrize(("rate", "is_said"), [(0.1, False), (0.104, False), (0.05, True)])
+def test_a_retention_that_compares_two_rates_is_said(rate, is_said):
+    """A check at the last cycle: 0.31 of 0.29 mAh, because it is slower and not because the cell grew."""
+    capacities, rates = np.append(np.full(9, 0.29), 0.31), np.append(np.full(9, 0.1), rate)
+    frame = cycling_test(capacities, 0.99, rates * ONE_C_MA, rng=np.random.default_rng(2)).frame
+    outcome = analysed(frame)
+    assert numbers(outcome)["capacity_retention_fraction", "last"].value == pytest.approx(31.0 / 29.0, rel=1e-4)
+    assert bool(said(outcome, "retention_other_rate")) == is_said
+
+
 # -- uncertainty, flags, temperature -----------------------------------------------------------------------------------
 def test_uncertainty_comes_from_the_printed_digits_or_is_not_given():
     test = made(cycles=30, counter="step")
@@ -220,6 +406,11 @@ def test_the_temperature_is_the_known_one_else_that_of_the_recording():
     assert {finding.temperature_degC for finding in known.findings} == {25.0}
     assumed = analysed(frame, temperature_degC=25.0, temperature_origin="assumed")
     assert {finding.temperature_degC for finding in assumed.findings} == {60.0}
+    assert not said(known, "temperature_missing")
+    assert not said(assumed, "temperature_missing")
+    silent = analysed(frame.drop(columns="temperature_degC"), temperature_degC=25.0, temperature_origin="assumed")
+    assert {finding.temperature_degC for finding in silent.findings} == {None}
+    assert said(silent, "temperature_missing") == ["No temperature in file or name: these numbers carry none."]
 
 
 # -- curves and tables -------------------------------------------------------------------------------------------------

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
+from openpyxl.chart import LineChart, Reference
 
-from measurements.readers.base import ReaderError, Recording, TooFewPoints
+from measurements.readers.base import ReaderError, Recording, TooFewPoints, UnknownColumns
+from measurements.readers.generic import GenericReader
+from measurements.readers.generic_series import preview
 from measurements.readers.recognise import read_file
 from tests.data.readers.make_samples import impedance
 
@@ -180,3 +184,33 @@ def test_three_bare_columns_that_are_no_impedance(tmp_path: Path) -> None:
 def test_sentences_have_no_line_breaks_or_control_characters(tmp_path: Path) -> None:
     error = sentence(tmp_path, "a\x07b\tc\x1bd\n1\t2\n3\t4\n")
     assert error.sentence.isprintable()
+
+
+@pytest.mark.parametrize("kind", ["no cell", "chart on a sheet", "chart sheet"])
+def test_a_workbook_without_a_table_says_so_and_what_to_export(tmp_path: Path, kind: str) -> None:
+    """Nobody can choose which of no columns is the time: neither the sentence nor the dialog may ask for it."""
+    book = openpyxl.Workbook()
+    chart = LineChart()
+    chart.add_data(Reference(book.active, min_col=1, min_row=1, max_row=2))
+    if kind == "chart sheet":
+        book.create_chartsheet("Chart").add_chart(chart)
+        book.remove(book["Sheet"])
+    elif kind == "chart on a sheet":
+        book.active.add_chart(chart)
+    path = tmp_path / "chart.xlsx"
+    book.save(path)
+    expected = "This workbook holds no table: its sheets are empty, or hold only charts. Export the record of the "
+    for reads in (lambda file: read_file(file, "chart.xlsx"), preview):
+        with pytest.raises(ReaderError) as caught:
+            reads(path)
+        assert caught.value.sentence.startswith(expected)
+        assert not isinstance(caught.value, UnknownColumns)
+
+
+def test_a_workbook_whose_names_are_not_known_still_asks_for_them(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["foo", "bar", "baz"], [1.0, 2.0, 3.0], [2.0, 2.0, 3.0]):
+        book.active.append(row)
+    book.save(tmp_path / "names.xlsx")
+    with pytest.raises(UnknownColumns, match="Columns seen: foo, bar, baz"):
+        GenericReader().read(tmp_path / "names.xlsx")

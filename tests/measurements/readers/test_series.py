@@ -324,6 +324,44 @@ def test_capacity_that_never_resets_is_no_counter_of_steps(tmp_path: Path) -> No
     assert "capacity_not_per_step" in dict(found.warnings)
 
 
+@pytest.mark.parametrize("rest", [0, 3])
+@pytest.mark.parametrize(
+    ("way", "rows_per_half", "is_per_step"),
+    [
+        ("step", 50, True),
+        ("step", 2, True),
+        ("late", 50, True),
+        ("cycle", 50, False),
+        ("cycle", 2, False),
+        ("test", 50, False),
+        ("test", 2, False),
+        ("net", 50, False),
+        ("net of cycle", 50, False),
+    ],
+)
+def test_a_capacity_that_runs_on_over_a_rest_is_no_counter_of_steps(
+    tmp_path: Path, rest: int, way: str, rows_per_half: int, is_per_step: bool
+) -> None:
+    """Three cycles of 1.00 mAh up and 0.98 mAh down, counted in every way that testers count."""
+    lines, count, time = [], 0.0, 0.0
+    for cycle in range(3):
+        for sign, amount in ((1, 1.0), (-1, 0.98)):
+            stale = count
+            if way in ("step", "late") or (sign > 0 and way in ("cycle", "net of cycle")):
+                count = 0.0
+            for row in range(1, rows_per_half + 1):
+                count += (sign if way.startswith("net") else 1) * amount / rows_per_half
+                time += 3600.0 * amount / rows_per_half
+                shown = stale if way == "late" and row == 1 else count
+                lines.append(f"{time:.1f},{3.4 + 0.1 * sign},{sign},{shown:.6f},{cycle + 1}")
+            for _ in range(rest):
+                time += 60.0
+                lines.append(f"{time:.1f},3.4,0,{count:.6f},{cycle + 1}")
+    found = read(tmp_path, "\n".join(["t/s,E/V,I/mA,Capacity/mAh,Cycle", *lines]))
+    assert ("step_capacity_mAh" in found.frame) == is_per_step
+    assert ("capacity_not_per_step" in dict(found.warnings)) != is_per_step
+
+
 def test_frequency_goes_before_time(tmp_path: Path) -> None:
     text = "\n".join(
         [
