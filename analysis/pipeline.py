@@ -15,6 +15,7 @@ from analysis.models import AnalysisRun, Result, RunInput
 from analysis.queueing import (
     Sample,
     analyses,
+    analyses_for,
     combinations,
     lock_sample,
     numbers_for,
@@ -254,7 +255,7 @@ def _finish(held: ledger.Claim, item: AnalysisRun, outcome: Outcome | None, mess
 
 
 def _hold(item: AnalysisRun) -> bool:
-    """Lock measurement and sample; whether neither was withdrawn nor moved while the run was computed."""
+    """Lock measurement and sample; whether neither was withdrawn, moved or told anew since the run was queued."""
     measurement, sample = item.measurement, item.subject
     if measurement is None:
         stored = lock_sample(type(sample), sample.pk)
@@ -265,7 +266,8 @@ def _hold(item: AnalysisRun) -> bool:
     if held is None:  # moved meanwhile
         lock_sample(type(sample), sample.pk)
         return False
-    return not held.is_withdrawn and not getattr(held, over).is_withdrawn
+    is_called_for = analyses()[item.analysis] in analyses_for(held)
+    return is_called_for and not held.is_withdrawn and not getattr(held, over).is_withdrawn
 
 
 def _succeed(held: ledger.Claim, item: AnalysisRun, outcome: Outcome, sample: Sample, is_valid: bool) -> set[str]:
