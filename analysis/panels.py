@@ -16,7 +16,8 @@ from lagpdb.mainvalues import MAIN_LABEL
 from lagpdb.pages import can_edit, detail_context
 from lagpdb.templatetags.records import result_label
 from lagpdb.units import frequency_text
-from measurements import growing, mappings
+from measurements import growing, mappings, moving
+from measurements.forms import sample_options
 from measurements.models import Measurement, MeasurementFile, UploadFile
 from measurements.parameters import CIRCUITS
 from measurements.store import StoreError, rows_of
@@ -113,8 +114,17 @@ def measurement_context(request: HttpRequest, measurement: Measurement) -> dict[
         "has_interface": bool(runs) and (current or latest).analysis == "interface",
         "raw": _raw_rows(measurement),
         "may_edit": can_edit(request.user),
+        **_move_form(request, measurement),
         "cell_warnings": [tuple(warning) for warning in cell_run.warnings] if cell_run else [],
     }
+
+
+def _move_form(request: HttpRequest, measurement: Measurement) -> dict[str, Any]:
+    """Samples to choose from, and the other measurements of the file, for whoever may move this one."""
+    if measurement.is_withdrawn or not can_edit(request.user):
+        return {}
+    siblings = [item for item in moving.together([measurement]) if item.pk != measurement.pk]
+    return {"can_move": True, "samples": sample_options(), "siblings": siblings}
 
 
 def rerun_form(measurement: Measurement, typed: Mapping[str, str], refused: Sequence[str] = ()) -> dict[str, Any]:

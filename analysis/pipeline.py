@@ -16,6 +16,7 @@ from analysis.models import AnalysisRun, Result, RunInput
 from analysis.queueing import (
     Sample,
     analyses,
+    analyses_for,
     combinations,
     lock_sample,
     numbers_for,
@@ -262,7 +263,7 @@ def _finish(held: ledger.Claim, item: AnalysisRun, outcome: Outcome | None, mess
 
 
 def _hold(item: AnalysisRun) -> bool:
-    """Lock measurement and sample; whether neither was withdrawn nor moved while the run was computed."""
+    """Lock measurement and sample; whether neither was withdrawn, moved or told anew since the run was queued."""
     measurement, sample = item.measurement, item.subject
     if measurement is None:
         stored = lock_sample(type(sample), sample.pk)
@@ -273,7 +274,8 @@ def _hold(item: AnalysisRun) -> bool:
     if held is None:  # moved meanwhile
         lock_sample(type(sample), sample.pk)
         return False
-    return not held.is_withdrawn and not getattr(held, over).is_withdrawn
+    is_called_for = analyses()[item.analysis] in analyses_for(held)
+    return is_called_for and not held.is_withdrawn and not getattr(held, over).is_withdrawn
 
 
 def _succeed(held: ledger.Claim, item: AnalysisRun, outcome: Outcome, sample: Sample, is_valid: bool) -> set[str]:
@@ -305,7 +307,8 @@ def _units_in_doubt(item: AnalysisRun, outcome: Outcome) -> bool:
     if UNITS_NOT_STATED not in read:
         return False
     is_flagged = any(finding.flag == Result.Flag.OUT_OF_RANGE for finding in outcome.findings)
-    return is_flagged or "potential_implausible" in read or "unit_doubt" in {code for code, _ in outcome.warnings}
+    said = {code for code, _ in outcome.warnings}
+    return is_flagged or "potential_implausible" in read or bool(said & {"unit_doubt", "counter_unit_doubt"})
 
 
 def _write(item: AnalysisRun, outcome: Outcome, sample: Sample, counts: bool, *, is_doubtful: bool) -> None:

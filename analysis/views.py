@@ -29,6 +29,8 @@ from lagpdb.quantity import QuantityError, parse_quantity
 from lagpdb.records import StaleVersion, normal_code, save_record
 from lagpdb.roles import role_required
 from lagpdb.synthetic import SENTENCE
+from measurements import moving
+from measurements.forms import MoveForm
 from measurements.models import Measurement
 from measurements.parameters import check_parameters
 from measurements.store import StoreError, rows_of
@@ -150,6 +152,31 @@ def measurement_temperature(request: HttpRequest, code: str) -> HttpResponse:
     return redirect("measurement_detail", code=normal_code(code))
 
 
+@role_required("member")
+def measurement_move(request: HttpRequest, code: str) -> HttpResponse:
+    """Put a measurement on another sample, with the others of its file when a person wants that."""
+    measurement = _measurement(code)
+    if request.method != "POST":  # the page of a refused form, loaded again
+        return redirect("measurement_detail", code=measurement.code)
+    form = MoveForm(request.POST)
+    refused = [sentence for errors in form.errors.values() for sentence in errors]
+    if form.is_valid():
+        said = form.cleaned_data
+        chosen = (said["is_together"] and moving.together([measurement])) or [measurement]
+        why = {"by": request.user, "reason": said["reason"], "version": said["version"]}
+        try:
+            moved = moving.move(chosen, said["subject"], **why)
+        except (ValidationError, StaleVersion) as error:
+            refused = error.messages if isinstance(error, ValidationError) else [str(error)]
+        else:
+            codes, where = ", ".join(item.code for item in moved), moved[0].subject.code
+            messages.success(request, f"{codes} moved to {where}. The numbers are computed again.")
+            return redirect("measurement_detail", code=measurement.code)
+    context = measurement_context(request, _measurement(code))
+    context |= {"typed_move": form.data, "refused_move": refused}
+    return render(request, "measurements/measurement.html", context, status=422)
+
+
 @require_POST
 @role_required("member")
 def result_judge(request: HttpRequest, result_id: int) -> HttpResponse:
@@ -254,6 +281,7 @@ urlpatterns = [
     path("measurements/<str:code>/runs/", measurement_runs, name="measurement_runs"),
     path("measurements/<str:code>/table/", measurement_table, name="measurement_table"),
     path("measurements/<str:code>/reanalyse/", measurement_reanalyse, name="measurement_reanalyse"),
+    path("measurements/<str:code>/move/", measurement_move, name="measurement_move"),
     path("measurements/<str:code>/temperature/", measurement_temperature, name="measurement_temperature"),
     path("measurements/<str:code>/figures/<slug:name>.<str:form>", measurement_figure, name="measurement_figure"),
     path("runs/<int:run_id>/figures/<slug:name>.<str:form>", run_figure, name="run_figure"),

@@ -83,7 +83,7 @@ def _is_restorable(record: Record, name: str) -> bool:
         field = record._meta.get_field(name)
     except FieldDoesNotExist:
         return False
-    return name not in NOT_RESTORED and getattr(field, "editable", False)
+    return name not in NOT_RESTORED | record.MOVED and getattr(field, "editable", False)
 
 
 def _narrowed(request: HttpRequest) -> tuple[QuerySet, list[str]]:

@@ -97,6 +97,7 @@ class Record(models.Model):
     """Who, when, which version, and where it went: the columns that all records share."""
 
     PREFIX: ClassVar[str] = ""  # three letters; empty where people choose the code themselves
+    MOVED: ClassVar[frozenset[str]] = frozenset()  # fields that a verb of its own changes, with all that follows
     IS_RETIRED: ClassVar[bool] = False  # goes out of use without taking along what was made with it
     DIFF_SKIPS: ClassVar[frozenset[str]] = frozenset(
         {"id", "version", "created_at", "created_by", "updated_at", "withdrawn_operation"}

@@ -21,12 +21,13 @@ class InstrumentAdmin(RecordAdmin):
 
 @admin.register(Measurement)
 class MeasurementAdmin(RecordAdmin):
-    """Measurements: sample, time and conditions can be corrected; the file cannot."""
+    """Measurements: time and conditions can be corrected, the file cannot. Its page moves one to another sample."""
 
     list_display = ("code", "kind", "cell", "pellet", "witness_plate", "temperature_degC", "measured_at", "operator")
     list_filter = (TrashFilter, "is_synthetic", "kind", "temperature_origin")
     list_select_related = ("cell", "pellet", "witness_plate", "operator")
     search_fields = ("code", "cell__code", "pellet__code", "cell__pellet__code", "witness_plate__code", "notes")
+    fixed_fields = ("pellet", "cell", "witness_plate")
     derived_fields = ("temperature_origin", "metadata", "reader_warnings", "point_count")
 
 

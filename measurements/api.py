@@ -25,9 +25,9 @@ from lagpdb.filters import Filter, Relation
 from lagpdb.problems import Problem
 from lagpdb.records import save_record
 from lagpdb.resources import Changes, ReadRecords, Records
-from lagpdb.serializers import checked_body
+from lagpdb.serializers import checked_body, given_body
 from lagpdb.units import label, symbol
-from measurements import growing, ingest, mappings, waiting
+from measurements import growing, ingest, mappings, moving, waiting
 from measurements.curve import cut, reach
 from measurements.fence import FenceError
 from measurements.kinds import KINDS
@@ -94,6 +94,21 @@ class Measurements(Changes, ReadRecords):
     def extra_filters(cls) -> dict[str, Filter]:
         """Through the genealogy, at the time the cell was built."""
         return _of_measurements() | {"is_coated": as_built(), "subject": subject_filter()}
+
+    def partial_update(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Change the fields that are given. Send `version` back to be told (409) when somebody else was faster.
+
+        `subject`, sent alone, moves it to another sample: its numbers are computed anew for that one.
+        """
+        if not isinstance(request.data, dict) or "subject" not in request.data:
+            return super().partial_update(request, *args, **kwargs)
+        content, reason, version = given_body(request, self.serializer_class)
+        self.sent = content | ({} if version is None else {"version": version})
+        if len(content) > 1 or not isinstance(content["subject"], str):
+            raise Problem("Send the code of the sample alone: a move is one step.", field="subject")
+        record = self.row()  # locked by the move, after its files
+        moving.move([record], _found(content["subject"]), by=request.user, reason=reason, version=version)
+        return Response(self.shown(record.pk))
 
     def change(self, record: Any, values: dict[str, Any], reason: str, version: int | None) -> None:
         """A temperature that is typed is a person's; parameters are merged and checked."""
@@ -214,6 +229,9 @@ class AssignSerializer(serializers.Serializer):
 
     file = serializers.IntegerField(help_text="`id` of the file in this upload.")
     subject = serializers.CharField(help_text="Code of the pellet, cell or witness plate.")
+    version = serializers.IntegerField(
+        required=False, allow_null=True, default=None, help_text="Of the file's first measurement, as you saw it."
+    )
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500, help_text="Why.")
 
 
@@ -275,11 +293,17 @@ class Uploads(ReadRecords):
     @extend_schema(request=AssignSerializer, responses=UploadSerializer, filters=False)
     @action(detail=True, methods=["post"])
     def assign(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Say to which sample a waiting file belongs."""
-        content = AssignSerializer(data=checked_body(request.data, ["file", "subject", "reason"]))
+        """Say to which sample a file belongs. What was measured from it before moves there, and is analysed anew."""
+        content = AssignSerializer(data=checked_body(request.data, list(AssignSerializer().fields)))
         content.is_valid(raise_exception=True)
         sent, upload = content.validated_data, self.row()
-        waiting.assign(_file_of(upload, sent["file"]), _found(sent["subject"]), by=request.user, reason=sent["reason"])
+        waiting.assign(
+            _file_of(upload, sent["file"]),
+            _found(sent["subject"]),
+            by=request.user,
+            reason=sent["reason"],
+            version=sent["version"],
+        )
         return Response(self.shown(upload.pk))
 
     @extend_schema(request=ColumnsSerializer, responses=UploadSerializer, filters=False)

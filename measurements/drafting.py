@@ -8,7 +8,7 @@ from measurements.kinds import FITS, KINDS, SERIES_KINDS
 from measurements.matching import Match, in_cell, temperature_in_name
 from measurements.models import Measurement, Upload, UploadFile, subject_fields
 from measurements.parameters import moment_of
-from samples.models import Cell
+from samples.models import Cell, Pellet
 
 TECHNIQUE_KINDS = {"impedance": "eis"}
 
@@ -45,8 +45,12 @@ def _kind_of(upload: Upload, described: dict[str, Any], found: Match) -> tuple[A
         return found.subject, upload.kind or "attachment"
     subject = in_cell(found.subject, SERIES_KINDS[0])
     told = described.get("kinds") or {}
-    where = subject.configuration if isinstance(subject, Cell) else "symmetric"
-    return subject, upload.kind or told.get(where, "attachment")
+    return subject, upload.kind or told.get(configuration_of(subject), "attachment")
+
+
+def configuration_of(subject: Any) -> str:
+    """The configuration by which the kind of a recording over time is told; without a cell it is told as in most."""
+    return subject.configuration if isinstance(subject, Cell) else "symmetric"
 
 
 def _temperature(file: UploadFile, metadata: dict[str, Any]) -> tuple[float | None, str]:
@@ -71,12 +75,18 @@ def misfit(file: UploadFile, drafts: list[Measurement]) -> str:
     if file.subject is not None:
         return ""
     for item in drafts:
-        fits = FITS.get(item.kind)
-        where = item.cell.configuration if item.cell else ""
-        if fits is None or where in fits:
-            continue
-        what = KINDS[item.kind]
-        needs = f"A {what} needs a {' or '.join(fits)} cell" if len(fits) < 3 else f"A {what} is measured in a cell"
-        what_it_is = f"{where} one" if where else ("pellet without a live cell" if item.pellet else "witness plate")
-        return f"{needs}, and {item.subject.code} is a {what_it_is}. Choose the cell, or this sample to keep raw data."
+        if problem := unfit(item.kind, item.subject):
+            return f"{problem}. Choose the cell, or this sample to keep raw data."
     return ""
+
+
+def unfit(kind: str, sample: Any) -> str:
+    """Why a test of this kind cannot be one of a sample, without full stop; empty when it can."""
+    fits = FITS.get(kind)
+    where = sample.configuration if isinstance(sample, Cell) else ""
+    if fits is None or where in fits:
+        return ""
+    what = KINDS[kind]
+    needs = f"A {what} needs a {' or '.join(fits)} cell" if len(fits) < 3 else f"A {what} is measured in a cell"
+    bare = "pellet without a live cell" if isinstance(sample, Pellet) else "witness plate"
+    return f"{needs}, and {sample.code} is a {f'{where} one' if where else bare}"

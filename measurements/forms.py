@@ -12,6 +12,7 @@ from lagpdb.quantity import Bounds
 from measurements.kinds import KINDS
 from measurements.matching import find_subject
 from measurements.models import Instrument
+from measurements.moving import REASON
 from samples.models import Cell, Pellet
 
 
@@ -76,6 +77,14 @@ class AssignForm(forms.Form):
 
     subject = SubjectField(label="Sample", error_messages={"required": "Choose the sample: type or scan its code."})
     reason = forms.CharField(required=False, max_length=500)
+
+
+class MoveForm(AssignForm):
+    """To which sample measurements are moved, and why; `version` is that of the first one, as the person saw it."""
+
+    reason = forms.CharField(max_length=500, error_messages={"required": REASON})
+    version = forms.IntegerField(required=False)
+    is_together = forms.BooleanField(required=False)
 
 
 def sample_options() -> list[tuple[str, str]]:

@@ -101,7 +101,7 @@ def related(file: UploadFile, drafts: list[Measurement]) -> tuple[Relation | Non
         return None, {}
     if decision == "replace":
         former = MeasurementFile.objects.select_related("measurement", "raw_file").get(pk=file.relation["former"])
-        if former.superseded_at is None:
+        if former.superseded_at is None and former.measurement.subject == series[0].subject:
             rows = file.relation.get("rows", 0)
             relation = Relation("replaces", former, rows)
             return relation, _versions(drafts, {drafts.index(series[0]): former})
@@ -326,6 +326,8 @@ def _join(file: UploadFile, by: Any, reason: str) -> None:
     rows = Measurement.objects.select_for_update(no_key=True).filter(pk__in=keys)
     held = {item.pk: item for item in rows.order_by("pk")}  # locked in the order in which files compare
     first, second = held[former.measurement_id], held[part.measurement_id]
+    if first.subject != second.subject:
+        raise ValidationError(f"{first.code} and {second.code} are tests of different samples now. Reload the page.")
     withdraw(second, by=by, reason=reason or f"joined to {first.code}")
     part.measurement = first
     part.position = 1 + first.files.aggregate(last=Max("position"))["last"]

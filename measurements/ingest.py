@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from lagpdb import ledger
 from lagpdb.records import Revision, next_numbers, normal_code
-from measurements import growing
+from measurements import growing, moving
 from measurements.drafting import draft, is_temperature, misfit
 from measurements.fence import Fence, FenceError
 from measurements.kinds import KINDS, unknown_kind
 from measurements.mappings import is_plain_table, mapping_for, take_described
-from measurements.matching import Match, match
+from measurements.matching import Match, as_candidates, in_cell, match
 from measurements.models import Measurement, MeasurementFile, RawFile, Upload, UploadFile, subject_fields
 from measurements.parameters import check_parameters
 from measurements.signals import measurement_stored
@@ -236,7 +236,7 @@ def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any], goes_on:
             take_described(held, file, raw, answer)
             return None
         if owners:
-            ledger.close(held, finished_at=now, **_duplicate(owners))
+            ledger.close(held, finished_at=now, **_duplicate(owners, _elsewhere(file, owners)))
             file.measurements.set(owners)
             return None
         if "sentence" in answer and not answer.get("is_short"):
@@ -274,20 +274,33 @@ def _note(held: ledger.Claim, file: UploadFile, answer: dict[str, Any], goes_on:
 def _owners(raw: RawFile) -> list[Measurement]:
     keys = MeasurementFile.objects.filter(raw_file=raw).order_by().values_list("measurement_id", flat=True)
     known = set(keys)
-    return list(Measurement.objects.filter(pk__in=known).order_by("pk")) if known else []
+    rows = Measurement.objects.filter(pk__in=known).select_related("cell__pellet", "pellet", "witness_plate")
+    return list(rows.order_by("pk")) if known else []
 
 
-def _duplicate(owners: list[Measurement]) -> dict[str, Any]:
+def _elsewhere(file: UploadFile, owners: list[Measurement]) -> Any:
+    """The sample that a copy was sent for, where what is stored lies on another one; else None."""
+    wanted = match(file).subject
+    if wanted is None:
+        return None
+    is_there = (wanted == owner.sample_pellet or in_cell(wanted, owner.kind) == owner.subject for owner in owners)
+    return None if all(is_there) else in_cell(wanted, owners[0].kind)
+
+
+def _duplicate(owners: list[Measurement], wanted: Any) -> dict[str, Any]:
+    """How a copy ends; `wanted` is the sample that it was sent for, where that is another one."""
     gone = next((owner for owner in owners if owner.is_withdrawn), None)
     if gone is not None:
         message = (
             f"This file is in Trash ({gone.code}, deleted {gone.withdrawn_at:%-d %B}, reason: "
-            f"{gone.withdrawn_reason}). Restore it?"
+            f"{gone.withdrawn_reason}). Restore it{f', then move it to {wanted.code}' if wanted else ''}?"
         )
     else:
-        codes = ", ".join(owner.code for owner in owners[:3]) + (" …" if len(owners) > 3 else "")
-        message = f"Skipped, already stored as {codes}."
-    return {"state": UploadFile.State.DUPLICATE, "message": message}
+        message = moving.stored_as(owners)
+        if wanted is not None:
+            message += f" Move {'it' if len(owners) == 1 else 'them'} to {wanted.code}?"
+    found = [] if wanted is None else as_candidates([wanted])
+    return {"state": UploadFile.State.DUPLICATE, "message": message, "candidates": found}
 
 
 def _measure(

@@ -104,10 +104,10 @@ def _by_codes(codes: list[str], how: str) -> Match:
     # A cell named together with its own pellet is one sample, not two.
     distinct = [s for s in subjects if not (isinstance(s, Pellet) and any(cell.pellet_id == s.pk for cell in cells))]
     if problems:
-        return Match(sentence=problems[0], candidates=_described(distinct))
+        return Match(sentence=problems[0], candidates=as_candidates(distinct))
     if len(distinct) > 1:
         named = " and ".join(subject.code for subject in distinct)
-        return Match(sentence=f"The name speaks of {named}. Choose the sample.", candidates=_described(distinct))
+        return Match(sentence=f"The name speaks of {named}. Choose the sample.", candidates=as_candidates(distinct))
     return Match(distinct[0], how)
 
 
@@ -118,7 +118,8 @@ def in_cell(subject: Pellet | Cell | WitnessPlate, kind: str) -> Pellet | Cell |
     return subject
 
 
-def _described(subjects: list[Any]) -> list[dict[str, str]]:
+def as_candidates(subjects: list[Any]) -> list[dict[str, str]]:
+    """Samples as they are offered to choose from."""
     return [{"code": subject.code, "role": role_of_sample(subject)} for subject in subjects]
 
 
@@ -129,4 +130,4 @@ def similar(name: str) -> list[dict[str, str]]:
     known = Q(code__in=codes, withdrawn_at__isnull=True)
     plates = WitnessPlate.objects.filter(known).select_related("sputter_run__target")[:5]
     found = [*Cell.objects.filter(known).select_related("pellet")[:5], *Pellet.objects.filter(known)[:5], *plates]
-    return _described(found)
+    return as_candidates(found)

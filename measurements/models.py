@@ -80,6 +80,7 @@ class Measurement(Record):
     """One spectrum, one recording: what one sample gave on one occasion."""
 
     PREFIX = "MEA"
+    MOVED = frozenset({"pellet", "cell", "witness_plate"})
     known_part: MeasurementFile | None = None  # of a measurement that was stored just now, by who stored it
 
     class TemperatureOrigin(models.TextChoices):

@@ -147,6 +147,14 @@ class Row:
         return self.file.state == State.DUPLICATE and any(item.is_withdrawn for item in self.measurements)
 
     @property
+    def moves_to(self) -> str:
+        """Code of the sample that a copy was sent for, while its measurements lie on another one."""
+        if self.file.state != State.DUPLICATE or self.is_in_trash:
+            return ""
+        wanted = next((item["code"] for item in self.file.candidates), "")
+        return wanted if any(item.subject.code != wanted for item in self.measurements) else ""
+
+    @property
     def spoken(self) -> str:
         """What screen readers hear when the file ends."""
         code = self.subject.code if self.subject else self.file.name

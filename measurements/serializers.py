@@ -95,7 +95,7 @@ class RawPartSerializer(serializers.Serializer):
 class MeasurementSerializer(RecordSerializer):
     """One spectrum or recording of one sample."""
 
-    subject = serializers.CharField(read_only=True, help_text="Code of the sample that was measured.")
+    subject = serializers.CharField(help_text="Code of the sample that was measured.")
     files = RawPartSerializer(many=True, read_only=True, help_text="Where the data came from.")
     parameters = serializers.JSONField(
         required=False, help_text="What a person said beside the file. PATCH merges: null takes a name away."

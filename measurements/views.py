@@ -25,7 +25,7 @@ from lagpdb.roles import role_required
 from measurements import attachments, formats, growing, ingest, mappings, waiting
 from measurements.api import Measurements
 from measurements.fence import FenceError
-from measurements.forms import AssignForm, UploadForm, sample_options
+from measurements.forms import AssignForm, MoveForm, UploadForm, sample_options
 from measurements.instruments import urlpatterns as instrument_pages
 from measurements.kinds import KINDS
 from measurements.mappings import column_choices, describe
@@ -159,18 +159,23 @@ def file_lines(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @role_required("member")
 def assign(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give a waiting file to a sample."""
+    """Give a waiting file to a sample, or move what was measured from a file to another one."""
     file = get_object_or_404(UploadFile.objects.select_related("upload"), pk=pk)
-    form = AssignForm(request.POST)
+    is_measured = file.measurements.exists()
+    form = (MoveForm if is_measured else AssignForm)(request.POST)
     if not form.is_valid():
         messages.error(request, f"{file.name}: {' '.join(text for errors in form.errors.values() for text in errors)}")
         return _back(request, file)
+    said = form.cleaned_data
     try:
-        waiting.assign(file, form.cleaned_data["subject"], by=request.user, reason=form.cleaned_data["reason"])
+        waiting.assign(file, said["subject"], by=request.user, reason=said["reason"], version=said.get("version"))
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
+    except StaleVersion as error:
+        messages.error(request, str(error))
     else:
-        messages.success(request, f"{file.name} belongs to {form.cleaned_data['subject'].code} and is being read.")
+        follows = ", its numbers are computed again" if is_measured else " and is being read"
+        messages.success(request, f"{file.name} belongs to {said['subject'].code}{follows}.")
     return _back(request, file)
 
 

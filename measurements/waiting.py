@@ -9,12 +9,23 @@ from django.db import transaction
 
 from lagpdb import ledger
 from lagpdb.records import Revision
+from measurements import moving
 from measurements.models import UploadFile, subject_fields
 from samples.models import Cell, Pellet, WitnessPlate
 
 
-def assign(file: UploadFile, subject: Pellet | Cell | WitnessPlate, *, by: Any, reason: str = "") -> UploadFile:
-    """Give a file that waits for its sample to one, and take it in."""
+def assign(
+    file: UploadFile, subject: Pellet | Cell | WitnessPlate, *, by: Any, reason: str = "", version: int | None = None
+) -> UploadFile:
+    """Give a file that waits for its sample to one, and take it in; move what was measured from any other file.
+
+    `version` is that of its first measurement, as the person saw it.
+    """
+    if measured := list(file.measurements.order_by("pk")):
+        # Of what lies in the trash it is said so.
+        moving.move(moving.together(measured) or measured, subject, by=by, reason=reason, version=version)
+        file.refresh_from_db()
+        return file
     with transaction.atomic():
         stored = UploadFile.objects.select_for_update().get(pk=file.pk)
         if stored.state not in (UploadFile.State.NEEDS_SAMPLE, UploadFile.State.ATTACHMENT, UploadFile.State.FAILED):

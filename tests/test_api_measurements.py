@@ -20,7 +20,7 @@ from analysis.tasks import drain
 from measurements import ingest, store
 from measurements.curve import cut, reach, thinned
 from measurements.models import UploadFile
-from tests import builders
+from tests import builders, spine
 from tests.api_client import ROOT, Api
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
@@ -134,6 +134,66 @@ def test_assign(api: Api) -> None:
     done = api.post(path, {"file": file, "subject": cell.code, "reason": "label"})
     assert done.status_code == 200, done.content
     assert done.json()["files"][0]["state"] == "received"
+
+
+def test_assign_moves_what_was_measured(api: Api) -> None:
+    wrong, right = builders.blocking_cell(), builders.blocking_cell()
+    made = upload(api, ("a.csv", spine.spectrum()), subject=wrong.code).json()
+    drain()
+    path, file = f"uploads/{made['code']}/assign/", made["files"][0]["id"]
+    (code,) = api.get(made["url"]).json()["files"][0]["measurements"]
+    stale = api.post(path, {"file": file, "subject": right.code, "version": 9})
+    assert (stale.status_code, stale.json()["type"]) == (409, "stale_version")
+    same = api.post(path, {"file": file, "subject": wrong.code})
+    assert (same.status_code, same.json()["detail"]) == (
+        400,
+        f"{code} is a measurement of {wrong.code} already. Choose another sample.",
+    )
+    done = api.post(path, {"file": file, "subject": right.code, "version": 1, "reason": "wrong cell"})
+    assert done.status_code == 200, done.content
+    assert done.json()["files"][0]["state"] == "queued"
+    assert api.rows("results/", subject=wrong.code) == []
+    drain()
+    assert api.get(made["url"]).json()["files"][0]["state"] == "done"
+    assert api.get(f"measurements/{code}/").json()["subject"] == right.code
+    assert {row["measurement"] for row in api.rows("results/", subject=right.code)} == {code}
+    history = api.get(f"measurements/{code}/history/").json()["results"][0]
+    assert (history["changes"], history["reason"]) == ({"cell": [wrong.code, right.code]}, "wrong cell")
+    assert api.get(f"cells/{wrong.code}/history/").json()["results"][0]["changes"] == {"measurement": [code, None]}
+
+
+def test_a_copy_for_another_sample_is_moved(api: Api) -> None:
+    wrong, right = builders.blocking_cell(), builders.blocking_cell()
+    upload(api, ("a.csv", spine.spectrum()), subject=wrong.code)
+    drain()
+    made = upload(api, ("b.csv", spine.spectrum()), subject=right.code).json()
+    drain()
+    (copy,) = api.get(made["url"]).json()["files"]
+    assert copy["state"] == "duplicate"
+    assert copy["message"].endswith(f"of {wrong.code}. Move it to {right.code}?")
+    assert [candidate["code"] for candidate in copy["candidates"]] == [right.code]
+    moved = api.post(f"uploads/{made['code']}/assign/", {"file": copy["id"], "subject": right.code})
+    assert moved.status_code == 200, moved.content
+    assert moved.json()["files"][0]["state"] == "duplicate"
+    assert api.get(f"measurements/{copy['measurements'][0]}/").json()["subject"] == right.code
+
+
+def test_patch_of_the_subject_moves(api: Api) -> None:
+    wrong, right = builders.blocking_cell(), builders.blocking_cell()
+    measurement = builders.measurement(wrong)
+    path = f"measurements/{measurement.code}/"
+    both = api.patch(path, {"subject": right.code, "notes": "x"})
+    assert (both.status_code, both.json()["field"]) == (400, "subject")
+    for subject in ("CEL-9999", 5, None):
+        assert api.patch(path, {"subject": subject}).json()["field"] == "subject"
+    moved = api.patch(path, {"subject": right.code.lower(), "version": 1, "reason": "wrong cell"})
+    assert (moved.status_code, moved.json()["subject"], moved.json()["version"]) == (200, right.code, 2)
+    stale = api.patch(path, {"subject": wrong.code, "version": 1})
+    assert stale.status_code == 409
+    assert stale.json()["stored"]["subject"] == right.code
+    assert stale.json()["yours"] == {"subject": wrong.code, "version": 1}
+    reader = Api(scope="read", role="member")
+    assert reader.patch(path, {"subject": wrong.code}).status_code == 403
 
 
 # -- parsed tables -----------------------------------------------------------------------------------------------------

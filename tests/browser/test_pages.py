@@ -63,9 +63,9 @@ OTHERS = {
     "conversion_hint", "draft_continue", "draft_delete", "draft_save", "draft_session", "echo", "echo_pellet",
     "file_assign", "file_columns", "file_decide", "file_lines", "file_retry", "first_run", "furnace_hint",
     "health_live", "health_ready", "labels_file", "lot_tree_file", "material_density", "measurement_figure",
-    "measurement_live", "measurement_reanalyse", "measurement_temperature", "paper_csv", "pellet_tree_file",
-    "record_restore", "restore_value", "result_judge", "run_figure", "selection", "sputter_hint", "stock_hint",
-    "upload_rows", "view_delete", "view_save",
+    "measurement_live", "measurement_move", "measurement_reanalyse", "measurement_temperature", "paper_csv",
+    "pellet_tree_file", "record_restore", "restore_value", "result_judge", "run_figure", "selection", "sputter_hint",
+    "stock_hint", "upload_rows", "view_delete", "view_save",
 }  # fmt: skip
 
 

@@ -295,7 +295,8 @@ def test_the_same_bytes_again_are_a_duplicate():
     first = taken_in(f"{cell.code}_25C.csv")
     again = taken_in("another name.csv")
     measurement = first.measurements.get()
-    assert (again.state, again.message) == ("duplicate", f"Skipped, already stored as {measurement.code}.")
+    assert again.state == "duplicate"
+    assert again.message == f"Skipped, already stored as {measurement.code} of {cell.code}."
     assert list(again.measurements.all()) == [measurement]
     assert RawFile.objects.count() == 1
     assert first.upload.files.get().raw_file.original_name == f"{cell.code}_25C.csv"
@@ -384,8 +385,9 @@ def test_assign_to_another_pellet_replaces_the_choice():
 
 def test_what_is_done_does_not_wait_for_a_sample():
     file = taken_in(f"{spine.cell().code}.csv")
-    with pytest.raises(ValidationError, match=r"is queued, it does not wait for a sample. Reload the page."):
-        assign(file, spine.cell(), by=None)
+    waiting = spine.upload(("another.csv", spine.spectrum(seed=2))).files.get()
+    with pytest.raises(ValidationError, match=r"is received, it does not wait for a sample. Reload the page."):
+        assign(waiting, spine.cell(), by=None)
     with pytest.raises(ValidationError, match="is queued; there is nothing to try again"):
         try_again(file, by=None)
 
