@@ -24,7 +24,7 @@ from measurements.models import Measurement, UploadFile
 from tests import spine
 
 pytestmark = pytest.mark.django_db
-QUERIES_OF_A_RUN = 18  # four of them begin and end the two transactions; one asks for tests of the same electrolyte
+QUERIES_OF_A_RUN = 19  # four begin and end the transactions; one asks for earlier runs, one for tests that it moves
 SIGMA, ENERGY = "ionic_conductivity_S_cm", "activation_energy_eV"
 
 
