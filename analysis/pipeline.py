@@ -220,6 +220,7 @@ def _numbers(combination: Combination, sample: Sample) -> pd.DataFrame:
                 "file_name": (row["run__inputs"].get("raw_file") or {}).get("name", ""),
                 "flag": row["flag"],
                 "acceptance": row["acceptance"],
+                "is_temperature_assumed": (row["run__inputs"].get("temperature_degC") or {}).get("origin") == "assumed",
                 "geometry_relative_uncertainty": (
                     row["run__inputs"].get("geometry_relative_uncertainty", {}).get("value") or 0.0
                 ),

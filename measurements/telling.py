@@ -100,25 +100,30 @@ def split(frame: pd.DataFrame) -> list[Step]:
             Step(
                 max(float(time[last - 1] - time[first]), 0.0),
                 float(np.median(inside[: max(2, len(inside) // 4)])),
-                word == "hold" or (not word and potential is not None and _holds(potential[first:last], inside)),
+                word == "hold" or (not word and _holds(None if potential is None else potential[first:last], inside)),
             )
         )
     return steps
 
 
-def _holds(potential: Array, current: Array) -> bool:
-    """Whether the potential stands still while the current moves: the one that moves more is the answer of the cell."""
-    if len(potential) < 4 or not np.isfinite(potential).all():
+def _holds(potential: Array | None, current: Array) -> bool:
+    """Whether the potential stands still while the current moves: the one that moves more is the answer of the cell.
+
+    Without a potential a current that moves is the answer: no tester lets one that it sets drift.
+    """
+    if len(current) < 4 or (potential is not None and not np.isfinite(potential).all()):
         return False
-    every = max(len(potential) // _ENOUGH, 1)
-    potential, current = potential[::every], current[::every]
+    every = max(len(current) // _ENOUGH, 1)
+    current = current[::every]
     # Of a few rows one may stand apart, such as the last, at which the potentiostat had let go.
-    aside = max(0.05, 1 / (len(potential) - 1))
-    low, middle, high = np.quantile(potential, (aside, 0.5, 1 - aside))
-    if middle == 0:
-        return False
+    aside = max(0.05, 1 / (len(current) - 1))
     least, usual, most = np.quantile(np.abs(current), (aside, 0.5, 1 - aside))
     moves = (most - least) / usual
+    if potential is None:
+        return bool(moves > _SET)
+    low, middle, high = np.quantile(potential[::every], (aside, 0.5, 1 - aside))
+    if middle == 0:
+        return False
     stands = high - low <= max(_STANDS * abs(middle), _STANDS_V)
     return bool(stands and moves > _SET and (high - low) / abs(middle) < 0.5 * moves)
 

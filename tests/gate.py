@@ -29,6 +29,7 @@ from tests import programs, servers  # noqa: E402
 SCHEMA = ROOT / "tests" / "api_schema.yaml"
 LIMIT_S = 40 * 60
 WORKERS = ["-n", "2", "--dist", "loadfile"]
+NOTHING = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's empty tree: all of the work tree differs from it
 YAML_RULES = "{extends: default, rules: {line-length: {max: 120}, document-start: disable}}"
 
 
@@ -172,9 +173,11 @@ def _lock(gate: Gate) -> None:
     gate.tool(sys.executable, ROOT / "requirements" / "compile.py", "--check")
 
 
-@stage("lint", "ruff check")
+@stage("lint", "ruff check, and no marks that a merge left")
 def _lint(gate: Gate) -> None:
     gate.tool(sys.executable, "-m", "ruff", "check", ".")
+    marks_alone = "core.whitespace=-trailing-space,-space-before-tab,-blank-at-eof"
+    gate.tool("git", "-c", marks_alone, "diff", "--check", NOTHING)
 
 
 @stage("format", "ruff format --check")

@@ -117,7 +117,7 @@ class Conductivity(Analysis):
         geometry = _geometry(subject, parameters, outcome)
         temperature(parameters, outcome)
         found = _findings(fit, test, geometry, parameters, outcome)
-        outcome.findings = at_temperature(found, outcome, {"kramers_kronig_residual_fraction"})
+        outcome.findings = at_temperature(found, outcome)
         outcome.curves = spectrum_curves(frequency, z, fit, test, spectrum, _intercepts(fit))
         outcome.tables = {"fit": fit_table(fit)}
         outcome.inputs["circuit"] = {

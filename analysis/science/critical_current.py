@@ -31,7 +31,6 @@ FURTHER_FALL = 0.75  # of the resistance that a soft short left: more than that 
 OF_THE_STEP = {
     "critical_current_density_mA_cm2", "last_sound_current_density_mA_cm2", "charge_passed_before_short_mAh_cm2",
 }  # fmt: skip
-OF_THE_PROGRAMME = {"ramp_step_time_h", "ramp_step_mA_cm2"}
 DENSITY_RANGE_MA_CM2 = (0.0, 100.0)
 CHARGE_RANGE_MAH_CM2 = (0.0, 1.0e5)
 TIME_RANGE_H = (0.0, 1000.0)
@@ -114,9 +113,7 @@ class CriticalCurrent(Analysis):
         is_open = "two_possible_steps" in dict(outcome.warnings)
         outcome.findings = [
             replace(found, is_open=is_open and found.quantity in OF_THE_STEP)
-            for found in at_temperature(
-                _findings(steps, levels, event, area, relative, parameters, outcome), outcome, OF_THE_PROGRAMME
-            )
+            for found in at_temperature(_findings(steps, levels, event, area, relative, parameters, outcome), outcome)
         ]
         outcome.inputs["protocol"] = {
             "value": protocol_text(steps, levels, area, f"{celsius:.4g} °C{is_assumed * ' assumed'}", parameters),

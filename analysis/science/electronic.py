@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from analysis.science.base import Analysis, Finding, Outcome, Parameters, Subject
-from analysis.science.given import electrode_area, finding, temperature
+from analysis.science.given import at_temperature, electrode_area, finding, temperature
 from analysis.science.relaxation import limiting_current
 from analysis.science.transient import (
     Hold,
@@ -95,16 +95,14 @@ class Electronic(Analysis):
         longest = int(np.argmax([hold.time_s[-1] - hold.time_s[0] for hold in holds]))
         hold = holds[longest]
         initial, steady = initial_current(hold, outcome), steady_current(hold, outcome)
-        celsius = temperature(parameters, outcome)
+        temperature(parameters, outcome)
         slope = _slope(limits, outcome)
         conductivity = _conductivity(slope, limits, _instrument_A(hold, resting), subject, parameters, outcome)
         is_settled = steady.is_steady and not any(limit.is_relaxing for limit in limits)
         if conductivity.value is not None and not is_settled and conductivity.flag == "ok":
             conductivity = replace(conductivity, flag="suspect")
-        outcome.findings = [
-            replace(found, temperature_degC=celsius)
-            for found in [conductivity, *current_findings(hold, initial, steady, parameters)]
-        ]
+        found = [conductivity, *current_findings(hold, initial, steady, parameters)]
+        outcome.findings = at_temperature(found, outcome)
         outcome.inputs |= current_inputs(hold, initial, steady, parameters)
         outcome.curves = transient_curves(hold, initial, steady)
         if len({round(limit.voltage_V, 3) for limit in limits}) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from analysis.science.base import Finding, Outcome, Parameters, Subject
@@ -12,6 +12,7 @@ from analysis.science.wording import number
 ASSUMED_TEMPERATURE_DEGC = 25.0
 KELVIN_FROM = 250.0  # a temperature in °C above this was more likely written in kelvin
 AREA_TOLERANCE = 0.05
+SIGMA = "ionic_conductivity_S_cm"
 SAME_AS_RECORDED = 0.1  # relative: what a person rounds differs by less
 
 
@@ -114,24 +115,19 @@ def temperature(parameters: Parameters, outcome: Outcome) -> float:
     return float(value)
 
 
-def at_temperature(findings: Sequence[Finding], outcome: Outcome, indifferent: Collection[str] = ()) -> list[Finding]:
-    """The findings at the temperature that `temperature` recorded; where that is assumed, suspect and without it.
+def at_temperature(findings: Sequence[Finding], outcome: Outcome) -> list[Finding]:
+    """The findings at the temperature that `temperature` recorded.
 
-    A value that was measured at an unknown temperature is a value; but no filter by temperature may find it.
-
-    Parameters
-    ----------
-    findings : sequence of Finding
-    outcome : Outcome
-    indifferent : collection of str
-        Quantities that no temperature moves, such as an applied voltage or a programmed time: they stay as they are.
+    A conductivity of which it is only assumed misses a condition and waits for a person: it moves by several per cent
+    with each kelvin, and enters an activation energy. For all else a run's warning says that 25 °C was assumed.
     """
     entry = outcome.inputs["temperature_degC"]
+    found = [replace(item, temperature_degC=entry["value"]) for item in findings]
     if entry["origin"] != "assumed":
-        return [replace(found, temperature_degC=entry["value"]) for found in findings]
+        return found
     return [
-        replace(found, flag="suspect") if found.flag == "ok" and found.quantity not in indifferent else found
-        for found in findings
+        replace(item, flag="missing") if item.quantity == SIGMA and item.flag in ("ok", "suspect") else item
+        for item in found
     ]
 
 

@@ -61,7 +61,7 @@ class Polarisation(Analysis):
             )
         temperature(parameters, outcome)
         found = current_findings(hold, initial, steady, parameters)
-        outcome.findings = at_temperature(found, outcome, {"polarisation_voltage_V"})
+        outcome.findings = at_temperature(found, outcome)
         outcome.inputs |= current_inputs(hold, initial, steady, parameters)
         outcome.curves = transient_curves(hold, initial, steady)
         return outcome

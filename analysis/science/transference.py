@@ -105,7 +105,8 @@ class Transference(Combination):
         Parameters
         ----------
         numbers : pandas.DataFrame
-            Columns as in `Combination.run`, with ``file_name``, ``uploaded_order`` and ``flag`` where known.
+            Columns as in `Combination.run`, with ``file_name``, ``uploaded_order``, ``flag`` and
+            ``is_temperature_assumed`` where known.
         subject : Subject
         parameters : mapping
             Each replaces what was found: ``initial_current_A``, ``steady_state_current_A``,
@@ -176,6 +177,8 @@ def _ordered(numbers: pd.DataFrame) -> pd.DataFrame:
     if "temperature_degC" not in frame:
         frame["temperature_degC"] = np.nan
     frame["temperature_degC"] = pd.to_numeric(frame["temperature_degC"], errors="coerce")
+    if "is_temperature_assumed" in frame:  # says nothing about where a spectrum belongs
+        frame["temperature_degC"] = frame["temperature_degC"].mask(frame["is_temperature_assumed"].astype(bool))
     if "uploaded_order" not in frame:
         frame["uploaded_order"] = [_code_number(code) for code in frame["measurement"]]
     if "measured_at" not in frame:

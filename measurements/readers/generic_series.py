@@ -16,12 +16,22 @@ from typing import Any
 import numpy as np
 
 from measurements.readers.base import ReaderError, Recording, UnknownColumns
-from measurements.readers.columns import FREQUENCY, IMPEDANCE, MAX_COLUMNS, Column, identify, short
+from measurements.readers.columns import (
+    CURRENT,
+    FREQUENCY,
+    IMPEDANCE,
+    MAX_COLUMNS,
+    POTENTIAL,
+    TIME,
+    Column,
+    identify,
+    short,
+)
 from measurements.readers.delimited import Source, open_text, read_grid
 from measurements.readers.facts import header_facts
 from measurements.readers.grid import Grid
-from measurements.readers.series import recording
-from measurements.readers.series_columns import NAMED, identify_series, is_series, name_series
+from measurements.readers.series import NEEDED, recording
+from measurements.readers.series_columns import NAMED, SeriesColumn, identify_series, is_series, name_series
 from measurements.readers.signatures import looks_like_workbook
 from measurements.readers.spectrum import header_lines
 from measurements.readers.text import MAX_HEADER, Layout, detect_layout, is_comment, numeric_share, split_cells
@@ -76,7 +86,20 @@ def sheet_heading(rows: Rows) -> int | None:
 def _recording(grid: Grid, above: list[str], **options: Any) -> Recording:
     metadata: dict[str, Any] = {"header": header_lines(above)}
     metadata |= header_facts(above)
-    return recording(grid, metadata, counters_per_step=None, units_may_miss=False, **options)
+    needed = _needed(name_series(grid.headers, grid.units, options.get("names"), options.get("units")), options)
+    return recording(grid, metadata, counters_per_step=None, units_may_miss=False, needed=needed, **options)
+
+
+def _needed(columns: list[SeriesColumn], options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Time, potential and current; but a current at a voltage that only a person knows has no column of potential.
+
+    That is a table in which no column is left that could be it, or one whose columns a person has named.
+    """
+    names = {column.name for column in columns}
+    has_other = any(column.name not in NAMED for column in columns if column.header)
+    if CURRENT in names and POTENTIAL not in names and (options.get("names") or not has_other):
+        return TIME, CURRENT
+    return NEEDED
 
 
 def unknown_columns(headers: list[str], line: int | None = None) -> UnknownColumns:

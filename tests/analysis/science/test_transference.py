@@ -156,6 +156,17 @@ def test_a_temperature_that_nobody_knows_leaves_no_spectrum_out(unknown):
     assert "other_temperature" not in {code for code, _ in outcome.warnings}
 
 
+@pytest.mark.parametrize("unknown", ["before", "hold", "after"])
+def test_an_assumed_temperature_leaves_no_spectrum_out(unknown):
+    parts = []
+    for k, role in enumerate(("before", "hold", "after"), 1):
+        of_role = at_degC(25.0 if role == unknown else 60.0, rows(role, f"MEA-0000{k}", k))
+        parts.append([row | {"is_temperature_assumed": role == unknown} for row in of_role])
+    found, outcome = run(numbers(*parts))
+    assert found.value == pytest.approx(TRUTH)
+    assert "other_temperature" not in {code for code, _ in outcome.warnings}
+
+
 def test_what_lacks_is_waited_for():
     before, hold, after = rows("before", "MEA-1", 1), rows("hold", "MEA-2", 2), rows("after", "MEA-3", 3)
     for parts, sentence in (

@@ -10,6 +10,7 @@ from measurements.readers import generic, generic_series
 from measurements.readers.base import ReaderError, UnknownColumns
 from measurements.readers.generic_series import preview, read_mapped
 from measurements.readers.recognise import read_file
+from measurements.telling import told_kinds
 from tests.data.readers.series_samples import xlsx
 
 ODD = "\n".join(["Zeitpunkt;Wert A;Wert B;Wert C", *(f"{i};{i + 0.5};{3000 + i};x" for i in range(20))])
@@ -164,3 +165,23 @@ def test_a_bad_row_of_a_named_impedance_has_its_line(tmp_path: Path) -> None:
     assert caught.value.line == 7
     with pytest.raises(ReaderError, match="are not in this file"):
         generic.read_mapped(path, {"X": "frequency_Hz", "B": "z_real_ohm", "C": "z_imag_ohm"})
+
+
+# -- a current at a voltage that only a person knows -------------------------------------------------------------------
+def test_time_and_current_alone_are_a_recording(tmp_path: Path) -> None:
+    path = tmp_path / "ca.csv"
+    path.write_text("Time/s,I/A\n" + "".join(f"{t},{1e-5 + 1e-5 * 0.99**t:.6e}\n" for t in range(400)))
+    (found,) = read_file(path, path.name)[1]
+    assert list(found.frame.columns)[:2] == ["time_s", "current_A"]
+    assert set(told_kinds(found.frame).values()) == {"polarisation"}
+    path.write_text("Time/s,I/A\n" + "".join(f"{t},{1e-4 if t < 200 else -1e-4:.6e}\n" for t in range(400)))
+    assert told_kinds(read_file(path, path.name)[1][0].frame)["symmetric"] == "plating_stripping"
+
+
+def test_a_column_that_may_be_the_potential_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "ca.csv"
+    path.write_text("Time/s,I/A,reading\n" + "".join(f"{t},{1e-5:.6e},0.01\n" for t in range(40)))
+    with pytest.raises(UnknownColumns, match="Choose which column is the potential"):
+        read_file(path, path.name)
+    (found,) = read_mapped(path, {"Time/s": "time_s", "I/A": "current_A"})
+    assert "potential_V" not in found.frame
