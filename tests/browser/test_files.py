@@ -137,7 +137,7 @@ def test_an_assumed_temperature_is_changed(site):
     expect(conditions).to_contain_text("assumed")
     conditions.get_by_text("Change").click()
     conditions.get_by_label("Temperature in °C").fill("60,5")
-    conditions.get_by_label("Reason").fill("written on the bag")
+    conditions.locator("#temperature-reason").fill("written on the bag")
     conditions.get_by_role("button", name="Save").click()
     expect(page.get_by_text("The temperature is 60.5 °C.")).to_be_visible()
     site.work()
