@@ -18,10 +18,22 @@ from analysis.science.differential import METHOD
 from analysis.science.retention import half_curves, half_slopes
 from analysis.thinning import envelope_rows
 from measurements.models import Measurement
-from measurements.readers.columns import CURRENT, POTENTIAL, SERIES, TIME
+from measurements.readers.columns import (
+    CHARGE_CAPACITY,
+    CURRENT,
+    CYCLE,
+    DISCHARGE_CAPACITY,
+    POTENTIAL,
+    STEP,
+    STEP_CAPACITY,
+    STEP_KIND,
+    TIME,
+)
 from measurements.store import StoreError, recording
 from samples.models import Cell, Coating
 
+# What half-cycles and their capacities are told from; energies, temperatures and dates are none of it.
+OF_CYCLES = (TIME, POTENTIAL, CURRENT, CYCLE, STEP, STEP_KIND, STEP_CAPACITY, CHARGE_CAPACITY, DISCHARGE_CAPACITY)
 MOST_CYCLES = 12  # of curves chosen by a person; more are not told apart
 SECONDS_PER_HOUR = 3600.0
 MOST_EVENTS = 30
@@ -196,7 +208,7 @@ def _stretch_of(run: AnalysisRun, numbers: list[int]) -> tuple[Cycles, int] | No
         return None
     span = {TIME: (begin_s, end_s)}
     try:
-        frame = recording(run.measurement, lambda names: ([name for name in names if name in SERIES], span))
+        frame = recording(run.measurement, lambda names: ([name for name in names if name in OF_CYCLES], span))
     except (StoreError, OSError):  # stored curves may still serve
         return None
     before = first - 1 if first in rows else 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -179,17 +179,25 @@ def read(
         Column to (lowest, highest): groups of rows that hold no value between them are not read. Every row inside
         comes, and others with it: the caller filters.
     """
+    return read_reach(path, lambda names: (columns, spans or {}), rows, first=first)
+
+
+Reach = Callable[[list[str]], tuple[Sequence[str] | None, Mapping[str, Span]]]
+
+
+def read_reach(path: Path, reach: Reach, rows: int | None = None, *, first: int = 0) -> pd.DataFrame:
+    """As `read`, with the columns and spans that `reach` gives when it is told the names of the columns."""
     with pq.ParquetFile(path) as stored:  # read_table() looks for a whole data set first
         scales = json.loads((stored.metadata.metadata or {}).get(_KEY, b"{}"))
+        columns, spans = reach(list(stored.schema_arrow.names))
         kept = None if columns is None else [name for name in columns if name in stored.schema_arrow.names]
         if rows is None and not spans:
             table = stored.read(columns=kept, use_threads=False)
         else:
             end = stored.metadata.num_rows if rows is None else first + rows
-            groups, skipped = _groups(stored.metadata, scales, first, end, spans or {})
+            groups, skipped = _groups(stored.metadata, scales, first, end, spans)
             table = stored.read_row_groups(groups, columns=kept, use_threads=False)
-            if not spans:
-                table = table.slice(first - skipped if groups else 0, rows)
+            table = _between(table, scales, spans) if spans else table.slice(first - skipped if groups else 0, rows)
     if not scales:
         return table.to_pandas(use_threads=False)
     data: dict[str, Any] = {}
@@ -201,6 +209,18 @@ def read(
         else:
             data[name] = column.to_pandas()
     return pd.DataFrame(data, columns=table.column_names, copy=False)
+
+
+def _between(table: pa.Table, scales: Mapping[str, tuple[int, float]], spans: Mapping[str, Span]) -> pa.Table:
+    """From the first to the last row inside the spans: what lies beyond need not be made numbers again."""
+    for name, (low, high) in spans.items():
+        if name in table.column_names and table.num_rows:
+            values = table.column(name).to_numpy()
+            values = restored(values, *scales[name]) if name in scales else values
+            inside = np.flatnonzero((values >= low) & (values <= high))
+            begin = int(inside[0]) if inside.size else 0
+            table = table.slice(begin, int(inside[-1]) + 1 - begin if inside.size else 0)
+    return table
 
 
 def _groups(

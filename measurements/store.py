@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -218,10 +218,7 @@ def table(part: Any) -> pd.DataFrame:
     return packing.read(parsed_path(part))
 
 
-Reach = Callable[[list[str]], tuple[list[str] | None, Mapping[str, packing.Span]]]
-
-
-def recording(measurement: Any, reach: Reach | None = None) -> pd.DataFrame:
+def recording(measurement: Any, reach: packing.Reach | None = None) -> pd.DataFrame:
     """The parsed table of a measurement in canonical columns.
 
     With `reach`, told the names of the columns, only the columns that it returns (None: all) and not less than the rows
@@ -230,9 +227,7 @@ def recording(measurement: Any, reach: Reach | None = None) -> pd.DataFrame:
     parts = parts_of(measurement)
     if reach is None or len(parts) > 1:
         return joined(parts)
-    path = parsed_path(parts[0])
-    columns, spans = reach(packing.names(path))
-    return packing.read(path, columns, spans=spans)
+    return packing.read_reach(parsed_path(parts[0]), reach)
 
 
 def rows_of(measurement: Any, first: int, rows: int) -> tuple[pd.DataFrame, int]:
