@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any
 
@@ -79,13 +79,17 @@ def queue_analyses(
     upload_file: UploadFile | None,
     goes_on: bool = False,
     reason: str = "",
+    stated: Collection[str] = (),
     **_: Any,
 ) -> list[AnalysisRun]:
     """Queue what the measurements call for; returns the runs. Inside the caller's transaction.
 
-    With `goes_on` the first run is begun at once: the caller performs it, and nobody else is rung for it.
+    With `goes_on` the first run is begun at once: the caller performs it, and nobody else is rung for it. What was
+    `stated` of the measurements just now counts before an earlier choice of the same name.
     """
     chosen = choices_in_force(measurements)
+    for key, choices in chosen.items():
+        chosen[key] = {name: value for name, value in choices.items() if name not in stated}
     runs = [
         AnalysisRun(
             analysis=item.slug,
@@ -228,7 +232,9 @@ def follow_change(sender: type[Record], record: Record, action: str, changes: di
     }[type(record)]()
     words = ", ".join(units.label(name) for name in moved)
     live = list(measurements.live().select_related("cell", "pellet", "witness_plate"))
-    _recompute(live, queue=True, reason=f"{record.code}: {words} changed")
+    old, new = changes.get("parameters", ({}, {})) if isinstance(record, Measurement) else ({}, {})
+    stated = {name for name in {**old, **new} if old.get(name) != new.get(name)}
+    _recompute(live, queue=True, reason=f"{record.code}: {words} changed", stated=stated)
 
 
 def _follow_film(record: Record, action: str, changes: dict[str, Any]) -> None:
@@ -246,7 +252,7 @@ def _follow_film(record: Record, action: str, changes: dict[str, Any]) -> None:
                 retire({"sputter_setting": held, "analysis": slug}, before=run_id)
 
 
-def _recompute(measurements: list[Measurement], *, queue: bool, reason: str) -> None:
+def _recompute(measurements: list[Measurement], *, queue: bool, reason: str, stated: Collection[str] = ()) -> None:
     """Retire the current numbers of these measurements, and of the combinations they fed; queue new runs."""
     keys = [measurement.pk for measurement in measurements]
     numbers = Result.objects.filter(run__is_current=True, run__measurement__in=keys)
@@ -264,7 +270,7 @@ def _recompute(measurements: list[Measurement], *, queue: bool, reason: str) -> 
     AnalysisRun.objects.filter(is_current=True, measurement__in=keys).update(is_current=False)
     # First what is measured, then what is made of it: one worker then combines once, with all new numbers.
     if queue:
-        queue_analyses(Measurement, measurements, None, reason=reason)
+        queue_analyses(Measurement, measurements, None, reason=reason, stated=stated)
     for key, quantities in touched.items():
         for slug, run_id in queue_combinations(held[key], quantities, []).items():
             retire({over_of(held[key]): held[key], "analysis": slug}, before=run_id)

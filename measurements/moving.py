@@ -223,8 +223,7 @@ def _follow(files: list[UploadFile], moving: list[Measurement], former: dict[int
         if file.state == State.DUPLICATE:
             file.message = stored_as(own)
         elif came and file.state in (State.DONE, State.EXTENDS, State.QUEUED, State.ANALYSING):
-            file.message = f"{', '.join(item.code for item in came)} moved from {former[came[0].pk].code} to "
-            file.message += f"{came[0].subject.code}."
+            file.message = f"{_named(came)} moved from {former[came[0].pk].code} to {came[0].subject.code}."
             _wait_for_runs(file, came)
             file.relation = _over(file.relation)
             if all(item.subject == own[0].subject for item in own):
@@ -258,5 +257,8 @@ def _over(relation: dict[str, Any]) -> dict[str, Any]:
 def stored_as(owners: list[Measurement]) -> str:
     """What the row of a copy says."""
     where = " and ".join(dict.fromkeys(item.subject.code for item in owners))
-    codes = ", ".join(item.code for item in owners[:3]) + (" …" if len(owners) > 3 else "")
-    return f"Skipped, already stored as {codes} of {where}."
+    return f"Skipped, already stored as {_named(owners)} of {where}."
+
+
+def _named(measurements: list[Measurement]) -> str:
+    return ", ".join(item.code for item in measurements[:3]) + (" …" if len(measurements) > 3 else "")

@@ -141,6 +141,11 @@ class Transference(Combination):
             outcome.findings = [Finding("lithium_transference_number", None, flag="missing")]
         else:
             _compute(values, parameters, outcome)
+        if celsius is None:  # its row says what those it is made of say
+            celsius = _temperature_of(frame, roles.get("polarisation", ""), "stated_degC")
+            if celsius is not None:
+                sentence = f"The temperature of the polarisation is not known. {celsius:g} °C is assumed."
+                outcome.warn("temperature_missing", sentence)
         outcome.findings = [replace(found, temperature_degC=celsius) for found in outcome.findings]
         for name, value in values.items():
             outcome.inputs[name] = {
@@ -177,6 +182,7 @@ def _ordered(numbers: pd.DataFrame) -> pd.DataFrame:
     if "temperature_degC" not in frame:
         frame["temperature_degC"] = np.nan
     frame["temperature_degC"] = pd.to_numeric(frame["temperature_degC"], errors="coerce")
+    frame["stated_degC"] = frame["temperature_degC"]
     if "is_temperature_assumed" in frame:  # says nothing about where a spectrum belongs
         frame["temperature_degC"] = frame["temperature_degC"].mask(frame["is_temperature_assumed"].astype(bool))
     if "uploaded_order" not in frame:
@@ -265,9 +271,9 @@ def _around(spectra: pd.DataFrame, hold: Mapping[Any, Any], key: str, is_timed: 
     return found
 
 
-def _temperature_of(frame: pd.DataFrame, measurement: str) -> float | None:
+def _temperature_of(frame: pd.DataFrame, measurement: str, column: str = "temperature_degC") -> float | None:
     """Temperature of a measurement; None where it is not known. [°C]"""
-    known = frame.loc[frame["measurement"] == measurement, "temperature_degC"].dropna()
+    known = frame.loc[frame["measurement"] == measurement, column].dropna()
     return float(known.iloc[0]) if len(known) else None
 
 

@@ -306,6 +306,19 @@ def test_a_persons_choices_stay_when_an_input_moves(cell):
     assert in_force(measurement).parameters == {}
 
 
+def test_what_is_stated_of_a_measurement_counts_before_earlier_choices(cell):
+    measurement = chosen(cell)
+    reanalyse(measurement, parameters={"fit_range_Hz": [10.0, 1e5], "circuit": "A"}, by=spine.person(), reason="both")
+    drain()
+    measurement.refresh_from_db()
+    measurement.parameters = {**measurement.parameters, "fit_range_Hz": [20.0, 1e5]}
+    save_record(measurement, by=spine.person(), reason="said of the measurement")
+    drain()
+    assert in_force(measurement).parameters == {"circuit": "A"}  # the range is that of the measurement now
+    corrected(cell)
+    assert in_force(measurement).parameters == {"circuit": "A"}
+
+
 def test_choices_of_a_run_that_failed_do_not_stay(cell):
     measurement = chosen(cell)
     reanalyse(measurement, parameters={"fit_range_Hz": [1.0, 1.1]}, by=spine.person(), reason="too narrow")

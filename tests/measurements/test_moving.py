@@ -255,6 +255,19 @@ def test_a_file_moves_as_a_whole(wrong, right):
     assert wrong.measurements.get() == files[1].measurements.get()
 
 
+def test_the_sentence_of_a_file_with_many_spectra_stays_short(wrong, right):
+    (file,) = spine.taken_in((f"{wrong.code}_25C.csv", spine.spectrum()))
+    for number in range(1, 5):
+        spectrum = builders.measurement(wrong)
+        spectrum.files.all().delete()
+        file.raw_file.parts.create(measurement=spectrum, part_number=number)
+        file.measurements.add(spectrum)
+    codes = list(file.measurements.order_by("pk").values_list("code", flat=True))
+    assign(file, right, by=None, reason="wrong cell")
+    assert wrong.measurements.count() == 0
+    assert file.message == f"{', '.join(codes[:3])} … moved from {wrong.code} to {right.code}."
+
+
 def test_a_grown_test_moves_with_all_its_parts_and_its_undo_is_over():
     old, new = builders.symmetric_cell(), builders.symmetric_cell()
     first = sent(old, series(20))

@@ -167,6 +167,13 @@ def test_an_assumed_temperature_leaves_no_spectrum_out(unknown):
     assert "other_temperature" not in {code for code, _ in outcome.warnings}
 
 
+def test_a_transference_number_carries_the_temperature_that_was_assumed_and_says_so():
+    of_role = [at_degC(25.0, rows(role, f"MEA-0000{k}", k)) for k, role in enumerate(("before", "hold", "after"), 1)]
+    found, outcome = run(numbers(*([row | {"is_temperature_assumed": True} for row in part] for part in of_role)))
+    assert (found.flag, found.temperature_degC) == ("ok", 25.0)
+    assert said(outcome, "temperature_missing") == "The temperature of the polarisation is not known. 25 °C is assumed."
+
+
 def test_what_lacks_is_waited_for():
     before, hold, after = rows("before", "MEA-1", 1), rows("hold", "MEA-2", 2), rows("after", "MEA-3", 3)
     for parts, sentence in (
