@@ -24,7 +24,7 @@ SMALLEST_RELATIVE_UNCERTAINTY = 1.0e-3  # one very good fit must not decide alon
 LINE_POINTS = 60
 COMPUTED = 1.0e-8  # scatter below which points were computed, not measured: statistics of it mean nothing
 ACTIVATION_RANGE_EV = (0.0, 3.0)
-CONDUCTIVITY_RANGE_S_CM = (1.0e-14, 1.0)
+CONDUCTIVITY_RANGE_S_CM = (1.0e-14, 0.1)
 
 
 class Activation(Combination):

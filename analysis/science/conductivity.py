@@ -29,7 +29,7 @@ Real = NDArray[np.float64]
 Number = TypeVar("Number", float, Real)
 
 UNDETERMINED = 0.5  # relative uncertainty of a resistance above which no number is given
-CONDUCTIVITY_RANGE_S_CM = (1.0e-14, 1.0)
+CONDUCTIVITY_RANGE_S_CM = (1.0e-14, 0.1)
 RESISTANCE_RANGE_OHM = (1.0e-3, 1.0e12)
 PLAUSIBLE_THICKNESS_UM = (20.0, 10000.0)  # outside, a unit was probably mistaken
 

@@ -71,7 +71,7 @@ _IMPEDANCE = (
         "ionic_conductivity_S_cm", "Ionic conductivity", "σ", "eis",
         "Conductivity of the whole pellet, bulk and grain boundaries, between blocking electrodes. The area is that of "
         "the electrode, not of the pellet. Always stated with its temperature.",
-        "σ = L / (A·R), R = R_b + R_gb", (1e-14, 1.0), _ECHEM + "25dabdc2_68bf_4a38_8cbe_11be017358bc",
+        "σ = L / (A·R), R = R_b + R_gb", (1e-14, 0.1), _ECHEM + "25dabdc2_68bf_4a38_8cbe_11be017358bc",
     ),
     Quantity(
         "total_resistance_ohm", "Total resistance", "R", "eis",
@@ -139,7 +139,7 @@ _CONDUCTIVITIES = (
         "ionic_conductivity_25degC_S_cm", "Ionic conductivity at 25 °C", "σ(25 °C)", "conductivities",
         "Ionic conductivity at 25 °C read from the Arrhenius line, not from one spectrum; flagged when 25 °C lies "
         "outside the measured temperatures.",
-        "σ(298.15 K) from the line of ln(σT) against 1/T", (1e-14, 1.0),
+        "σ(298.15 K) from the line of ln(σT) against 1/T", (1e-14, 0.1),
         _ECHEM + "25dabdc2_68bf_4a38_8cbe_11be017358bc",
     ),
 )

@@ -23,6 +23,7 @@ PAUSE_FACTOR, PAUSE_LEAST_S, MOST_PAUSES = 2.0, 600.0, 50  # longer than rests u
 RESISTANCE, CONDUCTIVITY = "electrolyte_resistance_ohm", "ionic_conductivity_S_cm"
 LOOKS_UP = (RESISTANCE, CONDUCTIVITY)
 ALIKE = 2.0  # ratio of two resistances of one electrolyte beyond which one of them is something else
+MOST_CERAMICS_S_CM = 1.0e-2  # at room temperature; LAGP has a few 1e-4
 NEAR_K = 5.0  # 0.4 eV move a resistance by a quarter over it, far less than the half that the limit leaves
 
 
@@ -98,7 +99,7 @@ def electrolyte(subject: Subject, parameters: Parameters, area_cm2: float | None
     own = _of_spectra([row for row in known if row["quantity"] == RESISTANCE])
     sigmas = [row for row in known if row["quantity"] == CONDUCTIVITY]
     if not sigmas:
-        return own
+        return _judged(own, subject, area_cm2)
     best = min(reversed(sigmas), key=lambda row: abs(_degC(row) - celsius))  # of several the latest
     pellet = _of_conductivity(float(best["value"]), str(best["measurement"]), subject, area_cm2, int(best["result_id"]))
     if own is None or pellet is None:
@@ -113,6 +114,21 @@ def electrolyte(subject: Subject, parameters: Parameters, area_cm2: float | None
         f"pellet {number(pellet.resistance_ohm)} Ω ({best['measurement']}). The latter was taken. {why}"
     )
     return replace(pellet, used=used, doubt=("electrolyte_resistance_differs", sentence))
+
+
+def _judged(own: Electrolyte | None, subject: Subject, area_cm2: float | None) -> Electrolyte | None:
+    """What spectra tell, with a doubt where no ceramic conducts so well: nothing else could show their cell shorted."""
+    if own is None or own.doubt or not subject.thickness_um or not area_cm2:
+        return own
+    sigma_S_cm = subject.thickness_um * 1.0e-4 / (own.resistance_ohm * area_cm2)
+    if sigma_S_cm <= MOST_CERAMICS_S_CM:
+        return own
+    sentence = (
+        f"{number(own.resistance_ohm)} Ω of the electrolyte ({own.origin}) would be {number(sigma_S_cm)} S cm⁻¹, more "
+        "than a ceramic conducts. If the cell had shorted when its spectrum was taken, a short in this test is not "
+        "recognised. Give the conductivity of the electrolyte to have it checked."
+    )
+    return replace(own, doubt=("electrolyte_resistance_low", sentence))
 
 
 def _degC(row: Mapping[str, Any]) -> float:

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.science.base import Subject
 from analysis.science.plating import Plating
+from analysis.science.symmetric import electrolyte
 from analysis.science.synthetic_series import Cell, current_steps, galvanostatic_test
 
 AREA = 0.7854
@@ -225,6 +226,19 @@ def test_a_spectrum_after_the_test_is_a_late_witness():
     is_shorted, outcome = judged(SHORTED, [r_e(15.0, is_before=False)])
     assert not is_shorted
     assert "MEA-00001, which was measured after" in dict(outcome.warnings)["ohmic_limit_late"]
+
+
+@pytest.mark.parametrize(("resistance_ohm", "is_said"), [(4.0, True), (10.0, True), (11.0, False), (400.0, False)])
+def test_a_spectrum_better_than_any_ceramic_is_doubted(resistance_ohm, is_said):
+    """800 µm and 0.785 cm²: 10.2 Ω are 10⁻² S cm⁻¹."""
+    row = {
+        "quantity": "electrolyte_resistance_ohm", "value": resistance_ohm, "uncertainty": None, "result_id": 1,
+        "temperature_degC": 25.0, "measurement": "MEA-00001", "is_before": True,
+    }  # fmt: skip
+    subject = Subject("cell", "CEL-0098", "symmetric", thickness_um=800.0, electrode_diameter_mm=10.0)
+    found = electrolyte(subject, {"known": [row]}, 0.7854, 25.0)
+    assert found.resistance_ohm == resistance_ohm
+    assert (found.doubt is not None and found.doubt[0] == "electrolyte_resistance_low") is is_said
 
 
 @pytest.mark.real
