@@ -34,6 +34,12 @@ from samples.models import Cell, Coating
 
 # What half-cycles and their capacities are told from; energies, temperatures and dates are none of it.
 OF_CYCLES = (TIME, POTENTIAL, CURRENT, CYCLE, STEP, STEP_KIND, STEP_CAPACITY, CHARGE_CAPACITY, DISCHARGE_CAPACITY)
+OF_A_POINT = (
+    "value", "uncertainty", "limit", "is_synthetic", "temperature_degC", "current_density_mA_cm2", "c_rate",
+    "cycle_number",
+)  # fmt: skip
+# What a number speaks of, as `Result.subject` has it.
+SAMPLES = ("cell__code", "pellet__code", "sputter_setting__code", "measurement__witness_plate__code")
 MOST_CYCLES = 12  # of curves chosen by a person; more are not told apart
 SECONDS_PER_HOUR = 3600.0
 MOST_EVENTS = 30
@@ -289,23 +295,18 @@ def interfaces(cell: Cell) -> list[dict[str, Any]]:
 def numbers_of(results: QuerySet[Result]) -> list[dict[str, Any]]:
     """Values that nobody rejected, with their conditions, newest first; at most what a figure can show."""
     known = results.filter(value__isnull=False).exclude(acceptance=Result.Acceptance.REJECTED)
-    rows = list(known.order_by("-pk")[:MOST_NUMBERS])
-    times = _sputter_times({row.pellet_id for row in rows if row.pellet_id})
+    # Without making records of them: two thousand with their samples take a second.
+    rows = known.order_by("-pk").values(*OF_A_POINT, *SAMPLES, "acceptance", "flag", "pellet_id", "measurement__code")
+    rows = list(rows[:MOST_NUMBERS])
+    times = _sputter_times({row["pellet_id"] for row in rows if row["pellet_id"]})
     return [
         {
-            "value": row.value,
-            "uncertainty": row.uncertainty,
-            "limit": row.limit,
-            "is_synthetic": row.is_synthetic,
-            "counts": row.acceptance == Result.Acceptance.ACCEPTED and row.flag == Result.Flag.OK,
-            "sample": getattr(row.subject, "code", ""),
-            "measurement": row.measurement.code if row.measurement else "",
-            "is_coated": row.pellet_id is None or row.pellet_id in times,
-            "temperature_degC": row.temperature_degC,
-            "current_density_mA_cm2": row.current_density_mA_cm2,
-            "c_rate": row.c_rate,
-            "cycle_number": row.cycle_number,
-            "sputter_time_min": times.get(row.pellet_id, 0.0) if row.pellet_id else None,
+            **{name: row[name] for name in OF_A_POINT},
+            "counts": row["acceptance"] == Result.Acceptance.ACCEPTED and row["flag"] == Result.Flag.OK,
+            "sample": next((row[name] for name in SAMPLES if row[name]), ""),
+            "measurement": row["measurement__code"] or "",
+            "is_coated": row["pellet_id"] is None or row["pellet_id"] in times,
+            "sputter_time_min": times.get(row["pellet_id"], 0.0) if row["pellet_id"] else None,
         }
         for row in rows
     ]
